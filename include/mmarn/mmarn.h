@@ -1,0 +1,281 @@
+/*
+ * mmarn.h - the whole C interface of libmmarn: matmul, all-reduce, residual and RMSNorm in one step.
+ *
+ *     mm_out   = sum over ranks of (x1 @ x2 + bias)
+ *     y        = mm_out + residual
+ *     norm_out = y / sqrt(mean(y * y) + epsilon) * gamma            (mean over the last axis, n)
+ *
+ * x1 is (b, s, k) or (rows, k), x2 is (k, n), residual, y and norm_out are (b, s, n) or (rows, n), gamma and
+ * bias are (n). Every rank of a group passes its own x1 and x2 (its slice of k) and gets the whole y and norm_out.
+ *
+ * Conventions
+ *   - A function returns MMARN_OK (0) or a negative mmarn_status. mmarn_last_error() then holds one sentence,
+ *     for the calling thread, that names the argument and both values.
+ *   - Bad arguments are refused before anything is computed: no output is touched. When a call fails after it has
+ *     started (a peer died, the deadline passed, the group was aborted), the contents of its outputs are unspecified.
+ *   - Tensors are borrowed: the library keeps no pointer after a call returns, except the ones that
+ *     mmarn_op_create documents.
+ *   - "Collective" functions must be called by every rank of the group, in the same order.
+ *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
+ *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
+ */
+#ifndef MMARN_H
+#define MMARN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(MMARN_STATIC)
+#define MMARN_API
+#else
+#define MMARN_API __attribute__((visibility("default")))
+#endif
+
+#define MMARN_VERSION_MAJOR 0
+#define MMARN_VERSION_MINOR 1
+#define MMARN_VERSION_PATCH 0
+
+/* Largest group: ranks 0 .. MMARN_MAX_RANKS - 1. */
+#define MMARN_MAX_RANKS 64
+/* Most axes a tensor may have. */
+#define MMARN_MAX_NDIM 4
+/* Longest group name, without its terminating zero. */
+#define MMARN_MAX_NAME 127
+
+/* What a call can return. Anything but MMARN_OK is an error; mmarn_last_error() explains it. */
+typedef enum mmarn_status {
+    MMARN_OK = 0,
+    MMARN_ERR_NULL = -1,        /* a required pointer is NULL */
+    MMARN_ERR_ARGUMENT = -2,    /* a shape, size, handle or struct is wrong */
+    MMARN_ERR_UNSUPPORTED = -3, /* well formed, but outside what the operator does: dtype, option, stride */
+    MMARN_ERR_MEMORY = -4,      /* memory could not be had */
+    MMARN_ERR_SYSTEM = -5,      /* an operating-system call failed; the sentence names it */
+    MMARN_ERR_MISMATCH = -6,    /* the ranks disagree about this call, or one of them refused it */
+    MMARN_ERR_PEER = -7,        /* a rank died or left the group; the group is of no more use */
+    MMARN_ERR_TIMEOUT = -8,     /* a deadline passed; the group is of no more use */
+    MMARN_ERR_ABORTED = -9,     /* mmarn_comm_abort was called on some rank; the group is of no more use */
+    MMARN_ERR_FORKED = -10,     /* the handle was made by a parent process; only the parent may use it */
+    MMARN_ERR_BUSY = -11        /* another thread of this rank is inside a call on the same group */
+} mmarn_status;
+
+/* Element types. Half precision is IEEE binary16; bfloat16 is the upper half of binary32. */
+typedef enum mmarn_dtype {
+    MMARN_F16 = 1,
+    MMARN_BF16 = 2,
+    MMARN_F32 = 3
+} mmarn_dtype;
+
+/*
+ * Where the operator rounds; docs/numerics.md states each chain in full. All ranks must choose the same.
+ *   DEFAULT  fp32 partials are summed in a fixed binary tree over ranks; mm_out is rounded once to the output type,
+ *            y is rounded, the statistic is taken from the rounded y, y * rstd is rounded before gamma.
+ *   ASCEND   as DEFAULT, but every rank's partial is rounded, and the sum runs in rank order with each addition
+ *            rounded: what an all-reduce in the output type does.
+ *   FP32     as DEFAULT, but mm_out stays in fp32 and norm_out is rounded once.
+ */
+typedef enum mmarn_numerics {
+    MMARN_NUMERICS_DEFAULT = 0,
+    MMARN_NUMERICS_ASCEND = 1,
+    MMARN_NUMERICS_FP32 = 2
+} mmarn_numerics;
+
+/*
+ * A view of somebody's memory, after DLPack: shape[0 .. ndim - 1], and strides in elements, not bytes.
+ * data may be NULL only when the tensor has no elements.
+ */
+typedef struct mmarn_tensor {
+    void *data;
+    int32_t dtype; /* mmarn_dtype */
+    int32_t ndim;  /* 1 .. MMARN_MAX_NDIM */
+    int64_t shape[MMARN_MAX_NDIM];
+    int64_t strides[MMARN_MAX_NDIM];
+} mmarn_tensor;
+
+/* A compact (row-major) tensor over data. ndim is cut to 0 .. MMARN_MAX_NDIM; shape holds ndim sizes. */
+MMARN_API mmarn_tensor mmarn_tensor_make(void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape);
+
+/* The same memory with its last two axes swapped: an (n, k) array seen as (k, n). Needs ndim >= 2. */
+MMARN_API mmarn_tensor mmarn_tensor_transpose(const mmarn_tensor *tensor);
+
+/* ------------------------------------------------------------------------------------------------ groups */
+
+/* Names one group-to-be: 64 bytes with a random nonce. Make one, carry it to every rank by any channel, use it once. */
+typedef struct mmarn_id {
+    uint8_t bytes[64];
+} mmarn_id;
+
+/* Fills *id. Errors: NULL, SYSTEM (no randomness to be had). */
+MMARN_API mmarn_status mmarn_id_create(mmarn_id *id);
+
+/*
+ * Reads what `mmarn launch` gives each rank it starts: MMARN_ID (128 hexadecimal digits), MMARN_RANK and
+ * MMARN_WORLD_SIZE. Errors: NULL, ARGUMENT (a variable is missing or malformed; the sentence names it).
+ */
+MMARN_API mmarn_status mmarn_id_from_env(mmarn_id *id, int32_t *rank, int32_t *world_size);
+
+/* One rank's membership of a group. Ranks may be processes, or threads of one process, or a mixture. */
+typedef struct mmarn_comm mmarn_comm;
+
+typedef struct mmarn_comm_config {
+    size_t struct_size;
+    const char *name;      /* optional: 1 .. 127 printable characters, unique in this process and rank; for mmarn_comm_find */
+    const char *transport; /* NULL or "auto": "self" for one rank, else "shm"; or one of these by name */
+    int32_t rank;          /* 0 .. world_size - 1 */
+    int32_t world_size;    /* 1 .. MMARN_MAX_RANKS */
+    int32_t threads;       /* of this rank; 0: this rank's share of the processors, at most OpenMP's own limit */
+    int32_t timeout_ms;    /* of joining and of every later wait; 0: 300 000; negative: none */
+} mmarn_comm_config;
+
+#define MMARN_COMM_CONFIG_INIT {sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 0, 0}
+
+/*
+ * Joins a group. Collective over the ranks that hold the same id. A group of one needs no id (NULL).
+ * On success *comm is the caller's, to be given to mmarn_comm_destroy.
+ * Errors: NULL, ARGUMENT (rank, world_size, name, struct_size), UNSUPPORTED (transport), MISMATCH (a peer joined with
+ * another world_size, the same rank or another version of the library), TIMEOUT (names the ranks that did not come),
+ * PEER, MEMORY, SYSTEM.
+ */
+MMARN_API mmarn_status mmarn_comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
+
+/*
+ * The group that this process joined under a name. With ranks as threads several members share the name; then the
+ * one that the calling thread created is found. *comm stays owned by whoever created it.
+ * Errors: NULL, ARGUMENT (no such name).
+ */
+MMARN_API mmarn_status mmarn_comm_find(const char *name, mmarn_comm **comm);
+
+/* This member's rank and its group's size. Errors: NULL. */
+MMARN_API mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, int32_t *world_size);
+
+/*
+ * From any thread of any rank: the pending and every later call on the group fails with ABORTED, on all ranks.
+ * NULL is ignored.
+ */
+MMARN_API void mmarn_comm_abort(mmarn_comm *comm);
+
+/*
+ * Leaves the group; not collective. Peers that still need this rank get PEER. Its operators must be destroyed
+ * first, and none of its calls may be running. NULL is ignored.
+ */
+MMARN_API void mmarn_comm_destroy(mmarn_comm *comm);
+
+/* ---------------------------------------------------------------------------------------------- operator */
+
+/* mmarn_op_config.flags */
+enum {
+    /* Use x2 where it lies instead of packing a copy; it must then outlive the operator, unchanged. */
+    MMARN_BORROW_X2 = 1,
+    /* Add bias once, from rank 0, instead of once for every rank that passes one. All ranks must choose the same. */
+    MMARN_BIAS_ONCE = 2
+};
+
+/*
+ * The weights and options of one operator.
+ *
+ * BIAS IS PART OF EACH RANK'S MATMUL: it is summed over the ranks, so a bias that every rank passes is added
+ * world_size times. Pass it on one rank only, or set MMARN_BIAS_ONCE.
+ */
+typedef struct mmarn_op_config {
+    size_t struct_size;
+    const mmarn_tensor *x2;    /* (k, n): contiguous, or the transposed view of a contiguous (n, k) array */
+    const mmarn_tensor *gamma; /* (n), x2's dtype */
+    const mmarn_tensor *bias;  /* NULL, or (n) of x2's dtype */
+    double epsilon;            /* > 0 and finite; narrowed to fp32. The specification's own default is 1e-6 */
+    const char *reduce_op;     /* NULL or "sum" */
+    int64_t comm_turn;         /* 0 */
+    int32_t numerics;          /* mmarn_numerics */
+    uint32_t flags;            /* MMARN_BORROW_X2 | MMARN_BIAS_ONCE */
+} mmarn_op_config;
+
+#define MMARN_OP_CONFIG_INIT {sizeof(mmarn_op_config), NULL, NULL, NULL, 1e-6, NULL, 0, MMARN_NUMERICS_DEFAULT, 0}
+
+typedef struct mmarn_op mmarn_op;
+
+/*
+ * Checks and packs one rank's weights; local, no communication. x2 is copied into the kernel's layout (about
+ * k * n elements) unless MMARN_BORROW_X2 is set; gamma and bias are copied. k may differ from rank to rank, n not.
+ * On success *op is the caller's, to be given to mmarn_op_destroy before its group is destroyed.
+ * Errors: NULL, ARGUMENT, UNSUPPORTED, MEMORY, FORKED.
+ */
+MMARN_API mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op);
+
+/*
+ * One step of the operator. Collective.
+ *   x1        (rows, k) or (b, s, k), x2's dtype, contiguous
+ *   residual  (b, s, n), or (rows, n); b * s equals x1's leading sizes; x2's dtype, contiguous
+ *   y         residual's shape and dtype, contiguous; may be residual itself (in place)
+ *   norm_out  the same; must not overlap an input or y
+ * residual and gamma are this rank's own and are applied after the all-reduce: ranks that pass different ones get
+ * different outputs. mm_out has the same bits on every rank. With b * s = 0 or n = 0: success, nothing is done and
+ * nothing communicated. k = 0 is refused.
+ * Errors: NULL, ARGUMENT, UNSUPPORTED, MISMATCH, PEER, TIMEOUT, ABORTED, FORKED, BUSY, MEMORY.
+ */
+MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *residual, const mmarn_tensor *y,
+                                    const mmarn_tensor *norm_out);
+
+/*
+ * This rank's own matmul alone: partial = x1 @ x2 + bias, fp32, before any rounding; local, no communication.
+ * partial is (b, s, n) or (rows, n), fp32, contiguous. Errors: NULL, ARGUMENT, UNSUPPORTED, FORKED, BUSY, MEMORY.
+ */
+MMARN_API mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *partial);
+
+/* Frees the operator. NULL is ignored. */
+MMARN_API void mmarn_op_destroy(mmarn_op *op);
+
+/* mmarn_op_create with MMARN_BORROW_X2, mmarn_op_run and mmarn_op_destroy in one; nothing is kept. Collective. */
+MMARN_API mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_tensor *x1,
+                                                        const mmarn_tensor *residual, const mmarn_tensor *y,
+                                                        const mmarn_tensor *norm_out);
+
+/* ------------------------------------------------------------------------------------- the parts alone */
+
+/*
+ * out = sum over ranks of in, element by element, with the operator's own order and rounding (numerics).
+ * in and out are contiguous and of one shape and dtype; out may be in. Collective.
+ * Errors: as mmarn_op_run.
+ */
+MMARN_API mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in, const mmarn_tensor *out);
+
+/*
+ * The operator for an engine with a matmul of its own: mm_out = all_reduce_sum(x), then y and norm_out as above.
+ * x, residual, y and norm_out are contiguous, (b, s, n) or (rows, n), of one dtype; gamma is (n).
+ * y may be residual or x, norm_out may be x; epsilon as in mmarn_op_config. Collective. Errors: as mmarn_op_run.
+ */
+MMARN_API mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics numerics, double epsilon,
+                                                     const mmarn_tensor *x, const mmarn_tensor *residual,
+                                                     const mmarn_tensor *gamma, const mmarn_tensor *y,
+                                                     const mmarn_tensor *norm_out);
+
+/* ------------------------------------------------------------------------------------------- diagnostics */
+
+/* "MMARN_OK", "MMARN_ERR_TIMEOUT", ... for a status; never NULL. */
+MMARN_API const char *mmarn_status_string(mmarn_status status);
+
+/* The sentence of the calling thread's last failure; "" before the first. Valid until the thread's next failure. */
+MMARN_API const char *mmarn_last_error(void);
+
+/* The library's version, "major.minor.patch". */
+MMARN_API const char *mmarn_version(void);
+
+/*
+ * Calls fn(ctx, status, sentence) for every failure, on the thread that fails. fn must not call the library.
+ * NULL turns it off, which is the default. Process-wide.
+ */
+typedef void (*mmarn_log_fn)(void *ctx, mmarn_status status, const char *sentence);
+MMARN_API void mmarn_set_logger(mmarn_log_fn fn, void *ctx);
+
+/*
+ * Describes what this processor and library chose, one "key: value" line each: cpu features, MMARN_CPU level, the
+ * kernel of each table, transports. Writes at most size bytes with a terminating zero; returns the full length
+ * without it, as snprintf does. buffer may be NULL when size is 0.
+ */
+MMARN_API size_t mmarn_describe(char *buffer, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,28 @@
+/*
+ * cpu.h - what this processor can do, and what of it may be used.
+ * The environment variable MMARN_CPU (ref | avx2) can only take features away; it is read once.
+ */
+#ifndef MMARN_BASE_CPU_H
+#define MMARN_BASE_CPU_H
+
+#include <stddef.h>
+
+/* Bits of cpu_features. AVX2 stands for AVX2 + FMA + F16C with the operating system's consent (XCR0). */
+enum { CPU_AVX2 = 1u << 0 };
+
+/* Features that kernels may use. */
+unsigned cpu_features(void);
+
+/* Features the processor has, whatever MMARN_CPU says. */
+unsigned cpu_features_present(void);
+
+/* "avx2" or "ref": the highest level that cpu_features allows. */
+const char *cpu_level(void);
+
+/* Writes the features' names, separated by spaces ("none" when there are none). */
+void cpu_features_text(unsigned features, char *buffer, size_t size);
+
+/* Processors that the calling thread's affinity mask allows; at least 1. */
+int cpu_count(void);
+
+#endif

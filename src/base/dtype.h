@@ -1,0 +1,24 @@
+/*
+ * dtype.h - element types by number: the codes are mmarn.h's mmarn_dtype.
+ */
+#ifndef MMARN_BASE_DTYPE_H
+#define MMARN_BASE_DTYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mmarn/mmarn.h"
+
+/* Codes run from 1 to DTYPE_COUNT - 1, so that tables can be indexed by them. */
+enum { DTYPE_COUNT = 4 };
+
+bool dtype_valid(int32_t dtype);
+
+/* Bytes of one element. */
+size_t dtype_size(int32_t dtype);
+
+/* "f16", "bf16", "f32"; "?" for a code that is none. */
+const char *dtype_name(int64_t dtype);
+
+#endif

@@ -1,0 +1,64 @@
+/* error.c - the calling thread's last sentence, and the process's logger. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char sentence[ERROR_SENTENCE_SIZE];
+
+/* The logger and its context change together, so they share a lock rather than two atomics. */
+static pthread_mutex_t logger_lock = PTHREAD_MUTEX_INITIALIZER;
+static mmarn_log_fn logger;
+static void *logger_ctx;
+
+static mmarn_status tell(mmarn_status status)
+{
+    pthread_mutex_lock(&logger_lock);
+    mmarn_log_fn fn = logger;
+    void *ctx = logger_ctx;
+    pthread_mutex_unlock(&logger_lock);
+    if (fn)
+        fn(ctx, status, sentence);
+    return status;
+}
+
+mmarn_status error_set(mmarn_status status, const char *format, ...)
+{
+    /* A sentence may be built from the last one, so it is written beside it first. */
+    char text[ERROR_SENTENCE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    memcpy(sentence, text, sizeof text);
+    return tell(status);
+}
+
+mmarn_status error_errno(const char *format, ...)
+{
+    int code = errno;
+    char reason[128];
+    char text[ERROR_SENTENCE_SIZE - sizeof reason - 2];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    snprintf(sentence, sizeof sentence, "%s: %s", text, strerror_r(code, reason, sizeof reason));
+    return tell(code == ENOMEM ? MMARN_ERR_MEMORY : MMARN_ERR_SYSTEM);
+}
+
+const char *error_last(void)
+{
+    return sentence;
+}
+
+void error_set_logger(mmarn_log_fn fn, void *ctx)
+{
+    pthread_mutex_lock(&logger_lock);
+    logger = fn;
+    logger_ctx = ctx;
+    pthread_mutex_unlock(&logger_lock);
+}

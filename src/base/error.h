@@ -1,0 +1,24 @@
+/*
+ * error.h - one failure, one sentence: whoever decides that something is wrong writes it here and returns the status;
+ * callers only pass the status on.
+ */
+#ifndef MMARN_BASE_ERROR_H
+#define MMARN_BASE_ERROR_H
+
+#include "mmarn/mmarn.h"
+
+/* Longest sentence kept, with its terminating zero. */
+enum { ERROR_SENTENCE_SIZE = 512 };
+
+/* Records the calling thread's sentence, tells the logger, returns status. */
+mmarn_status error_set(mmarn_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* As error_set, with ": " and the text of errno at the end. Always MMARN_ERR_SYSTEM, but MMARN_ERR_MEMORY for ENOMEM. */
+mmarn_status error_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The calling thread's last sentence, "" when there was none. */
+const char *error_last(void);
+
+void error_set_logger(mmarn_log_fn fn, void *ctx);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * coll.h - the ranks of a group: agreeing on a call, handing tiles around, summing them. Knows tiles, not norms.
+ *
+ * A call works on tiles 0 .. tiles - 1, the same on every rank. For each tile every rank writes its fp32 *part*; the
+ * parts are summed in a fixed order, and the *sum*, in the call's output format, reaches every rank:
+ *   COLL_OWNER     the tile's owner, coll_owner(), sums the parts and publishes the sum; everybody reads that.
+ *   COLL_ONE_SHOT  every rank reads all parts and sums them itself: one hop less, more bytes read. Same bits.
+ * Parts and sums travel through short rings, so a buffer may not be free yet: functions that return NULL or false mean
+ * "not now". A caller polls what it can do, and blocks in wait only when that was nothing.
+ *
+ * Threads of one rank may use a call's tiles at the same time, each tile's step by one thread. All part_*, sum_* and
+ * agreed functions never block.
+ */
+#ifndef MMARN_COLL_COLL_H
+#define MMARN_COLL_COLL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/dtype.h"
+
+/* Most elements of one tile: 96 x 512 fp32 are 192 KiB, which leaves room for them in a second-level cache. */
+enum { COLL_TILE_ELEMENTS = 96 * 512 };
+
+enum coll_algorithm { COLL_OWNER, COLL_ONE_SHOT };
+
+/* What ranks must agree on, value by value. fields[i].text makes a value readable; NULL means decimal. */
+enum { COLL_FIELDS = 8 };
+struct coll_field {
+    const char *name;
+    const char *(*text)(int64_t value);
+};
+struct coll_call {
+    const struct coll_field *fields; /* COLL_FIELDS of them; a NULL name ends the list */
+    int64_t values[COLL_FIELDS];
+    int64_t tiles;
+    enum coll_algorithm algorithm;
+};
+
+struct coll_options {
+    const mmarn_id *id; /* NULL for the self transport only */
+    int rank, world_size;
+    int threads;     /* most threads this rank will use in a call */
+    int timeout_ms;  /* of every wait; negative: none */
+};
+
+struct coll_transport;
+
+/* One member of a group. A transport's own struct begins with this one. */
+struct coll {
+    const struct coll_transport *transport;
+    int rank, world_size;
+    int max_threads;     /* the largest `threads` of any rank: the same number on all of them */
+    int timeout_ms;
+    bool oversubscribed; /* all ranks' threads outnumber the processors they may use: the same on all ranks */
+};
+
+struct coll_transport {
+    const char *name;
+    /* Can this group use the transport? false: *why is a static sentence. */
+    bool (*supports)(const struct coll_options *options, const char **why);
+
+    /* Joins (collective) and leaves (local). */
+    mmarn_status (*join)(const struct coll_options *options, struct coll **coll);
+    void (*leave)(struct coll *coll);
+    /* From any thread: fails every pending and later call of the group, on all ranks, with MMARN_ERR_ABORTED. */
+    void (*abort)(struct coll *coll);
+    /* In the child of a fork: drop what would keep the parent's death from being seen. Async-signal-safe. */
+    void (*forked)(struct coll *coll);
+
+    /*
+     * Opens the next call and publishes what this rank asks for; by one thread. Tiles may be produced at once, but no
+     * output may be written until agreed() has said MMARN_OK.
+     */
+    mmarn_status (*begin)(struct coll *coll, const struct coll_call *call);
+    /* Closes it, with what came of it, after every thread has stopped; by one thread. */
+    void (*end)(struct coll *coll, mmarn_status outcome);
+    /* Instead of begin and end: this rank refuses its call for the reason in sentence; peers' calls fail with it. */
+    void (*refuse)(struct coll *coll, const char *sentence);
+    /*
+     * This rank made a call with nothing to do. Peers that are waiting for it in a call with something to do are told
+     * so instead of waiting for the deadline; otherwise it has no effect.
+     */
+    void (*skip)(struct coll *coll);
+
+    /* Do all ranks ask for the same? false: not known yet. true: *status is MMARN_OK or the error, sentence recorded. */
+    bool (*agreed)(struct coll *coll, mmarn_status *status);
+
+    /* This rank's part of a tile: COLL_TILE_ELEMENTS floats to fill, or NULL while the buffer is in use. */
+    float *(*part_begin)(struct coll *coll, int64_t tile);
+    void (*part_publish)(struct coll *coll, int64_t tile);
+    /* All ranks' parts, by rank, when they have arrived. For whoever sums the tile: its owner, or everybody. */
+    bool (*parts)(struct coll *coll, int64_t tile, const float *parts[MMARN_MAX_RANKS]);
+    void (*parts_release)(struct coll *coll, int64_t tile);
+
+    /* COLL_OWNER only. The owner fills the sum (COLL_TILE_ELEMENTS elements of at most 4 bytes) and publishes it. */
+    void *(*sum_begin)(struct coll *coll, int64_t tile);
+    void (*sum_publish)(struct coll *coll, int64_t tile);
+    /* Every rank, the owner too, reads it and releases it once. NULL until it has arrived. */
+    const void *(*sum)(struct coll *coll, int64_t tile);
+    void (*sum_release)(struct coll *coll, int64_t tile);
+
+    /*
+     * Waiting: ticket = wait_begin(); poll everything again; then either wait_cancel(), or wait(ticket), which returns
+     * MMARN_OK when something may have changed since wait_begin, or the error that ends the call (a peer's death, the
+     * deadline, an abort; sentence recorded). Any thread.
+     */
+    uint32_t (*wait_begin)(struct coll *coll);
+    void (*wait_cancel)(struct coll *coll);
+    mmarn_status (*wait)(struct coll *coll, uint32_t ticket);
+    /* Wakes this rank's own waiting threads. */
+    void (*wake)(struct coll *coll);
+};
+
+/* Ends with NULL. coll_find: by name, or for NULL and "auto" the best that supports the group; NULL: sentence recorded. */
+extern const struct coll_transport *const coll_transports[];
+const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status);
+
+/* Which rank sums a tile of a COLL_OWNER call. */
+int coll_owner(const struct coll *coll, int64_t tile);
+
+/*
+ * Sums world_size parts of `count` elements into out, which has the dtype `out_dtype`.
+ *   in_rank_order false: fp32, in the binary tree ((0 + 1) + (2 + 3)) + ((4 + 5) + ...), whose left half is the largest
+ *   power of two below the number of ranks; rounded to out_dtype once.
+ *   in_rank_order true: each part is rounded to out_dtype first, and so is every addition, from rank 0 upwards.
+ */
+void coll_reduce(const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
+                 void *out);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * gemm.h - one rank's matmul: weights in a layout that kernels read, and tiles of C = x1 @ x2 in fp32.
+ *
+ * The order of summation is part of the contract: every element of C is one chain of fused multiply-adds over k in
+ * ascending order, starting from zero (acc = fmaf(a[k], b[k], acc)), whatever the layout, kernel, tile or number of
+ * rows. So results do not depend on any of them, and the plain C kernel is matched to the bit.
+ */
+#ifndef MMARN_GEMM_GEMM_H
+#define MMARN_GEMM_GEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/dtype.h"
+
+/* Columns of one panel. Packed weights are ceil(n / GEMM_NR) panels of k rows of GEMM_NR elements, zeros at the end. */
+enum { GEMM_NR = 16 };
+
+/* ---------------------------------------------------------------------------------- kernels (per instruction set) */
+
+/*
+ * C[m][n] (+)= A[m][k] @ B[k][n] for one block. A is fp32, row i at a + i * lda. B is of the kernel's dtype: element
+ * (p, j) at b[(j / GEMM_NR) * panel_stride + p * k_stride + j % GEMM_NR], so a packed matrix (k_stride GEMM_NR) and a
+ * row-major one (k_stride its row length, panel_stride GEMM_NR) are both read in place. All GEMM_NR columns of the last
+ * panel must be readable; only n are stored. C is fp32, row i at c + i * ldc; with first it is overwritten, else its
+ * value is where the chain goes on.
+ */
+struct gemm_block {
+    const float *a;
+    ptrdiff_t lda;
+    const void *b;
+    ptrdiff_t k_stride, panel_stride; /* in elements */
+    float *c;
+    ptrdiff_t ldc;
+    int m, n, k;
+    bool first;
+};
+typedef void gemm_block_fn(const struct gemm_block *block);
+
+/*
+ * Copies a k x n piece of x2 into panels at dst (k_stride GEMM_NR, panel_stride k * GEMM_NR), filling the last panel
+ * with zeros. kn: src element (p, j) at src[p * ld + j]; nk (the transposed view): at src[j * ld + p].
+ */
+typedef void gemm_pack_fn(const void *src, ptrdiff_t ld, int k, int n, void *dst);
+
+/* One line of gemm_kernels.inc. */
+struct gemm_kernel {
+    const char *name;
+    unsigned needs;                      /* CPU features */
+    gemm_block_fn *block[DTYPE_COUNT];   /* by dtype */
+    gemm_pack_fn *pack_kn[DTYPE_COUNT];
+    gemm_pack_fn *pack_nk[DTYPE_COUNT];
+};
+
+/* All kernels compiled in, best last, ending with NULL; entry 0 is the plain C definition. */
+extern const struct gemm_kernel *const gemm_kernels[];
+
+/* The best kernel that cpu_features allows; chosen once. */
+const struct gemm_kernel *gemm_kernel_best(void);
+
+/* ------------------------------------------------------------------------------------------- weights and tiles */
+
+enum gemm_layout {
+    GEMM_KN,    /* the caller's row-major (k, n) */
+    GEMM_NK,    /* the caller's row-major (n, k), seen as (k, n) */
+    GEMM_PACKED /* panels, in memory of our own */
+};
+
+/* x2 as the tiles read it. For GEMM_KN and GEMM_NK data is borrowed and ld is its row length in elements. */
+struct gemm_weights {
+    int32_t dtype;
+    enum gemm_layout layout;
+    int64_t k, n;
+    const void *data;
+    int64_t ld;
+    void *owned; /* what gemm_weights_free gives back; NULL when borrowed */
+};
+
+/* Packs borrowed weights into panels, with up to `threads` threads. False when memory is short; *packed is untouched. */
+bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed);
+void gemm_weights_free(struct gemm_weights *weights);
+
+/*
+ * One thread's working memory for tiles of up to `rows` rows: A converted to fp32, and, for borrowed weights, the piece
+ * of x2 being worked on. NULL when memory is short.
+ */
+struct gemm_scratch;
+struct gemm_scratch *gemm_scratch_create(const struct gemm_weights *weights, int rows);
+void gemm_scratch_destroy(struct gemm_scratch *scratch);
+
+/*
+ * c[m][n] (row length ldc, fp32) = x1[row .. row + m)[:] @ x2[:][col .. col + n). x1 is row-major (rows, k) of the
+ * weights' dtype. col must be a multiple of GEMM_NR. m is at most the scratch's rows.
+ */
+void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,
+               int64_t col, int n, float *c, ptrdiff_t ldc);
+
+#endif

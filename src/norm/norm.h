@@ -1,0 +1,45 @@
+/*
+ * norm.h - residual and RMSNorm, row by row. Knows nothing of ranks. docs/numerics.md has the roundings.
+ * The sum of squares has one shape on every processor: lane l of NORM_LANES adds y[i] * y[i] for i = l, l + NORM_LANES,
+ * ... with fused multiply-adds, then lanes are folded in halves (l += l + 16, 8, 4, 2, 1). Every kernel gives the bits
+ * of norm_ref.c.
+ */
+#ifndef MMARN_NORM_NORM_H
+#define MMARN_NORM_NORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/dtype.h"
+
+enum { NORM_LANES = 32 };
+
+/*
+ * y = round(mm + residual), count elements of the kernel's dtype; the addition is done in fp32 and rounded once.
+ * mm is of the same dtype for add, and fp32 for add_f32. y may be residual.
+ */
+typedef void norm_add_fn(const void *mm, const void *residual, void *y, size_t count);
+
+/*
+ * norm_out = y * rstd * gamma over one row of n, rstd = 1 / sqrt(sum(y * y) / n + epsilon), with exact division and
+ * square root. round_twice: y * rstd is rounded to the dtype before it is multiplied by gamma and rounded again;
+ * otherwise the product is rounded once.
+ */
+typedef void norm_row_fn(const void *y, const void *gamma, void *norm_out, size_t n, float epsilon, bool round_twice);
+
+/* One line of norm_kernels.inc. Tables are indexed by dtype. */
+struct norm_kernel {
+    const char *name;
+    unsigned needs; /* CPU features */
+    norm_add_fn *add[DTYPE_COUNT];
+    norm_add_fn *add_f32[DTYPE_COUNT];
+    norm_row_fn *row[DTYPE_COUNT];
+};
+
+/* All kernels compiled in, best last, ending with NULL; entry 0 is the plain C definition. */
+extern const struct norm_kernel *const norm_kernels[];
+
+/* The best kernel that cpu_features allows; chosen once. */
+const struct norm_kernel *norm_kernel_best(void);
+
+#endif

@@ -63,11 +63,7 @@ typedef enum mmarn_status {
 } mmarn_status;
 
 /* Element types. Half precision is IEEE binary16; bfloat16 is the upper half of binary32. */
-typedef enum mmarn_dtype {
-    MMARN_F16 = 1,
-    MMARN_BF16 = 2,
-    MMARN_F32 = 3
-} mmarn_dtype;
+typedef enum mmarn_dtype { MMARN_F16 = 1, MMARN_BF16 = 2, MMARN_F32 = 3 } mmarn_dtype;
 
 /*
  * Where the operator rounds; docs/numerics.md states each chain in full. All ranks must choose the same.
@@ -122,7 +118,8 @@ typedef struct mmarn_comm mmarn_comm;
 
 typedef struct mmarn_comm_config {
     size_t struct_size;
-    const char *name;      /* optional: 1 .. 127 printable characters, unique in this process and rank; for mmarn_comm_find */
+    const char
+        *name; /* optional: 1 .. 127 printable characters, unique in this process and rank; for mmarn_comm_find */
     const char *transport; /* NULL or "auto": "self" for one rank, else "shm"; or one of these by name */
     int32_t rank;          /* 0 .. world_size - 1 */
     int32_t world_size;    /* 1 .. MMARN_MAX_RANKS */
@@ -214,8 +211,8 @@ MMARN_API mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *
  * nothing communicated. k = 0 is refused.
  * Errors: NULL, ARGUMENT, UNSUPPORTED, MISMATCH, PEER, TIMEOUT, ABORTED, FORKED, BUSY, MEMORY.
  */
-MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *residual, const mmarn_tensor *y,
-                                    const mmarn_tensor *norm_out);
+MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *residual,
+                                    const mmarn_tensor *y, const mmarn_tensor *norm_out);
 
 /*
  * This rank's own matmul alone: partial = x1 @ x2 + bias, fp32, before any rounding; local, no communication.
@@ -227,9 +224,9 @@ MMARN_API mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_tensor *x1, con
 MMARN_API void mmarn_op_destroy(mmarn_op *op);
 
 /* mmarn_op_create with MMARN_BORROW_X2, mmarn_op_run and mmarn_op_destroy in one; nothing is kept. Collective. */
-MMARN_API mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_tensor *x1,
-                                                        const mmarn_tensor *residual, const mmarn_tensor *y,
-                                                        const mmarn_tensor *norm_out);
+MMARN_API mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config,
+                                                        const mmarn_tensor *x1, const mmarn_tensor *residual,
+                                                        const mmarn_tensor *y, const mmarn_tensor *norm_out);
 
 /* ------------------------------------------------------------------------------------- the parts alone */
 
@@ -238,7 +235,8 @@ MMARN_API mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const 
  * in and out are contiguous and of one shape and dtype; out may be in. Collective.
  * Errors: as mmarn_op_run.
  */
-MMARN_API mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in, const mmarn_tensor *out);
+MMARN_API mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in,
+                                        const mmarn_tensor *out);
 
 /*
  * The operator for an engine with a matmul of its own: mm_out = all_reduce_sum(x), then y and norm_out as above.

@@ -13,7 +13,8 @@ enum { ERROR_SENTENCE_SIZE = 512 };
 /* Records the calling thread's sentence, tells the logger, returns status. */
 mmarn_status error_set(mmarn_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* As error_set, with ": " and the text of errno at the end. Always MMARN_ERR_SYSTEM, but MMARN_ERR_MEMORY for ENOMEM. */
+/* As error_set, with ": " and the text of errno at the end. Always MMARN_ERR_SYSTEM, but MMARN_ERR_MEMORY for ENOMEM.
+ */
 mmarn_status error_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The calling thread's last sentence, "" when there was none. */

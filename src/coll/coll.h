@@ -40,8 +40,8 @@ struct coll_call {
 struct coll_options {
     const mmarn_id *id; /* NULL for the self transport only */
     int rank, world_size;
-    int threads;     /* most threads this rank will use in a call */
-    int timeout_ms;  /* of every wait; negative: none */
+    int threads;    /* most threads this rank will use in a call */
+    int timeout_ms; /* of every wait; negative: none */
 };
 
 struct coll_transport;
@@ -50,7 +50,7 @@ struct coll_transport;
 struct coll {
     const struct coll_transport *transport;
     int rank, world_size;
-    int max_threads;     /* the largest `threads` of any rank: the same number on all of them */
+    int max_threads; /* the largest `threads` of any rank: the same number on all of them */
     int timeout_ms;
     bool oversubscribed; /* all ranks' threads outnumber the processors they may use: the same on all ranks */
 };
@@ -83,7 +83,8 @@ struct coll_transport {
      */
     void (*skip)(struct coll *coll);
 
-    /* Do all ranks ask for the same? false: not known yet. true: *status is MMARN_OK or the error, sentence recorded. */
+    /* Do all ranks ask for the same? false: not known yet. true: *status is MMARN_OK or the error, sentence recorded.
+     */
     bool (*agreed)(struct coll *coll, mmarn_status *status);
 
     /* This rank's part of a tile: COLL_TILE_ELEMENTS floats to fill, or NULL while the buffer is in use. */
@@ -112,7 +113,8 @@ struct coll_transport {
     void (*wake)(struct coll *coll);
 };
 
-/* Ends with NULL. coll_find: by name, or for NULL and "auto" the best that supports the group; NULL: sentence recorded. */
+/* Ends with NULL. coll_find: by name, or for NULL and "auto" the best that supports the group; NULL: sentence recorded.
+ */
 extern const struct coll_transport *const coll_transports[];
 const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status);
 

@@ -47,8 +47,8 @@ typedef void gemm_pack_fn(const void *src, ptrdiff_t ld, int k, int n, void *dst
 /* One line of gemm_kernels.inc. */
 struct gemm_kernel {
     const char *name;
-    unsigned needs;                      /* CPU features */
-    gemm_block_fn *block[DTYPE_COUNT];   /* by dtype */
+    unsigned needs;                    /* CPU features */
+    gemm_block_fn *block[DTYPE_COUNT]; /* by dtype */
     gemm_pack_fn *pack_kn[DTYPE_COUNT];
     gemm_pack_fn *pack_nk[DTYPE_COUNT];
 };
@@ -77,7 +77,8 @@ struct gemm_weights {
     void *owned; /* what gemm_weights_free gives back; NULL when borrowed */
 };
 
-/* Packs borrowed weights into panels, with up to `threads` threads. False when memory is short; *packed is untouched. */
+/* Packs borrowed weights into panels, with up to `threads` threads. False when memory is short; *packed is untouched.
+ */
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed);
 void gemm_weights_free(struct gemm_weights *weights);
 

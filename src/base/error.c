@@ -55,6 +55,11 @@ const char *error_last(void)
     return sentence;
 }
 
+void error_adopt(const char *text)
+{
+    snprintf(sentence, sizeof sentence, "%s", text);
+}
+
 void error_set_logger(mmarn_log_fn fn, void *ctx)
 {
     pthread_mutex_lock(&logger_lock);

@@ -20,6 +20,9 @@ mmarn_status error_errno(const char *format, ...) __attribute__((format(printf, 
 /* The calling thread's last sentence, "" when there was none. */
 const char *error_last(void);
 
+/* Makes another thread's sentence the calling thread's last one; the logger has already been told. */
+void error_adopt(const char *sentence);
+
 void error_set_logger(mmarn_log_fn fn, void *ctx);
 
 #endif

@@ -1,0 +1,100 @@
+/*
+ * cpu.c - asks the processor once what it can do, and takes away what MMARN_CPU forbids.
+ * A feature counts only when the operating system saves its registers too (OSXSAVE and XCR0): CPUID alone says what the
+ * silicon has, and using wider registers than the system saves corrupts or kills the process.
+ */
+#include "base/cpu.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* Each level has the features of those before it; the last one that is wholly there names the processor. */
+static const struct {
+    const char *name;
+    unsigned features;
+} levels[] = {{"ref", 0}, {"avx2", CPU_AVX2}};
+enum { LEVELS = sizeof levels / sizeof levels[0] };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static unsigned present, allowed;
+
+#if defined(__x86_64__)
+static unsigned long long read_xcr0(void)
+{
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (unsigned long long)high << 32 | low;
+}
+
+static unsigned detect(void)
+{
+    const unsigned need1 = bit_FMA | bit_OSXSAVE | bit_AVX | bit_F16C;
+    const unsigned long long xmm_and_ymm = 6;
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & need1) != need1 || (read_xcr0() & xmm_and_ymm) != xmm_and_ymm)
+        return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2))
+        return 0;
+    return CPU_AVX2;
+}
+#else
+static unsigned detect(void)
+{
+    return 0;
+}
+#endif
+
+static void detect_once(void)
+{
+    present = detect();
+    allowed = present;
+    const char *cap = getenv("MMARN_CPU");
+    for (int i = 0; cap && i < LEVELS; i++)
+        if (strcmp(cap, levels[i].name) == 0)
+            allowed &= levels[i].features;
+}
+
+unsigned cpu_features(void)
+{
+    pthread_once(&once, detect_once);
+    return allowed;
+}
+
+unsigned cpu_features_present(void)
+{
+    pthread_once(&once, detect_once);
+    return present;
+}
+
+const char *cpu_level(void)
+{
+    unsigned features = cpu_features();
+    int level = 0;
+    for (int i = 1; i < LEVELS; i++)
+        if ((levels[i].features & ~features) == 0)
+            level = i;
+    return levels[level].name;
+}
+
+void cpu_features_text(unsigned features, char *buffer, size_t size)
+{
+    snprintf(buffer, size, "%s", features & CPU_AVX2 ? "avx2" : "none");
+}
+
+int cpu_count(void)
+{
+    /* Room for 8192 processors: the system refuses a mask smaller than its own, and cpu_set_t ends at 1024. */
+    cpu_set_t masks[8];
+    if (sched_getaffinity(0, sizeof masks, masks) == 0)
+        return CPU_COUNT_S(sizeof masks, masks);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (int)online : 1;
+}

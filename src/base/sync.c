@@ -1,0 +1,73 @@
+/*
+ * sync.c - the bell and the clock. The futex is a shared one: bells lie in memory that several processes have mapped.
+ * Every operation on a bell is seq_cst; sync.h says why.
+ */
+#include "base/sync.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(_Atomic uint32_t) == 4 && ATOMIC_INT_LOCK_FREE == 2, "the futex word must be a plain 32 bits");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "atomics between processes must not need a lock");
+
+enum { NANOSECONDS_PER_MS = 1000000, NANOSECONDS_PER_S = 1000000000, SPINS_PER_CLOCK = 16 };
+
+int64_t sync_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NANOSECONDS_PER_S + now.tv_nsec;
+}
+
+int64_t sync_deadline(int timeout_ms)
+{
+    return timeout_ms < 0 ? INT64_MAX : sync_now() + (int64_t)timeout_ms * NANOSECONDS_PER_MS;
+}
+
+void sync_bell_ring(struct sync_bell *bell)
+{
+    /* Pairs with the increment in enter: a waiter that this load misses will see what was stored before it. */
+    if (!atomic_load(&bell->waiters))
+        return;
+    atomic_fetch_add(&bell->count, 1);
+    /* Pairs with the increment in sleep: a sleeper that this load misses finds the new count and does not sleep. */
+    if (atomic_load(&bell->sleepers))
+        syscall(SYS_futex, &bell->count, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+uint32_t sync_bell_enter(struct sync_bell *bell)
+{
+    atomic_fetch_add(&bell->waiters, 1);
+    return atomic_load(&bell->count);
+}
+
+void sync_bell_exit(struct sync_bell *bell)
+{
+    atomic_fetch_sub(&bell->waiters, 1);
+}
+
+bool sync_bell_spin(struct sync_bell *bell, uint32_t ticket, int64_t nanoseconds)
+{
+    int64_t end = sync_now() + nanoseconds;
+    do {
+        for (int i = 0; i < SPINS_PER_CLOCK; i++) {
+            if (atomic_load(&bell->count) != ticket)
+                return true;
+            sync_relax();
+        }
+    } while (sync_now() < end);
+    return false;
+}
+
+bool sync_bell_sleep(struct sync_bell *bell, uint32_t ticket, int64_t nanoseconds)
+{
+    struct timespec span = {nanoseconds / NANOSECONDS_PER_S, nanoseconds % NANOSECONDS_PER_S};
+    atomic_fetch_add(&bell->sleepers, 1);
+    /* Why it returns does not matter (rung, time over, a signal, a count that has moved on): the count decides. */
+    syscall(SYS_futex, &bell->count, FUTEX_WAIT, ticket, &span, NULL, 0);
+    atomic_fetch_sub(&bell->sleepers, 1);
+    return atomic_load(&bell->count) != ticket;
+}

@@ -83,16 +83,22 @@ bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct 
 void gemm_weights_free(struct gemm_weights *weights);
 
 /*
- * One thread's working memory for tiles of up to `rows` rows: A converted to fp32, and, for borrowed weights, the piece
- * of x2 being worked on. NULL when memory is short.
+ * One thread's working memory, for any weights and tiles: A converted to fp32, and, for borrowed weights, the piece of
+ * x2 being worked on. NULL when memory is short.
  */
 struct gemm_scratch;
-struct gemm_scratch *gemm_scratch_create(const struct gemm_weights *weights, int rows);
+struct gemm_scratch *gemm_scratch_create(void);
 void gemm_scratch_destroy(struct gemm_scratch *scratch);
 
 /*
+ * Forgets the converted rows of x1. Tiles of the same rows share one conversion, recognised by x1's address: so this
+ * must be called whenever x1's contents or the weights may have changed, as at the start of every operator call.
+ */
+void gemm_scratch_reset(struct gemm_scratch *scratch);
+
+/*
  * c[m][n] (row length ldc, fp32) = x1[row .. row + m)[:] @ x2[:][col .. col + n). x1 is row-major (rows, k) of the
- * weights' dtype. col must be a multiple of GEMM_NR. m is at most the scratch's rows.
+ * weights' dtype. col must be a multiple of GEMM_NR.
  */
 void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,
                int64_t col, int n, float *c, ptrdiff_t ldc);

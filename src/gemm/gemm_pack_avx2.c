@@ -1,0 +1,169 @@
+/*
+ * gemm_pack_avx2.c - packing with AVX2. kn moves rows of 16 elements; nk transposes in registers. Both ask for memory
+ * some way ahead: the source is far apart in strides that the processor's own prefetchers follow badly.
+ */
+#include "gemm/gemm_pack_avx2.h"
+
+#if defined(__x86_64__)
+
+#include <string.h>
+
+#include "base/avx2.h"
+
+enum {
+    PREFETCH_ROWS = 8,    /* kn: rows ahead */
+    PREFETCH_BYTES = 512, /* nk: ahead in each column */
+    LINE = 64
+};
+
+/* Copies 16 elements. */
+AVX2_INLINE void move_row(const char *src, char *dst, size_t size)
+{
+    for (size_t at = 0; at < GEMM_NR * size; at += sizeof(__m256i))
+        _mm256_storeu_si256((__m256i *)(void *)(dst + at),
+                            _mm256_loadu_si256((const __m256i *)(const void *)(src + at)));
+}
+
+/* Row by row over all panels, so that each row of src is read in one go. */
+AVX2_INLINE void pack_kn(const char *src, ptrdiff_t ld_bytes, int k, int n, char *dst, size_t size)
+{
+    const size_t panel_bytes = (size_t)k * GEMM_NR * size;
+    const size_t full = (size_t)(n / GEMM_NR), rest = (size_t)(n % GEMM_NR) * size;
+    for (int p = 0; p < k; p++, src += ld_bytes, dst += GEMM_NR * size) {
+        for (size_t panel = 0; panel < full; panel++) {
+            const char *from = src + panel * GEMM_NR * size;
+            avx2_prefetch(from, PREFETCH_ROWS * ld_bytes);
+            move_row(from, dst + panel * panel_bytes, size);
+        }
+        if (rest) {
+            char *last = dst + full * panel_bytes;
+            memcpy(last, src + full * GEMM_NR * size, rest);
+            memset(last + rest, 0, GEMM_NR * size - rest);
+        }
+    }
+}
+
+/* The rows of k from p on of one panel, element by element; zeros from column n on. */
+AVX2_INLINE void transpose_edge(const char *src, ptrdiff_t ld_bytes, int p, int k, int n, char *dst, size_t size)
+{
+    for (; p < k; p++)
+        for (int j = 0; j < GEMM_NR; j++) {
+            char *to = dst + ((size_t)p * GEMM_NR + (size_t)j) * size;
+            if (j < n)
+                memcpy(to, src + j * ld_bytes + (size_t)p * size, size);
+            else
+                memset(to, 0, size);
+        }
+}
+
+AVX2_INLINE __m256i load_run(const char *column)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)column);
+}
+
+/* Each half of a register belongs to a row of k of its own, `apart` rows from each other. */
+AVX2_INLINE void store_rows(char *row, size_t apart, size_t size, __m256i values)
+{
+    _mm_storeu_si128((__m128i *)(void *)row, _mm256_castsi256_si128(values));
+    _mm_storeu_si128((__m128i *)(void *)(row + apart * GEMM_NR * size), _mm256_extracti128_si256(values, 1));
+}
+
+/*
+ * 16 rows of k by 8 columns of 16-bit elements. A register starts as one column, k 0 .. 7 in one half and 8 .. 15 in
+ * the other, so that three rounds of interleaving within halves make it two rows.
+ */
+AVX2_INLINE void transpose16(const char *src, ptrdiff_t ld_bytes, char *dst)
+{
+    __m256i c[8], pairs[8], fours[8];
+    for (int j = 0; j < 8; j++)
+        c[j] = load_run(src + j * ld_bytes);
+    for (int j = 0; j < 4; j++) {
+        pairs[j] = _mm256_unpacklo_epi16(c[2 * j], c[2 * j + 1]);     /* k 0 .. 3 of two columns */
+        pairs[j + 4] = _mm256_unpackhi_epi16(c[2 * j], c[2 * j + 1]); /* k 4 .. 7 */
+    }
+    for (int j = 0; j < 8; j += 2) {
+        fours[j] = _mm256_unpacklo_epi32(pairs[j], pairs[j + 1]); /* two k of four columns */
+        fours[j + 1] = _mm256_unpackhi_epi32(pairs[j], pairs[j + 1]);
+    }
+    for (int j = 0; j < 8; j += 4)
+        for (int i = 0; i < 2; i++) {
+            char *row = dst + (j + 2 * i) * GEMM_NR * 2;
+            store_rows(row, 8, 2, _mm256_unpacklo_epi64(fours[j + i], fours[j + i + 2]));
+            store_rows(row + GEMM_NR * 2, 8, 2, _mm256_unpackhi_epi64(fours[j + i], fours[j + i + 2]));
+        }
+}
+
+/* 8 rows of k by 4 columns of 32-bit elements: the same with k 0 .. 3 and 4 .. 7, in two rounds. */
+AVX2_INLINE void transpose32(const char *src, ptrdiff_t ld_bytes, char *dst)
+{
+    __m256i c[4], pairs[4];
+    for (int j = 0; j < 4; j++)
+        c[j] = load_run(src + j * ld_bytes);
+    for (int j = 0; j < 2; j++) {
+        pairs[j] = _mm256_unpacklo_epi32(c[2 * j], c[2 * j + 1]);     /* k 0 and 1 of two columns */
+        pairs[j + 2] = _mm256_unpackhi_epi32(c[2 * j], c[2 * j + 1]); /* k 2 and 3 */
+    }
+    for (int i = 0; i < 2; i++) {
+        char *row = dst + 2 * i * GEMM_NR * 4;
+        store_rows(row, 4, 4, _mm256_unpacklo_epi64(pairs[2 * i], pairs[2 * i + 1]));
+        store_rows(row + GEMM_NR * 4, 4, 4, _mm256_unpackhi_epi64(pairs[2 * i], pairs[2 * i + 1]));
+    }
+}
+
+/*
+ * A line of each column of a panel. Eight columns at a time, and of those the whole line: when ld is a large power of
+ * two their lines compete for one set of the first-level cache, which holds eight.
+ */
+AVX2_INLINE void transpose_lines(const char *src, ptrdiff_t ld_bytes, char *dst, size_t size)
+{
+    const int columns = size == 2 ? 8 : 4;
+    const size_t half_rows = LINE / 2 / size;
+    for (int j = 0; j < GEMM_NR; j += columns)
+        for (int half = 0; half < 2; half++) {
+            const char *from = src + j * ld_bytes + half * (LINE / 2);
+            char *to = dst + ((size_t)half * half_rows * GEMM_NR + (size_t)j) * size;
+            if (size == 2)
+                transpose16(from, ld_bytes, to);
+            else
+                transpose32(from, ld_bytes, to);
+        }
+}
+
+AVX2_INLINE void pack_nk(const char *src, ptrdiff_t ld_bytes, int k, int n, char *dst, size_t size)
+{
+    const int step = LINE / (int)size;
+    for (int j0 = 0; j0 < n; j0 += GEMM_NR) {
+        int p = 0;
+        for (; j0 + GEMM_NR <= n && p + step <= k; p += step) {
+            const char *from = src + (size_t)p * size;
+            for (int j = 0; j < GEMM_NR; j++)
+                avx2_prefetch(from + j * ld_bytes, PREFETCH_BYTES);
+            transpose_lines(from, ld_bytes, dst + (size_t)p * GEMM_NR * size, size);
+        }
+        transpose_edge(src, ld_bytes, p, k, n - j0, dst, size);
+        src += GEMM_NR * ld_bytes;
+        dst += (size_t)k * GEMM_NR * size;
+    }
+}
+
+void gemm_pack_kn16_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack_kn(src, ld * 2, k, n, dst, 2);
+}
+
+void gemm_pack_kn32_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack_kn(src, ld * 4, k, n, dst, 4);
+}
+
+void gemm_pack_nk16_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack_nk(src, ld * 2, k, n, dst, 2);
+}
+
+void gemm_pack_nk32_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack_nk(src, ld * 4, k, n, dst, 4);
+}
+
+#endif

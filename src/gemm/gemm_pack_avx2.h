@@ -1,0 +1,13 @@
+/*
+ * gemm_pack_avx2.h - the packing functions of gemm_avx2.c's table, by the size of an element in bits; a type's meaning
+ * plays no part. The contract is gemm_pack_fn's.
+ */
+#ifndef MMARN_GEMM_GEMM_PACK_AVX2_H
+#define MMARN_GEMM_GEMM_PACK_AVX2_H
+
+#include "gemm/gemm.h"
+
+gemm_pack_fn gemm_pack_kn16_avx2, gemm_pack_kn32_avx2;
+gemm_pack_fn gemm_pack_nk16_avx2, gemm_pack_nk32_avx2;
+
+#endif

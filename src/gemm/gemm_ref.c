@@ -1,0 +1,83 @@
+/*
+ * gemm_ref.c - the definition of the matmul kernels: plain C over the plain conversions, one chain of fmaf per element.
+ * Packing moves elements by their size alone, so types of one size share it.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/convert.h"
+#include "gemm/gemm.h"
+
+static void block(int32_t dtype, const struct gemm_block *g)
+{
+    for (int j0 = 0; j0 < g->n; j0 += GEMM_NR) {
+        const char *panel = (const char *)g->b + j0 / GEMM_NR * g->panel_stride * (ptrdiff_t)dtype_size(dtype);
+        int columns = g->n - j0 < GEMM_NR ? g->n - j0 : GEMM_NR;
+        for (int i = 0; i < g->m && g->first; i++)
+            memset(g->c + i * g->ldc + j0, 0, (size_t)columns * sizeof(float));
+        for (int p = 0; p < g->k; p++) {
+            float b[GEMM_NR];
+            convert_kernels[0]->to_f32[dtype](panel + p * g->k_stride * (ptrdiff_t)dtype_size(dtype), b, GEMM_NR);
+            for (int i = 0; i < g->m; i++) {
+                float *c = g->c + i * g->ldc + j0;
+                for (int j = 0; j < columns; j++)
+                    c[j] = fmaf(g->a[i * g->lda + p], b[j], c[j]);
+            }
+        }
+    }
+}
+
+static void pack(size_t size, const char *src, ptrdiff_t k_step, ptrdiff_t n_step, int k, int n, char *dst)
+{
+    for (int j0 = 0; j0 < n; j0 += GEMM_NR)
+        for (int p = 0; p < k; p++)
+            for (int j = j0; j < j0 + GEMM_NR; j++, dst += size) {
+                if (j < n)
+                    memcpy(dst, src + (p * k_step + j * n_step) * (ptrdiff_t)size, size);
+                else
+                    memset(dst, 0, size);
+            }
+}
+
+static void block_f16(const struct gemm_block *g)
+{
+    block(MMARN_F16, g);
+}
+
+static void block_bf16(const struct gemm_block *g)
+{
+    block(MMARN_BF16, g);
+}
+
+static void block_f32(const struct gemm_block *g)
+{
+    block(MMARN_F32, g);
+}
+
+static void pack_kn16(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack(2, src, ld, 1, k, n, dst);
+}
+
+static void pack_kn32(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack(4, src, ld, 1, k, n, dst);
+}
+
+static void pack_nk16(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack(2, src, 1, ld, k, n, dst);
+}
+
+static void pack_nk32(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack(4, src, 1, ld, k, n, dst);
+}
+
+const struct gemm_kernel gemm_ref = {
+    .name = "ref",
+    .needs = 0,
+    .block = {[MMARN_F16] = block_f16, [MMARN_BF16] = block_bf16, [MMARN_F32] = block_f32},
+    .pack_kn = {[MMARN_F16] = pack_kn16, [MMARN_BF16] = pack_kn16, [MMARN_F32] = pack_kn32},
+    .pack_nk = {[MMARN_F16] = pack_nk16, [MMARN_BF16] = pack_nk16, [MMARN_F32] = pack_nk32},
+};

@@ -1,0 +1,59 @@
+/*
+ * gemm_weights.c - x2 copied into panels. A panel is contiguous, so any run of k rows of one panel can be packed by
+ * itself: the work is cut into groups of panels, which threads share, and into runs of k short enough that the lines of
+ * x2 that neighbouring panels have in common are still cached.
+ */
+#include "base/memory.h"
+#include "gemm/gemm.h"
+
+enum { GROUP = 8 /* panels */, RUN_KN = 64, RUN_NK = 1024 /* rows of k */ };
+
+static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int64_t first_panel, int64_t panels,
+                       char *packed)
+{
+    const int64_t size = (int64_t)dtype_size(from->dtype);
+    const int64_t run = from->layout == GEMM_KN ? RUN_KN : RUN_NK;
+    for (int64_t k0 = 0; k0 < from->k; k0 += run) {
+        int k = (int)(from->k - k0 < run ? from->k - k0 : run);
+        for (int64_t panel = first_panel; panel < first_panel + panels; panel++) {
+            int64_t col = panel * GEMM_NR;
+            int n = (int)(from->n - col < GEMM_NR ? from->n - col : GEMM_NR);
+            int64_t at = from->layout == GEMM_KN ? k0 * from->ld + col : col * from->ld + k0;
+            pack((const char *)from->data + at * size, from->ld, k, n,
+                 packed + (panel * from->k + k0) * GEMM_NR * size);
+        }
+    }
+}
+
+bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed)
+{
+    const struct gemm_kernel *kernel = gemm_kernel_best();
+    gemm_pack_fn *pack = (borrowed->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[borrowed->dtype];
+    const int64_t panels = (borrowed->n + GEMM_NR - 1) / GEMM_NR;
+    char *data = memory_alloc((size_t)panels * GEMM_NR * dtype_size(borrowed->dtype), (size_t)borrowed->k);
+    if (!data)
+        return false;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+#else
+    (void)threads;
+#endif
+    for (int64_t panel = 0; panel < panels; panel += GROUP)
+        pack_group(borrowed, pack, panel, panels - panel < GROUP ? panels - panel : GROUP, data);
+    *packed = (struct gemm_weights){
+        .dtype = borrowed->dtype,
+        .layout = GEMM_PACKED,
+        .k = borrowed->k,
+        .n = borrowed->n,
+        .data = data,
+        .ld = GEMM_NR,
+        .owned = data,
+    };
+    return true;
+}
+
+void gemm_weights_free(struct gemm_weights *weights)
+{
+    memory_free(weights->owned);
+    weights->owned = NULL;
+}

@@ -1,0 +1,139 @@
+/*
+ * bench.c - times every kernel of every table that this machine can run, beside the first one of the table, which is
+ * plain C. Sizes are those that the operator uses, all within the caches.
+ */
+#include <stdio.h>
+
+#include "base/convert.h"
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "checkasm.h"
+#include "gemm/gemm.h"
+#include "norm/norm.h"
+
+enum { ELEMENTS = 16384, ROW = 4096, BLOCK_N = 128, BLOCK_K = 512, ROUNDS = 15 };
+
+/* Big enough for any case; zeros are as fast as anything, since no kernel looks at values. */
+static struct {
+    void *in, *other, *out;
+    float *wide;
+} memory;
+
+void bench_line(const char *kernel, const char *what, double seconds, double work, const char *unit, double ceiling,
+                double *plain)
+{
+    double rate = work / seconds * 1e-9;
+    if (*plain <= 0)
+        *plain = rate;
+    printf("%-6s %-36s %10.2f us %8.2f %-8s %7.2f x plain", kernel, what, seconds * 1e6, rate, unit, rate / *plain);
+    if (ceiling > 0)
+        printf(" %6.1f %% of %.1f", rate / ceiling * 100, ceiling);
+    printf("\n");
+    fflush(stdout);
+}
+
+static void bench_convert(int32_t dtype)
+{
+    const double bytes = ELEMENTS * (sizeof(float) + (double)dtype_size(dtype));
+    double seconds, plain_to = 0, plain_from = 0;
+    char what[64];
+    for (int i = 0; convert_kernels[i]; i++) {
+        const struct convert_kernel *kernel = convert_kernels[i];
+        if (kernel->needs & ~cpu_features())
+            continue;
+        snprintf(what, sizeof what, "convert %s to f32", dtype_name(dtype));
+        BEST_OF(ROUNDS, 50, seconds, kernel->to_f32[dtype](memory.in, memory.wide, ELEMENTS));
+        bench_line(kernel->name, what, seconds, bytes, "GB/s", 0, &plain_to);
+        snprintf(what, sizeof what, "convert f32 to %s", dtype_name(dtype));
+        BEST_OF(ROUNDS, 50, seconds, kernel->from_f32[dtype](memory.wide, memory.out, ELEMENTS));
+        bench_line(kernel->name, what, seconds, bytes, "GB/s", 0, &plain_from);
+    }
+}
+
+static void bench_norm(int32_t dtype)
+{
+    const double size = (double)dtype_size(dtype);
+    double seconds, plain_add = 0, plain_row = 0;
+    char what[64];
+    for (int i = 0; norm_kernels[i]; i++) {
+        const struct norm_kernel *kernel = norm_kernels[i];
+        if (kernel->needs & ~cpu_features())
+            continue;
+        snprintf(what, sizeof what, "norm add %s", dtype_name(dtype));
+        BEST_OF(ROUNDS, 50, seconds, kernel->add[dtype](memory.in, memory.other, memory.out, ROW));
+        bench_line(kernel->name, what, seconds, 3 * ROW * size, "GB/s", 0, &plain_add);
+        snprintf(what, sizeof what, "norm row %s", dtype_name(dtype));
+        BEST_OF(ROUNDS, 50, seconds, kernel->row[dtype](memory.in, memory.other, memory.out, ROW, 1e-6F, true));
+        bench_line(kernel->name, what, seconds, 4 * ROW * size, "GB/s", 0, &plain_row);
+    }
+}
+
+static void bench_block(int32_t dtype, int m, double peak)
+{
+    const struct gemm_block block = {
+        .a = memory.wide,
+        .lda = BLOCK_K + GEMM_NR,
+        .b = memory.in,
+        .k_stride = GEMM_NR,
+        .panel_stride = BLOCK_K * GEMM_NR,
+        .c = memory.out,
+        .ldc = BLOCK_N,
+        .m = m,
+        .n = BLOCK_N,
+        .k = BLOCK_K,
+        .first = true,
+    };
+    double seconds, plain = 0;
+    char what[64];
+    for (int i = 0; gemm_kernels[i]; i++) {
+        if (gemm_kernels[i]->needs & ~cpu_features())
+            continue;
+        snprintf(what, sizeof what, "gemm block %s %d x %d x %d", dtype_name(dtype), m, BLOCK_N, BLOCK_K);
+        BEST_OF(i ? ROUNDS : 1, i ? 20 : 1, seconds, gemm_kernels[i]->block[dtype](&block));
+        bench_line(gemm_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", peak, &plain);
+    }
+}
+
+static void bench_pack(int32_t dtype)
+{
+    const double bytes = 2.0 * BLOCK_N * BLOCK_K * (double)dtype_size(dtype);
+    double seconds, plain_kn = 0, plain_nk = 0;
+    char what[64];
+    for (int i = 0; gemm_kernels[i]; i++) {
+        const struct gemm_kernel *kernel = gemm_kernels[i];
+        if (kernel->needs & ~cpu_features())
+            continue;
+        snprintf(what, sizeof what, "gemm pack_kn %s", dtype_name(dtype));
+        BEST_OF(ROUNDS, 20, seconds, kernel->pack_kn[dtype](memory.in, BLOCK_N, BLOCK_K, BLOCK_N, memory.out));
+        bench_line(kernel->name, what, seconds, bytes, "GB/s", 0, &plain_kn);
+        snprintf(what, sizeof what, "gemm pack_nk %s", dtype_name(dtype));
+        BEST_OF(ROUNDS, 20, seconds, kernel->pack_nk[dtype](memory.in, BLOCK_K, BLOCK_K, BLOCK_N, memory.out));
+        bench_line(kernel->name, what, seconds, bytes, "GB/s", 0, &plain_nk);
+    }
+}
+
+void bench(void)
+{
+    static const int rows[] = {1, 2, 3, 4, 5, 6, 7, 13, 96};
+    const size_t bytes = (size_t)1 << 20;
+    memory.in = memory_alloc(1, bytes);
+    memory.other = memory_alloc(1, bytes);
+    memory.out = memory_alloc(1, bytes);
+    memory.wide = memory_alloc(1, bytes);
+    const double peak = ceiling_flops();
+    if (!memory.in || !memory.other || !memory.out || !memory.wide)
+        printf("checkasm: no memory for --bench\n");
+    else
+        for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++) {
+            bench_convert(dtype);
+            bench_norm(dtype);
+            bench_pack(dtype);
+            for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+                bench_block(dtype, rows[i], peak);
+        }
+    memory_free(memory.in);
+    memory_free(memory.other);
+    memory_free(memory.out);
+    memory_free(memory.wide);
+    bench_tiles();
+}

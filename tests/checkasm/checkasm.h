@@ -1,0 +1,96 @@
+/*
+ * checkasm.h - one program that proves every kernel of every table against an independent model in plain C, bit for
+ * bit, on ordinary and hostile numbers, between guard pages; with --bench it also times them. Where a result is a NaN,
+ * only its being one is compared, unless a test says otherwise: which operand's payload survives an addition is not
+ * defined in C.
+ */
+#ifndef CHECKASM_H
+#define CHECKASM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* checkasm.c: counts one check, and prints the sentence when it failed. Returns ok. */
+bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The tests, one file each. */
+void test_convert(void);
+void test_norm(void);
+void test_gemm(void);
+void test_tile(void);
+void bench(void);
+
+/* ---------------------------------------------------------------------------------- data.c: numbers and their bits */
+
+void random_seed(uint64_t seed);
+uint64_t random_bits(void);
+/* low .. high, both included. */
+int random_int(int low, int high);
+
+enum data {
+    DATA_ORDINARY, /* around one */
+    DATA_EXTREME,  /* finite: zeros of both signs, denormals, smallest, largest, and ordinary ones between */
+    DATA_HOSTILE,  /* also infinities and NaN */
+    DATA_KINDS
+};
+
+/* Fills count elements of dtype. */
+void data_fill(enum data kind, int32_t dtype, void *dst, size_t count);
+
+/* Element `at` of an array of dtype as fp32, and the other way round; by arithmetic, not by the library. */
+float data_get(int32_t dtype, const void *src, size_t at);
+void data_set(int32_t dtype, void *dst, size_t at, float value);
+
+/* Have two elements the same bits, or are both NaN? */
+bool data_same(int32_t dtype, const void *a, size_t at_a, const void *b, size_t at_b);
+
+/* --------------------------------------------------------------------------------- guard.c: memory with hard edges */
+
+enum { GUARD_SLOTS = 5, GUARD_FILL = 0xA5 };
+
+/*
+ * A place of exactly `bytes` bytes, which ends at an unreadable page (at_end) or begins after one. Everything in and
+ * around it is filled with GUARD_FILL. Each slot is one place, until it is asked for again.
+ */
+void *guard_place(int slot, size_t bytes, bool at_end);
+
+/* Is what lies on the open side of the slot's place still untouched? */
+bool guard_intact(int slot);
+
+/* Are these bytes still GUARD_FILL? */
+bool guard_filled(const void *bytes, size_t count);
+
+/* --------------------------------------------------------------------------------------------- bench*.c: timing */
+
+/* Monotonic seconds. */
+double now(void);
+
+/* seconds = the best round's time of one execution of `statement`. The best, because noise only ever adds. */
+#define BEST_OF(rounds, times, seconds, statement)                                                                     \
+    do {                                                                                                               \
+        (seconds) = 1e9;                                                                                               \
+        for (int round_ = 0; round_ < (rounds); round_++) {                                                            \
+            double start_ = now();                                                                                     \
+            for (int time_ = 0; time_ < (times); time_++)                                                              \
+                statement;                                                                                             \
+            double spent_ = (now() - start_) / (times);                                                                \
+            (seconds) = spent_ < (seconds) ? spent_ : (seconds);                                                       \
+        }                                                                                                              \
+    } while (0)
+
+/* What one thread can do: GFLOP/s of multiply-adds in registers (0 where there is no such loop), GB/s of reading. */
+double ceiling_flops(void);
+double ceiling_read(const void *memory, size_t bytes);
+
+/*
+ * Prints one line: rate is work / seconds / 1e9. *plain holds the rate of the first line of its kind (0 before it),
+ * which the others are compared with; a ceiling of 0 is left out.
+ */
+void bench_line(const char *kernel, const char *what, double seconds, double work, const char *unit, double ceiling,
+                double *plain);
+
+/* bench_tile.c */
+void bench_tiles(void);
+
+#endif

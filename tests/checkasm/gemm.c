@@ -1,0 +1,142 @@
+/*
+ * gemm.c - the matmul kernels' blocks against a triple loop, and the packing functions element by element. The sizes:
+ * every pair of rows and columns, of rows and depth, and of columns and depth, with the third at random; both layouts
+ * of B; odd strides; all of it between guard pages, with poison in the gaps between rows.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "checkasm.h"
+#include "gemm/gemm.h"
+
+enum { MOST_M = 13, MOST = 70 };
+enum { SLOT_A, SLOT_B, SLOT_C };
+
+static size_t panels_of(int n)
+{
+    return (size_t)((n + GEMM_NR - 1) / GEMM_NR);
+}
+
+/* Strides of B: packed with or without gaps, or row-major with rows of odd length. */
+static size_t choose_b(struct gemm_block *g)
+{
+    const ptrdiff_t panels = (ptrdiff_t)panels_of(g->n);
+    if (random_bits() & 1) {
+        g->k_stride = GEMM_NR + (random_bits() & 1 ? random_int(0, 5) : 0);
+        g->panel_stride = g->k * g->k_stride + (random_bits() & 1 ? random_int(0, 9) : 0);
+    } else {
+        g->panel_stride = GEMM_NR;
+        g->k_stride = panels * GEMM_NR + random_int(0, 9);
+    }
+    return (size_t)((panels - 1) * g->panel_stride + (g->k - 1) * g->k_stride + GEMM_NR);
+}
+
+static float expected_at(const struct gemm_block *g, int32_t dtype, const float *c_before, int i, int j)
+{
+    const ptrdiff_t column = j / GEMM_NR * g->panel_stride + j % GEMM_NR;
+    float sum = g->first ? 0.0F : c_before[i * g->ldc + j];
+    for (int p = 0; p < g->k; p++)
+        sum = fmaf(g->a[i * g->lda + p], data_get(dtype, g->b, (size_t)(column + p * g->k_stride)), sum);
+    return sum;
+}
+
+static bool compare_c(const struct gemm_block *g, int32_t dtype, const float *c_before)
+{
+    for (int i = 0; i < g->m; i++) {
+        for (int j = 0; j < g->n; j++) {
+            float expected = expected_at(g, dtype, c_before, i, j);
+            if (!data_same(MMARN_F32, &expected, 0, g->c, (size_t)(i * g->ldc + j)))
+                return false;
+        }
+        if (i + 1 < g->m && !guard_filled(g->c + i * g->ldc + g->n, (size_t)(g->ldc - g->n) * sizeof(float)))
+            return false;
+    }
+    return guard_intact(SLOT_C);
+}
+
+static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, int n, int k)
+{
+    const enum data kind = (enum data)random_int(0, DATA_KINDS - 1);
+    struct gemm_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
+    const size_t b_count = choose_b(&g);
+    g.lda = k + random_int(0, 3);
+    g.ldc = n + random_int(0, 3);
+    const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
+    float *a = guard_place(SLOT_A, a_count * sizeof(float), random_bits() & 1);
+    void *b = guard_place(SLOT_B, b_count * dtype_size(dtype), random_bits() & 1);
+    g.c = guard_place(SLOT_C, c_count * sizeof(float), random_bits() & 1);
+    data_fill(kind, dtype, b, b_count);
+    data_fill(kind, MMARN_F32, a, a_count);
+    for (int i = 0; i < m; i++)
+        data_fill(kind, MMARN_F32, g.c + i * g.ldc, (size_t)n);
+    float *before = malloc(c_count * sizeof(float));
+    memcpy(before, g.c, c_count * sizeof(float));
+    g.a = a;
+    g.b = b;
+    kernel->block[dtype](&g);
+    check(compare_c(&g, dtype, before),
+          "gemm %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, data %d", kernel->name,
+          dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, (int)kind);
+    free(before);
+}
+
+static bool compare_panels(size_t size, const char *src, size_t k_step, size_t n_step, int k, int n, const char *dst)
+{
+    static const char zeros[sizeof(float)];
+    for (size_t j = 0; j < panels_of(n) * GEMM_NR; j++)
+        for (size_t p = 0; p < (size_t)k; p++) {
+            const char *expected = j < (size_t)n ? src + (p * k_step + j * n_step) * size : zeros;
+            size_t at = j / GEMM_NR * (size_t)k * GEMM_NR + p * GEMM_NR + j % GEMM_NR;
+            if (memcmp(dst + at * size, expected, size) != 0)
+                return false;
+        }
+    return true;
+}
+
+static void test_pack(const struct gemm_kernel *kernel, int32_t dtype, bool nk, int k, int n)
+{
+    const size_t size = dtype_size(dtype);
+    const int length = nk ? k : n, ld = length + random_int(0, 9);
+    const size_t count = (size_t)(nk ? n - 1 : k - 1) * (size_t)ld + (size_t)length;
+    char *src = guard_place(SLOT_A, count * size, random_bits() & 1);
+    char *dst = guard_place(SLOT_C, panels_of(n) * GEMM_NR * (size_t)k * size, random_bits() & 1);
+    for (size_t i = 0; i < count * size; i++)
+        src[i] = (char)random_bits();
+    (nk ? kernel->pack_nk : kernel->pack_kn)[dtype](src, ld, k, n, dst);
+    bool same = compare_panels(size, src, nk ? 1 : (size_t)ld, nk ? (size_t)ld : 1, k, n, dst);
+    check(same && guard_intact(SLOT_C), "gemm %s: pack_%s %s k %d n %d ld %d", kernel->name, nk ? "nk" : "kn",
+          dtype_name(dtype), k, n, ld);
+}
+
+static void test_sizes(const struct gemm_kernel *kernel, int32_t dtype)
+{
+    static const int large[][3] = {{96, 80, 40}, {1, 512, 300}, {2, 500, 130}, {3, 333, 150}, {25, 130, 515}};
+    for (int m = 1; m <= MOST_M; m++)
+        for (int other = 1; other <= MOST; other++) {
+            test_block(kernel, dtype, m, other, random_int(1, MOST));
+            test_block(kernel, dtype, m, random_int(1, MOST), other);
+        }
+    for (int n = 1; n <= MOST; n++)
+        for (int k = 1; k <= MOST; k++) {
+            test_block(kernel, dtype, random_int(1, MOST_M), n, k);
+            test_pack(kernel, dtype, false, k, n);
+            test_pack(kernel, dtype, true, k, n);
+        }
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
+        test_block(kernel, dtype, large[i][0], large[i][1], large[i][2]);
+        test_pack(kernel, dtype, false, large[i][2], large[i][1]);
+        test_pack(kernel, dtype, true, large[i][2], large[i][1]);
+    }
+}
+
+void test_gemm(void)
+{
+    for (int i = 0; gemm_kernels[i]; i++) {
+        if (gemm_kernels[i]->needs & ~cpu_features())
+            continue;
+        for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++)
+            test_sizes(gemm_kernels[i], dtype);
+    }
+}

@@ -1,0 +1,54 @@
+/* info.c - the public doors to diagnostics: statuses, sentences, versions, what was chosen on this machine. */
+#include <stdio.h>
+
+#include "base/convert.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "coll/coll.h"
+#include "gemm/gemm.h"
+#include "norm/norm.h"
+
+const char *mmarn_status_string(mmarn_status status)
+{
+    static const char *const names[] = {
+        "MMARN_OK",          "MMARN_ERR_NULL",    "MMARN_ERR_ARGUMENT", "MMARN_ERR_UNSUPPORTED",
+        "MMARN_ERR_MEMORY",  "MMARN_ERR_SYSTEM",  "MMARN_ERR_MISMATCH", "MMARN_ERR_PEER",
+        "MMARN_ERR_TIMEOUT", "MMARN_ERR_ABORTED", "MMARN_ERR_FORKED",   "MMARN_ERR_BUSY",
+    };
+    int index = -(int)status;
+    return index >= 0 && index < (int)(sizeof names / sizeof *names) ? names[index] : "an unknown mmarn_status";
+}
+
+const char *mmarn_last_error(void)
+{
+    return error_last();
+}
+
+#define TEXT(number)    TEXT_OF(number)
+#define TEXT_OF(number) #number
+
+const char *mmarn_version(void)
+{
+    return TEXT(MMARN_VERSION_MAJOR) "." TEXT(MMARN_VERSION_MINOR) "." TEXT(MMARN_VERSION_PATCH);
+}
+
+void mmarn_set_logger(mmarn_log_fn fn, void *ctx)
+{
+    error_set_logger(fn, ctx);
+}
+
+size_t mmarn_describe(char *buffer, size_t size)
+{
+    char present[128], used[128], transports[128];
+    cpu_features_text(cpu_features_present(), present, sizeof present);
+    cpu_features_text(cpu_features(), used, sizeof used);
+    size_t at = 0;
+    for (int i = 0; coll_transports[i]; i++)
+        at += (size_t)snprintf(transports + at, sizeof transports - at, i ? " %s" : "%s", coll_transports[i]->name);
+    int length = snprintf(buffer, size,
+                          "version: %s\ncpu features: %s\ncpu features used: %s\ncpu level: %s\n"
+                          "gemm kernel: %s\nnorm kernel: %s\nconvert kernel: %s\ntransports: %s\n",
+                          mmarn_version(), present, used, cpu_level(), gemm_kernel_best()->name,
+                          norm_kernel_best()->name, convert_kernel_best()->name, transports);
+    return (size_t)length;
+}

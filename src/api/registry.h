@@ -1,0 +1,17 @@
+/*
+ * registry.h - the groups of this process: found by name, and told of a fork. The library's only process-wide state
+ * besides the logger.
+ */
+#ifndef MMARN_API_REGISTRY_H
+#define MMARN_API_REGISTRY_H
+
+#include "op/comm.h"
+
+/* ARGUMENT when this thread already has a group of that name. */
+mmarn_status registry_add(mmarn_comm *comm);
+void registry_remove(mmarn_comm *comm);
+
+/* The group under a name; of several, the one that the calling thread created. NULL when there is none. */
+mmarn_comm *registry_find(const char *name);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * call.h - what all collective calls of the operator floor share: what ranks must agree on, and how a call is refused.
+ */
+#ifndef MMARN_OP_CALL_H
+#define MMARN_OP_CALL_H
+
+#include "op/comm.h"
+#include "op/pipeline.h"
+
+enum call_kind { CALL_MATMUL, CALL_ALL_REDUCE, CALL_ALL_REDUCE_NORM };
+
+struct call_terms {
+    enum call_kind kind;
+    int64_t rows, n;
+    int32_t dtype, numerics;
+    float epsilon;
+    uint32_t flags;
+};
+
+/* Fills pipeline's fields and values from the terms, and its sink's dtypes and roundings. */
+void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms);
+
+/* Ends a call that this rank refused: tells the peers why, with the sentence that is recorded. Returns status. */
+mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status);
+
+/* Ends a call in which there is nothing to do. */
+mmarn_status call_skip(mmarn_comm *comm);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * comm.c - joining and leaving a group: checks the configuration, picks the transport, settles the number of threads.
+ */
+#include "op/comm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+
+enum { DEFAULT_TIMEOUT_MS = 300000 };
+
+static mmarn_status check_name(const char *name)
+{
+    size_t length = strnlen(name, MMARN_MAX_NAME + 1);
+    if (length == 0 || length > MMARN_MAX_NAME)
+        return error_set(MMARN_ERR_ARGUMENT, "name has %s%zu characters; a group's name has 1 to %d",
+                         length ? "at least " : "", length, MMARN_MAX_NAME);
+    for (size_t i = 0; i < length; i++)
+        if (name[i] < 0x20 || name[i] > 0x7e)
+            return error_set(MMARN_ERR_ARGUMENT, "name's character %zu is 0x%02x; only printable ASCII is allowed", i,
+                             (unsigned char)name[i]);
+    return MMARN_OK;
+}
+
+static mmarn_status check_config(const mmarn_id *id, const mmarn_comm_config *config)
+{
+    if (config->struct_size != sizeof *config)
+        return error_set(MMARN_ERR_ARGUMENT, "config->struct_size is %zu but this library's mmarn_comm_config has %zu",
+                         config->struct_size, sizeof *config);
+    if (config->world_size < 1 || config->world_size > MMARN_MAX_RANKS)
+        return error_set(MMARN_ERR_ARGUMENT, "world_size is %d; a group has 1 to %d ranks", config->world_size,
+                         MMARN_MAX_RANKS);
+    if (config->rank < 0 || config->rank >= config->world_size)
+        return error_set(MMARN_ERR_ARGUMENT, "rank is %d but world_size is %d", config->rank, config->world_size);
+    if (config->threads < 0)
+        return error_set(MMARN_ERR_ARGUMENT, "threads is %d; it must be 0 (this rank's share) or more",
+                         config->threads);
+    if (!id && config->world_size > 1)
+        return error_set(MMARN_ERR_NULL, "id is NULL but world_size is %d; only a group of one needs none",
+                         config->world_size);
+    return config->name ? check_name(config->name) : MMARN_OK;
+}
+
+/* A share of the processors, so that ranks that nobody has placed do not crowd each other out. */
+static int default_threads(int world_size)
+{
+    int share = cpu_count() / world_size;
+    int limit = threads_limit();
+    return share < 1 ? 1 : share < limit ? share : limit;
+}
+
+static mmarn_status join(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm *comm)
+{
+    struct coll_options options = {
+        .id = id,
+        .rank = config->rank,
+        .world_size = config->world_size,
+        .threads = comm->threads,
+        .timeout_ms = config->timeout_ms ? config->timeout_ms : DEFAULT_TIMEOUT_MS,
+    };
+    mmarn_status status = MMARN_OK;
+    const struct coll_transport *transport = coll_find(config->transport, &options, &status);
+    return transport ? transport->join(&options, &comm->coll) : status;
+}
+
+mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **out)
+{
+    mmarn_status status = check_config(id, config);
+    if (status != MMARN_OK)
+        return status;
+    mmarn_comm *comm = memory_alloc(1, sizeof *comm);
+    if (!comm)
+        return error_set(MMARN_ERR_MEMORY, "no memory for a group handle");
+    comm->threads = config->threads ? config->threads : default_threads(config->world_size);
+    comm->creator = pthread_self();
+    atomic_flag_clear(&comm->busy);
+    atomic_init(&comm->forked, false);
+    if (config->name)
+        memcpy(comm->name, config->name, strlen(config->name));
+    status = join(id, config, comm);
+    if (status != MMARN_OK) {
+        memory_free(comm);
+        return status;
+    }
+    *out = comm;
+    return MMARN_OK;
+}
+
+void comm_destroy(mmarn_comm *comm)
+{
+    if (comm->scratch)
+        for (int i = 0; i < comm->threads; i++)
+            gemm_scratch_destroy(comm->scratch[i]);
+    memory_free(comm->scratch);
+    comm->coll->transport->leave(comm->coll);
+    memory_free(comm);
+}
+
+struct gemm_scratch **comm_scratch(mmarn_comm *comm)
+{
+    if (comm->scratch)
+        return comm->scratch;
+    struct gemm_scratch **scratch = memory_alloc((size_t)comm->threads, sizeof *scratch);
+    for (int i = 0; scratch && i < comm->threads; i++) {
+        scratch[i] = gemm_scratch_create();
+        if (scratch[i])
+            continue;
+        while (i > 0)
+            gemm_scratch_destroy(scratch[--i]);
+        memory_free(scratch);
+        scratch = NULL;
+    }
+    if (!scratch)
+        error_set(MMARN_ERR_MEMORY, "no memory for the working buffers of %d threads", comm->threads);
+    return comm->scratch = scratch;
+}
+
+mmarn_status comm_enter(mmarn_comm *comm)
+{
+    if (atomic_load(&comm->forked))
+        return error_set(MMARN_ERR_FORKED,
+                         "this group was joined by the parent process; a forked child must join one of its own");
+    if (atomic_flag_test_and_set(&comm->busy))
+        return error_set(MMARN_ERR_BUSY, "another thread of rank %d is inside a call on this group", comm->coll->rank);
+    return MMARN_OK;
+}
+
+void comm_leave(mmarn_comm *comm)
+{
+    atomic_flag_clear(&comm->busy);
+}

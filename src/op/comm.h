@@ -1,0 +1,35 @@
+/*
+ * comm.h - what a group handle holds, and how a call takes hold of it.
+ */
+#ifndef MMARN_OP_COMM_H
+#define MMARN_OP_COMM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "coll/coll.h"
+#include "gemm/gemm.h"
+
+struct mmarn_comm {
+    struct coll *coll;
+    int threads;
+    char name[MMARN_MAX_NAME + 1]; /* "" when it has none */
+    pthread_t creator;             /* of ranks that share a name, the calling thread's is found */
+    atomic_flag busy;              /* taken by op_enter, given back by op_leave; they pair with each other */
+    atomic_bool forked;            /* set in the child of a fork, before it can run any code of its own */
+    struct gemm_scratch **scratch; /* one per thread, made when first needed */
+    struct mmarn_comm *next;       /* registry */
+};
+
+mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
+void comm_destroy(mmarn_comm *comm);
+
+/* This rank's scratch for matmuls, one per thread; NULL with the sentence recorded when memory is short. */
+struct gemm_scratch **comm_scratch(mmarn_comm *comm);
+
+/* Opens and closes a call: FORKED or BUSY when this handle cannot be used now. */
+mmarn_status comm_enter(mmarn_comm *comm);
+void comm_leave(mmarn_comm *comm);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * plan.c - tile sizes and the choice of algorithm. The figures are measured (docs/design.md, "Tiles"): 96 rows reuse a
+ * piece of x2 often enough to hide its reading, and 96 x 512 fp32 still fit a second-level cache beside it. Results do
+ * not depend on any choice made here.
+ */
+#include "op/plan.h"
+
+#include "gemm/gemm.h"
+
+enum {
+    MATMUL_ROWS = 96,
+    MATMUL_COLUMNS = 512,
+    COPY_ROWS = 16,
+    COPY_ELEMENTS = 16384,
+    TILES_PER_WORKER = 4, /* fewer would leave somebody idle at the end, more would only add hand-overs */
+    LEAST_COLUMNS = 64,
+    /* Elements that a rank reads from its peers in one shot, up to which a hop saved is worth more than reading all of
+       them; with fewer processors than threads a hop is a change of context, and worth far more. */
+    ONE_SHOT_ELEMENTS = 16 << 10,
+    ONE_SHOT_ELEMENTS_OVERSUBSCRIBED = 512 << 10
+};
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a - 1) / b + 1;
+}
+
+static int64_t clamp(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* The smallest multiple of `unit` that is not below value. */
+static int64_t round_up(int64_t value, int64_t unit)
+{
+    return divide_up(value, unit) * unit;
+}
+
+static int block_rows(enum op_source_kind kind, int64_t rows)
+{
+    int64_t most = kind == OP_SOURCE_MATMUL ? MATMUL_ROWS : COPY_ROWS;
+    if (rows <= most)
+        return (int)rows;
+    /* Even blocks, but a multiple of the six rows that kernels take at a time. */
+    return (int)clamp(round_up(divide_up(rows, divide_up(rows, most)), 6), 1, most);
+}
+
+static int tile_columns(const struct coll *coll, enum op_source_kind kind, int rows, int64_t n)
+{
+    int64_t most = kind == OP_SOURCE_MATMUL ? MATMUL_COLUMNS : COPY_ELEMENTS / rows;
+    int64_t workers = coll->world_size > coll->max_threads ? coll->world_size : coll->max_threads;
+    int64_t fair = divide_up(n, workers * TILES_PER_WORKER);
+    int64_t columns = clamp(round_up(fair, LEAST_COLUMNS), LEAST_COLUMNS, most / LEAST_COLUMNS * LEAST_COLUMNS);
+    return (int)clamp(columns, GEMM_NR, round_up(n, GEMM_NR));
+}
+
+static enum coll_algorithm algorithm(const struct coll *coll, int64_t rows, int64_t n)
+{
+    int64_t limit = coll->oversubscribed ? ONE_SHOT_ELEMENTS_OVERSUBSCRIBED : ONE_SHOT_ELEMENTS;
+    int64_t peers = coll->world_size - 1;
+    return peers == 0 || n <= limit / rows / peers ? COLL_ONE_SHOT : COLL_OWNER;
+}
+
+struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n)
+{
+    struct op_plan plan = {.rows = rows, .n = n, .block_rows = block_rows(kind, rows)};
+    plan.tile_columns = tile_columns(coll, kind, plan.block_rows, n);
+    plan.column_tiles = divide_up(n, plan.tile_columns);
+    plan.tiles = plan.column_tiles * divide_up(rows, plan.block_rows);
+    plan.algorithm = algorithm(coll, rows, n);
+    return plan;
+}
+
+struct op_tile op_plan_tile(const struct op_plan *plan, int64_t tile)
+{
+    int64_t row = tile / plan->column_tiles * plan->block_rows;
+    int64_t column = tile % plan->column_tiles * plan->tile_columns;
+    return (struct op_tile){
+        .row = row,
+        .column = column,
+        .rows = (int)clamp(plan->rows - row, 1, plan->block_rows),
+        .columns = (int)clamp(plan->n - column, 1, plan->tile_columns),
+    };
+}

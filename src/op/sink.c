@@ -1,0 +1,60 @@
+/*
+ * sink.c - residual and norm. A tile is taken in as soon as it is there, while it is in cache; a row's statistic needs
+ * the whole row, so norms run over finished rows of y, which are then still in cache too.
+ */
+#include "op/sink.h"
+
+#include <string.h>
+
+#include "norm/norm.h"
+
+/* Columns summed at a time on the way from parts: 8 KiB of fp32 stay in the first-level cache. */
+enum { CHUNK_COLUMNS = 2048 };
+
+/* Columns [column, column + count) of one row: y = sum + residual, or the sum itself. */
+static void take_in(const struct op_sink *sink, int64_t at, const void *sum, size_t count)
+{
+    size_t size = dtype_size(sink->dtype);
+    char *y = (char *)sink->y + (size_t)at * size;
+    if (!sink->residual) {
+        memcpy(y, sum, count * size);
+        return;
+    }
+    const struct norm_kernel *kernel = norm_kernel_best();
+    norm_add_fn *add = sink->sum_dtype == sink->dtype ? kernel->add[sink->dtype] : kernel->add_f32[sink->dtype];
+    add(sum, (const char *)sink->residual + (size_t)at * size, y, count);
+}
+
+void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const void *sum)
+{
+    size_t row_bytes = (size_t)tile->columns * dtype_size(sink->sum_dtype);
+    for (int i = 0; i < tile->rows; i++)
+        take_in(sink, (tile->row + i) * n + tile->column, (const char *)sum + (size_t)i * row_bytes,
+                (size_t)tile->columns);
+}
+
+void op_sink_parts(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[],
+                   int world_size)
+{
+    float sum[CHUNK_COLUMNS]; /* of sum_dtype, which is at most as wide */
+    for (int i = 0; i < tile->rows; i++) {
+        for (int column = 0; column < tile->columns; column += CHUNK_COLUMNS) {
+            int left = tile->columns - column;
+            int count = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
+            const float *at[MMARN_MAX_RANKS];
+            for (int rank = 0; rank < world_size; rank++)
+                at[rank] = parts[rank] + (int64_t)i * tile->columns + column;
+            coll_reduce(at, world_size, count, sink->sum_dtype, sink->in_rank_order, sum);
+            take_in(sink, (tile->row + i) * n + tile->column + column, sum, (size_t)count);
+        }
+    }
+}
+
+void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows)
+{
+    size_t row_bytes = (size_t)n * dtype_size(sink->dtype);
+    norm_row_fn *norm = norm_kernel_best()->row[sink->dtype];
+    for (int64_t i = row; i < row + rows; i++)
+        norm((const char *)sink->y + (size_t)i * row_bytes, sink->gamma, (char *)sink->norm_out + (size_t)i * row_bytes,
+             (size_t)n, sink->epsilon, sink->round_twice);
+}

@@ -83,7 +83,10 @@ struct coll_transport {
      */
     void (*skip)(struct coll *coll);
 
-    /* Do all ranks ask for the same? false: not known yet. true: *status is MMARN_OK or the error, sentence recorded.
+    /*
+     * Do all ranks ask for the same? false: not known yet. true: *status is MMARN_OK or the error, sentence recorded.
+     * Until some thread has had MMARN_OK from it, no part and no sum arrives. A call that ends with MMARN_ERR_MISMATCH
+     * from here, and nothing else, leaves the group usable.
      */
     bool (*agreed)(struct coll *coll, mmarn_status *status);
 

@@ -1,0 +1,56 @@
+/*
+ * coll.c - the list of transports, and what is the same for all of them. A new transport is one line here.
+ */
+#include "coll/coll.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "coll/transports.h"
+
+/* "auto" takes the first that supports the group, so the best comes first. */
+const struct coll_transport *const coll_transports[] = {&coll_transport_self, &coll_transport_shm, NULL};
+
+static const struct coll_transport *find_any(const struct coll_options *options, mmarn_status *status)
+{
+    const char *why = "";
+    for (int i = 0; coll_transports[i]; i++)
+        if (coll_transports[i]->supports(options, &why))
+            return coll_transports[i];
+    *status = error_set(MMARN_ERR_UNSUPPORTED, "no transport serves world_size %d: %s", options->world_size, why);
+    return NULL;
+}
+
+static const struct coll_transport *find_named(const char *name, const struct coll_options *options,
+                                               mmarn_status *status)
+{
+    char known[128] = "";
+    size_t used = 0;
+    for (int i = 0; coll_transports[i]; i++) {
+        const struct coll_transport *transport = coll_transports[i];
+        const char *why = "";
+        if (strcmp(name, transport->name)) {
+            int added = snprintf(known + used, sizeof known - used, ", \"%s\"", transport->name);
+            used += added > 0 && (size_t)added < sizeof known - used ? (size_t)added : 0;
+        } else if (transport->supports(options, &why)) {
+            return transport;
+        } else {
+            *status = error_set(MMARN_ERR_UNSUPPORTED, "transport \"%s\" cannot serve world_size %d: %s", name,
+                                options->world_size, why);
+            return NULL;
+        }
+    }
+    *status = error_set(MMARN_ERR_UNSUPPORTED, "transport is \"%.40s\" but must be one of \"auto\"%s", name, known);
+    return NULL;
+}
+
+const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status)
+{
+    return !name || !strcmp(name, "auto") ? find_any(options, status) : find_named(name, options, status);
+}
+
+int coll_owner(const struct coll *coll, int64_t tile)
+{
+    return (int)(tile % coll->world_size);
+}

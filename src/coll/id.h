@@ -1,0 +1,28 @@
+/*
+ * id.h - the 64 bytes that name a group-to-be: a mark, a layout version, and a 128-bit random nonce. The nonce names
+ * the place where the ranks meet, so it must be as hard to guess as it is to meet twice.
+ */
+#ifndef MMARN_COLL_ID_H
+#define MMARN_COLL_ID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mmarn/mmarn.h"
+
+enum { COLL_NONCE_SIZE = 16, COLL_ID_TEXT_SIZE = 2 * sizeof(mmarn_id) + 1 };
+
+/* Fills *id with a new nonce. Errors: SYSTEM. */
+mmarn_status coll_id_create(mmarn_id *id);
+
+/* Was *id made by coll_id_create, of a layout that this version knows? */
+bool coll_id_valid(const mmarn_id *id);
+
+/* The nonce of a valid id: COLL_NONCE_SIZE bytes. */
+const uint8_t *coll_id_nonce(const mmarn_id *id);
+
+/* 128 hexadecimal digits and a zero; reading takes either case and nothing but a valid id. */
+void coll_id_text(const mmarn_id *id, char text[COLL_ID_TEXT_SIZE]);
+bool coll_id_from_text(const char *text, mmarn_id *id);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * reduce.c - summing the ranks' parts in an order that depends on rank numbers alone.
+ * Work goes chunk by chunk, so that partial sums stay in the first-level cache. An element's sum never depends on its
+ * neighbours, so the bits do not depend on where chunks end.
+ */
+#include "coll/coll.h"
+
+#include "base/convert.h"
+
+/* LEVELS: the subtrees of up to 64 ranks that can be open at once. */
+enum { CHUNK = 512, LEVELS = 6 };
+
+static void add(const float *restrict left, const float *restrict right, float *restrict sum, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] = left[i] + right[i];
+}
+
+static void add_to(float *restrict left, const float *restrict right, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        left[i] = left[i] + right[i];
+}
+
+/*
+ * Sums one chunk in the binary tree, as a binary counter: two finished subtrees of one size become one of twice the
+ * size at once, and what is left at the end is joined from the right. open holds the subtrees.
+ */
+static const float *tree(const float *const parts[], int world_size, size_t at, size_t count, float open[][CHUNK])
+{
+    if (world_size == 1)
+        return parts[0] + at;
+    int depth = 0;
+    int rank = 0;
+    for (; rank + 1 < world_size; rank += 2) {
+        add(parts[rank] + at, parts[rank + 1] + at, open[depth++], count);
+        /* After pair number p, as many subtrees are complete as p ends in one bits. */
+        for (int pair = rank / 2; pair & 1; pair >>= 1, depth--)
+            add_to(open[depth - 2], open[depth - 1], count);
+    }
+    if (rank < world_size)
+        add_to(open[depth - 1], parts[rank] + at, count);
+    for (; depth > 1; depth--)
+        add_to(open[depth - 2], open[depth - 1], count);
+    return open[0];
+}
+
+/* Sums one chunk from rank 0 upwards, rounding to dtype at each step; out is where each value is rounded. */
+static void rank_order(const float *const parts[], int world_size, size_t at, size_t count, int32_t dtype, float *sum,
+                       float *part, void *out)
+{
+    convert_from_f32(dtype, parts[0] + at, out, count);
+    for (int rank = 1; rank < world_size; rank++) {
+        convert_to_f32(dtype, out, sum, count);
+        convert_from_f32(dtype, parts[rank] + at, out, count);
+        convert_to_f32(dtype, out, part, count);
+        add_to(sum, part, count);
+        convert_from_f32(dtype, sum, out, count);
+    }
+}
+
+void coll_reduce(const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
+                 void *out)
+{
+    _Alignas(64) float open[LEVELS][CHUNK];
+    size_t total = (size_t)count;
+    for (size_t at = 0; at < total; at += CHUNK) {
+        size_t chunk = total - at < CHUNK ? total - at : CHUNK;
+        void *rounded = (char *)out + at * dtype_size(out_dtype);
+        if (in_rank_order)
+            rank_order(parts, world_size, at, chunk, out_dtype, open[0], open[1], rounded);
+        else
+            convert_from_f32(out_dtype, tree(parts, world_size, at, chunk, open), rounded, chunk);
+    }
+}

@@ -1,0 +1,213 @@
+/*
+ * shm.c - the shared-memory transport: joining, leaving, and the table of its functions. shm.h says who does what.
+ */
+#include "coll/shm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "coll/shm_meeting.h"
+#include "coll/transports.h"
+
+enum { RETRY_NS_FIRST = 200000, RETRY_NS_MOST = 20000000 };
+
+static bool supports(const struct coll_options *options, const char **why)
+{
+    *why = "\"shm\" needs an id";
+    if (!options->id)
+        return false;
+    *why = "\"shm\" serves up to 64 ranks";
+    return options->world_size <= MMARN_MAX_RANKS;
+}
+
+mmarn_status shm_missing(const struct coll_options *options, uint64_t joined)
+{
+    char ranks[MMARN_MAX_RANKS * 4 + 1] = "";
+    size_t used = 0;
+    int count = 0;
+    for (int rank = 0; rank < options->world_size; rank++)
+        if (!(joined >> rank & 1))
+            used += (size_t)snprintf(ranks + used, sizeof ranks - used, "%s%d", count++ ? ", " : "", rank);
+    if (!count)
+        return error_set(MMARN_ERR_TIMEOUT, "all ranks came, but the group was not formed within %d ms",
+                         options->timeout_ms);
+    return error_set(MMARN_ERR_TIMEOUT, "rank%s %s did not join within %d ms", count > 1 ? "s" : "", ranks,
+                     options->timeout_ms);
+}
+
+mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
+                       int descriptors[SHM_DESCRIPTORS])
+{
+    mmarn_status status = MMARN_OK;
+    bool shared = true;
+    shm->peers[entry->rank].pid = entry->pid;
+    shm->peers[entry->rank].timeout_ms = entry->timeout_ms;
+    if (entry->rank != options->rank) {
+        if (entry->threads < 1 || entry->threads > SHM_MAX_THREADS || descriptors[0] < 0 || descriptors[1] < 0)
+            status = error_set(MMARN_ERR_SYSTEM, "rank %d could not take rank %d's descriptors: too many are open",
+                               options->rank, entry->rank);
+        else
+            status = shm_segment_open(descriptors[0], coll_id_nonce(options->id), entry->rank, entry->threads,
+                                      &shm->segments[entry->rank], &shared);
+    }
+    /* A thread of this process cannot die alone, so its lifeline tells nothing. */
+    if (!status && !shared) {
+        shm->peers[entry->rank].lifeline = descriptors[1];
+        descriptors[1] = -1;
+    }
+    shm_close_all(descriptors);
+    return status;
+}
+
+/* Connects to rank 0, which may not have come yet. -1: sentence recorded, *status set. */
+static int find_host(const struct coll_options *options, int64_t deadline, mmarn_status *status)
+{
+    struct timespec pause = {0, RETRY_NS_FIRST};
+    for (;;) {
+        int link = shm_socket_connect(coll_id_nonce(options->id));
+        if (link >= 0 && shm_socket_same_user(link))
+            return link;
+        if (link >= 0) {
+            close(link);
+            *status = error_set(MMARN_ERR_MISMATCH, "rank 0 of this id belongs to another user");
+            return -1;
+        }
+        if (errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR) {
+            *status = error_errno("rank %d could not connect to rank 0", options->rank);
+            return -1;
+        }
+        if (sync_now() >= deadline) {
+            *status = error_set(MMARN_ERR_TIMEOUT, "rank 0 did not come within %d ms", options->timeout_ms);
+            return -1;
+        }
+        nanosleep(&pause, NULL);
+        pause.tv_nsec = 2 * pause.tv_nsec < RETRY_NS_MOST ? 2 * pause.tv_nsec : RETRY_NS_MOST;
+    }
+}
+
+static mmarn_status meet(struct shm *shm, const struct shm_joining *joining)
+{
+    mmarn_status status = MMARN_OK;
+    int link = -1;
+    if (!joining->options->rank) {
+        link = shm_socket_listen(coll_id_nonce(joining->options->id));
+        if (link >= 0) {
+            status = shm_host(shm, joining, link);
+            close(link);
+            return status;
+        }
+        if (errno != EADDRINUSE)
+            return error_errno("rank 0 could not listen for its peers");
+        /* There is a rank 0 already. It takes this one for a guest, and so tells everybody. */
+    }
+    link = find_host(joining->options, joining->deadline, &status);
+    if (link >= 0) {
+        status = shm_guest(shm, joining, link);
+        close(link);
+    }
+    return status;
+}
+
+static void destroy(struct shm *shm)
+{
+    for (int rank = 0; rank < shm->coll.world_size; rank++) {
+        shm_close(&shm->peers[rank].lifeline);
+        /* The list of mappings may be locked for ever in a child: what it has inherited stays mapped there. */
+        if (!shm->forked)
+            shm_segment_close(&shm->segments[rank]);
+    }
+    shm_close(&shm->kept);
+    shm_rings_destroy(shm);
+    memory_free(shm);
+}
+
+static mmarn_status join(const struct coll_options *options, struct coll **coll)
+{
+    struct shm_joining joining = {options, sync_deadline(options->timeout_ms), {-1, -1}};
+    if (!coll_id_valid(options->id))
+        return error_set(MMARN_ERR_ARGUMENT, "id was not made by mmarn_id_create of this version");
+    if (options->threads < 1 || options->threads > SHM_MAX_THREADS)
+        return error_set(MMARN_ERR_ARGUMENT, "threads is %d but must be 1 to %d", options->threads, SHM_MAX_THREADS);
+    struct shm *shm = memory_alloc(1, sizeof *shm);
+    if (!shm)
+        return error_set(MMARN_ERR_MEMORY, "no memory for a group of %d ranks", options->world_size);
+    shm->coll = (struct coll){.transport = &coll_transport_shm,
+                              .rank = options->rank,
+                              .world_size = options->world_size,
+                              .timeout_ms = options->timeout_ms};
+    for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
+        shm->peers[rank].lifeline = -1;
+    int ends[2] = {-1, -1};
+    mmarn_status status = MMARN_OK;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        status = error_errno("rank %d could not make its lifeline", options->rank);
+    shm->kept = ends[0];
+    joining.descriptors[1] = ends[1];
+    if (!status)
+        status = shm_segment_create(options, &joining.descriptors[0], &shm->segments[options->rank]);
+    if (!status && !shm_rings_create(shm))
+        status = error_set(MMARN_ERR_MEMORY, "no memory for the rings of %d threads", options->threads);
+    if (!status)
+        status = meet(shm, &joining);
+    shm_close_all(joining.descriptors);
+    if (status)
+        destroy(shm);
+    else
+        *coll = &shm->coll;
+    return status;
+}
+
+static void leave(struct coll *coll)
+{
+    struct shm *shm = shm_of(coll);
+    if (!shm->forked) {
+        /* Pairs with the load in shm_wait.c. Before the hang-up, so that peers can tell leaving from dying. */
+        atomic_store(&shm_own(shm)->left, 1);
+        shm_ring_all(shm);
+    }
+    destroy(shm);
+}
+
+static void abort_group(struct coll *coll)
+{
+    shm_fail(shm_of(coll), SHM_ABORTED, -1, 0);
+}
+
+static void forked(struct coll *coll)
+{
+    /* The copy of our end in a child would keep our own death from being seen. */
+    shm_of(coll)->forked = true;
+    shm_close(&shm_of(coll)->kept);
+}
+
+const struct coll_transport coll_transport_shm = {
+    .name = "shm",
+    .supports = supports,
+    .join = join,
+    .leave = leave,
+    .abort = abort_group,
+    .forked = forked,
+    .begin = shm_begin,
+    .end = shm_end,
+    .refuse = shm_refuse,
+    .skip = shm_skip,
+    .agreed = shm_agreed,
+    .part_begin = shm_part_begin,
+    .part_publish = shm_part_publish,
+    .parts = shm_parts,
+    .parts_release = shm_parts_release,
+    .sum_begin = shm_sum_begin,
+    .sum_publish = shm_sum_publish,
+    .sum = shm_sum,
+    .sum_release = shm_sum_release,
+    .wait_begin = shm_wait_begin,
+    .wait_cancel = shm_wait_cancel,
+    .wait = shm_wait,
+    .wake = shm_wake,
+};

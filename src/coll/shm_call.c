@@ -1,0 +1,218 @@
+/*
+ * shm_call.c - opening and closing calls, and finding out whether all ranks ask for the same.
+ *
+ * Every call of a rank has a number, whether it has work to do, refuses it or has nothing to do, so ranks that differ
+ * in that stay in step for the calls that follow. A rank publishes what it asks for as record number s; all ranks look
+ * at the same records, and so come to the same verdict with the same sentence. A rank that has opened call s without a
+ * record of it made an empty call. Records alternate between two places; one is not written again before every peer has
+ * finished the call that it was for.
+ */
+#include "coll/shm.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* The caller's own field number i; NULL: its list is shorter, or i is a value of ours. */
+static const struct coll_field *field_of(const struct shm *shm, int i)
+{
+    for (int at = 0; at < COLL_FIELDS && shm->asked.fields[at].name; at++)
+        if (at == i)
+            return &shm->asked.fields[at];
+    return NULL;
+}
+
+/* This rank has opened its call, with a record or without. */
+static void advance_position(struct shm *shm)
+{
+    /* Pairs with the loads in record_of: whoever sees this position sees the record that may be there. */
+    atomic_store(&shm_own(shm)->position, shm->call);
+    shm_ring_all(shm);
+}
+
+static void finish(struct shm *shm)
+{
+    /* Pairs with the loads in shm_wait.c; seq_cst and after everything that this rank did in the call. */
+    atomic_store(&shm_own(shm)->finished, shm->call);
+}
+
+/* The place of this call's own record, free to be written; NULL: the group has failed. */
+static struct shm_record *record_place(struct shm *shm)
+{
+    int place = (int)(shm->call % 2);
+    if (!shm_wait_finished(shm, shm->published[place]))
+        return NULL;
+    shm->published[place] = shm->call;
+    return &shm_own(shm)->records[place];
+}
+
+static void publish(struct shm *shm, struct shm_record *record)
+{
+    /* Pairs with the load in record_of: whoever sees the number sees the values. */
+    atomic_store(&record->call, shm->call);
+    advance_position(shm);
+}
+
+mmarn_status shm_begin(struct coll *coll, const struct coll_call *call)
+{
+    struct shm *shm = shm_of(coll);
+    shm->call++;
+    shm->asked = *call;
+    atomic_store(&shm->verdict, SHM_UNDECIDED);
+    struct shm_record *record = record_place(shm);
+    if (!record)
+        return shm_status(shm);
+    for (int i = 0; i < COLL_FIELDS; i++)
+        atomic_store_explicit(&record->values[i], field_of(shm, i) ? call->values[i] : 0, memory_order_relaxed);
+    atomic_store_explicit(&record->values[SHM_TILES], call->tiles, memory_order_relaxed);
+    atomic_store_explicit(&record->values[SHM_ALGORITHM], call->algorithm, memory_order_relaxed);
+    atomic_store_explicit(&record->refused, 0, memory_order_relaxed);
+    shm_rings_begin(shm);
+    publish(shm, record);
+    return MMARN_OK;
+}
+
+void shm_end(struct coll *coll, mmarn_status outcome)
+{
+    struct shm *shm = shm_of(coll);
+    int verdict = atomic_load(&shm->verdict);
+    if (outcome == MMARN_OK && verdict == SHM_AGREED)
+        shm_rings_advance(shm);
+    else if (outcome == MMARN_ERR_MISMATCH && verdict == SHM_DISAGREED)
+        shm_rings_undo(shm);
+    else {
+        /* Peers may be waiting for what this rank will not do any more. */
+        shm_fail(shm, SHM_FAILED, -1, shm->call);
+        return;
+    }
+    finish(shm);
+}
+
+void shm_refuse(struct coll *coll, const char *sentence)
+{
+    struct shm *shm = shm_of(coll);
+    shm->call++;
+    struct shm_record *record = record_place(shm);
+    if (!record)
+        return;
+    uint64_t words[SHM_SENTENCE_SIZE / sizeof(uint64_t)] = {0};
+    snprintf((char *)words, sizeof words, "%s", sentence);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        atomic_store_explicit(&record->sentence[i], words[i], memory_order_relaxed);
+    atomic_store_explicit(&record->refused, 1, memory_order_relaxed);
+    publish(shm, record);
+    finish(shm);
+}
+
+void shm_skip(struct coll *coll)
+{
+    struct shm *shm = shm_of(coll);
+    shm->call++;
+    advance_position(shm);
+    finish(shm);
+}
+
+enum presence { NOT_YET, EMPTY, HERE };
+
+/* What a rank has to say about the current call; its record when it is HERE. */
+static enum presence record_of(const struct shm *shm, int rank, const struct shm_record **record)
+{
+    const struct shm_header *header = shm->segments[rank].header;
+    *record = &header->records[shm->call % 2];
+    /* Position first: once it has reached the call, a record that is not there will never be. */
+    uint64_t position = atomic_load(&header->position);
+    if (atomic_load(&(*record)->call) == shm->call)
+        return HERE;
+    return position >= shm->call ? EMPTY : NOT_YET;
+}
+
+static int64_t value_of(const struct shm_record *record, int i)
+{
+    return atomic_load_explicit(&record->values[i], memory_order_relaxed);
+}
+
+static mmarn_status refused(const struct shm_record *record, int rank)
+{
+    uint64_t words[SHM_SENTENCE_SIZE / sizeof(uint64_t)];
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        words[i] = atomic_load_explicit(&record->sentence[i], memory_order_relaxed);
+    return error_set(MMARN_ERR_MISMATCH, "rank %d refused the call: %.*s", rank, (int)sizeof words,
+                     (const char *)words);
+}
+
+static const char *name_of(const struct shm *shm, int i)
+{
+    const struct coll_field *field = field_of(shm, i);
+    if (field)
+        return field->name;
+    return i == SHM_TILES ? "the number of tiles" : i == SHM_ALGORITHM ? "the algorithm" : "an argument";
+}
+
+static void text_of(const struct shm *shm, int i, int64_t value, char text[64])
+{
+    const struct coll_field *field = field_of(shm, i);
+    if (field && field->text)
+        snprintf(text, 64, "%s", field->text(value));
+    else
+        snprintf(text, 64, "%" PRId64, value);
+}
+
+/* The first value, in the order of the fields, in which some rank differs from rank 0, and the first such rank. */
+static mmarn_status compare(const struct shm *shm, const struct shm_record *const records[])
+{
+    for (int i = 0; i < SHM_VALUES; i++) {
+        int64_t first = value_of(records[0], i);
+        for (int rank = 1; rank < shm->coll.world_size; rank++) {
+            int64_t other = value_of(records[rank], i);
+            char here[64], there[64];
+            if (other == first)
+                continue;
+            text_of(shm, i, first, here);
+            text_of(shm, i, other, there);
+            return error_set(MMARN_ERR_MISMATCH, "%s is %s on rank 0 but %s on rank %d", name_of(shm, i), here, there,
+                             rank);
+        }
+    }
+    return MMARN_OK;
+}
+
+/* All ranks have spoken: refusals count first, then empty calls, then values. */
+static mmarn_status judge(const struct shm *shm, const struct shm_record *const records[])
+{
+    int busy = -1;
+    int empty = -1;
+    for (int rank = 0; rank < shm->coll.world_size; rank++) {
+        if (records[rank] && atomic_load_explicit(&records[rank]->refused, memory_order_relaxed))
+            return refused(records[rank], rank);
+        if (records[rank] && busy < 0)
+            busy = rank;
+        if (!records[rank] && empty < 0)
+            empty = rank;
+    }
+    if (empty >= 0)
+        return error_set(MMARN_ERR_MISMATCH, "rank %d made an empty call (b * s or n is 0) where rank %d has work",
+                         empty, busy);
+    return compare(shm, records);
+}
+
+bool shm_agreed(struct coll *coll, mmarn_status *status)
+{
+    struct shm *shm = shm_of(coll);
+    *status = MMARN_OK;
+    if (atomic_load(&shm->verdict) == SHM_AGREED)
+        return true;
+    const struct shm_record *records[MMARN_MAX_RANKS];
+    for (int rank = 0; rank < coll->world_size; rank++) {
+        enum presence presence = record_of(shm, rank, &records[rank]);
+        if (presence == NOT_YET)
+            return false;
+        if (presence == EMPTY)
+            records[rank] = NULL;
+    }
+    *status = judge(shm, records);
+    /* Pairs with the load in shm_ring.c. Threads that come here at the same time store the same. */
+    atomic_store(&shm->verdict, *status ? SHM_DISAGREED : SHM_AGREED);
+    return true;
+}

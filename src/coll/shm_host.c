@@ -1,0 +1,319 @@
+/*
+ * shm_host.c - rank 0's side of the meeting (shm_meeting.h): wait until every rank has said hello, introduce them to
+ * each other, say go.
+ *
+ * Anybody of the same user can connect. Whoever says nothing costs a place among the guests, until it is needed;
+ * whoever says something else is sent away. When ranks disagree, those that come a little later are told too.
+ */
+#include "coll/shm_meeting.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+enum { GUESTS = 2 * MMARN_MAX_RANKS, GRACE_MS = 1000, UNKNOWN = -1 };
+
+struct guest {
+    int link;
+    int rank; /* UNKNOWN until it has said hello */
+    int descriptors[SHM_DESCRIPTORS];
+    bool confirmed;
+};
+
+struct host {
+    struct shm *shm;
+    const struct shm_joining *joining;
+    const struct coll_options *options;
+    int listener;
+    int count;
+    struct guest guests[GUESTS]; /* in the order in which they came */
+    struct shm_entry entries[MMARN_MAX_RANKS];
+    uint64_t joined;   /* ranks that are in */
+    uint64_t answered; /* ranks that have come, in or not */
+    uint64_t cpus[SHM_CPU_WORDS];
+    int64_t threads;
+    int max_threads;
+    mmarn_status status;        /* why the group cannot be formed */
+    struct shm_message verdict; /* the same for the guests */
+    int64_t until;
+};
+
+static uint64_t rank_bit(int rank)
+{
+    return UINT64_C(1) << rank;
+}
+
+static uint64_t all_ranks(const struct host *host)
+{
+    return ~UINT64_C(0) >> (MMARN_MAX_RANKS - host->options->world_size);
+}
+
+static void drop(struct host *host, int at)
+{
+    shm_close(&host->guests[at].link);
+    shm_close_all(host->guests[at].descriptors);
+    host->count--;
+    for (int i = at; i < host->count; i++)
+        host->guests[i] = host->guests[i + 1];
+}
+
+/* To every rank that is in. */
+static void tell_all(struct host *host, const struct shm_message *message)
+{
+    for (int i = 0; i < host->count; i++)
+        if (host->guests[i].rank != UNKNOWN)
+            shm_send(host->guests[i].link, message, NULL);
+}
+
+/* The group cannot be formed: the reason is the calling thread's last sentence. */
+static void fail(struct host *host, mmarn_status status)
+{
+    host->status = status;
+    host->verdict = shm_message_failure(host->options, status);
+    int64_t grace = sync_deadline(GRACE_MS);
+    host->until = grace < host->until ? grace : host->until;
+    tell_all(host, &host->verdict);
+}
+
+static void enter(struct host *host, const struct shm_message *hello)
+{
+    const struct shm_entry *entry = &hello->entry;
+    host->entries[entry->rank] = *entry;
+    host->joined |= rank_bit(entry->rank);
+    host->answered |= rank_bit(entry->rank);
+    host->threads += entry->threads;
+    if (entry->threads > host->max_threads)
+        host->max_threads = entry->threads;
+    for (int i = 0; i < SHM_CPU_WORDS; i++)
+        host->cpus[i] |= hello->cpus[i];
+}
+
+/* Does this rank's hello fit? Otherwise the status, sentence recorded. */
+static mmarn_status check(const struct host *host, const struct shm_message *hello, const struct guest *guest)
+{
+    struct shm_message ours = shm_message_make(SHM_HELLO, host->options);
+    int rank = hello->entry.rank;
+    if (memcmp(hello->version, ours.version, sizeof ours.version))
+        return error_set(MMARN_ERR_MISMATCH, "the library's version is %s on rank 0 but %s on rank %d", ours.version,
+                         hello->version, rank);
+    if (hello->world_size != host->options->world_size)
+        return error_set(MMARN_ERR_MISMATCH, "world_size is %d on rank 0 but %d on rank %d", host->options->world_size,
+                         hello->world_size, rank);
+    if (rank >= 0 && rank < MMARN_MAX_RANKS && host->joined & rank_bit(rank))
+        return error_set(MMARN_ERR_MISMATCH, "rank %d joined twice", rank);
+    if (rank < 0 || rank >= host->options->world_size || hello->entry.threads < 1 ||
+        hello->entry.threads > SHM_MAX_THREADS)
+        return error_set(MMARN_ERR_MISMATCH, "a peer joined as rank %d with %d threads", rank, hello->entry.threads);
+    if (guest->descriptors[0] < 0 || guest->descriptors[1] < 0)
+        return error_set(MMARN_ERR_SYSTEM, "rank 0 could not take rank %d's descriptors: too many are open", rank);
+    return MMARN_OK;
+}
+
+/* Takes a hello; false: the guest is to be dropped. */
+static bool admit(struct host *host, struct guest *guest, const struct shm_message *hello)
+{
+    if (memcmp(hello->nonce, coll_id_nonce(host->options->id), COLL_NONCE_SIZE))
+        return false;
+    if (!host->status) {
+        mmarn_status status = check(host, hello, guest);
+        if (status)
+            fail(host, status);
+    }
+    if (host->status) {
+        if (hello->entry.rank >= 0 && hello->entry.rank < MMARN_MAX_RANKS)
+            host->answered |= rank_bit(hello->entry.rank);
+        shm_send(guest->link, &host->verdict, NULL);
+        return false;
+    }
+    guest->rank = hello->entry.rank;
+    enter(host, hello);
+    struct shm_message coming = shm_message_make(SHM_COMING, host->options);
+    coming.joined = host->joined;
+    tell_all(host, &coming);
+    return true;
+}
+
+/* Reads what a guest says while ranks are still coming; false: it is to be dropped. */
+static bool hear(struct host *host, struct guest *guest)
+{
+    struct shm_message message;
+    int descriptors[SHM_DESCRIPTORS];
+    enum shm_receipt receipt = shm_receive(guest->link, &message, descriptors);
+    if (receipt == SHM_NOTHING)
+        return true;
+    if (guest->rank != UNKNOWN) {
+        /* A guest has nothing to say at this point: it has hung up, or might as well have. */
+        shm_close_all(descriptors);
+        if (!host->status)
+            fail(host, error_set(MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank));
+        return false;
+    }
+    memcpy(guest->descriptors, descriptors, sizeof descriptors);
+    return receipt == SHM_RECEIVED && message.kind == SHM_HELLO && admit(host, guest, &message);
+}
+
+static void welcome(struct host *host)
+{
+    int link = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (link < 0)
+        return;
+    if (!shm_socket_same_user(link)) {
+        close(link);
+        return;
+    }
+    /* No place left: whoever has been silent longest goes. Not all can be ranks, for there are twice as many places. */
+    for (int i = 0; host->count == GUESTS; i++)
+        if (host->guests[i].rank == UNKNOWN)
+            drop(host, i);
+    host->guests[host->count++] = (struct guest){.link = link, .rank = UNKNOWN, .descriptors = {-1, -1}};
+}
+
+static int poll_guests(struct host *host, struct pollfd polls[GUESTS + 1])
+{
+    for (int i = 0; i < host->count; i++)
+        polls[i] = (struct pollfd){.fd = host->guests[i].link, .events = POLLIN};
+    polls[host->count] = (struct pollfd){.fd = host->listener, .events = POLLIN};
+    return shm_poll(polls, host->count + 1, host->until);
+}
+
+static mmarn_status gather(struct host *host)
+{
+    struct pollfd polls[GUESTS + 1];
+    uint64_t all = all_ranks(host);
+    while (((host->status ? host->answered : host->joined) & all) != all) {
+        int known = host->count;
+        if (!poll_guests(host, polls)) {
+            if (!host->status)
+                fail(host, shm_missing(host->options, host->joined));
+            break;
+        }
+        for (int i = known - 1; i >= 0; i--)
+            if (polls[i].revents && !hear(host, &host->guests[i]))
+                drop(host, i);
+        if (polls[known].revents)
+            welcome(host);
+    }
+    return host->status;
+}
+
+/* Takes one guest's answer to an introduction. */
+static mmarn_status confirm(struct guest *guest)
+{
+    struct shm_message message;
+    int descriptors[SHM_DESCRIPTORS];
+    enum shm_receipt receipt = shm_receive(guest->link, &message, descriptors);
+    shm_close_all(descriptors);
+    if (receipt == SHM_NOTHING)
+        return MMARN_OK;
+    if (receipt == SHM_RECEIVED && message.kind == SHM_FAILURE)
+        return error_set(MMARN_ERR_PEER, "rank %d could not join: %.300s", guest->rank, message.failure.sentence);
+    guest->confirmed = receipt == SHM_RECEIVED && message.kind == SHM_CONFIRMED;
+    if (guest->confirmed)
+        return MMARN_OK;
+    return error_set(MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank);
+}
+
+/* Waits until every guest has confirmed the last introduction. */
+static mmarn_status await_confirmations(struct host *host)
+{
+    for (int at = 0; at < host->count; at++) {
+        struct guest *guest = &host->guests[at];
+        while (!guest->confirmed) {
+            struct pollfd link = {.fd = guest->link, .events = POLLIN};
+            if (!shm_poll(&link, 1, host->until))
+                return error_set(MMARN_ERR_TIMEOUT, "rank %d came but did not answer within %d ms", guest->rank,
+                                 host->options->timeout_ms);
+            mmarn_status status = confirm(guest);
+            if (status)
+                return status;
+        }
+        guest->confirmed = false;
+    }
+    return MMARN_OK;
+}
+
+static int *descriptors_of(struct host *host, int rank)
+{
+    for (int i = 0; i < host->count; i++)
+        if (host->guests[i].rank == rank)
+            return host->guests[i].descriptors;
+    return NULL;
+}
+
+/* One rank at a time, so that few descriptors are on their way at once: the kernel limits them per user. */
+static mmarn_status introduce(struct host *host, int rank)
+{
+    struct shm_message message = shm_message_make(SHM_ENTRY, host->options);
+    message.entry = host->entries[rank];
+    int own[SHM_DESCRIPTORS] = {host->joining->descriptors[0], host->joining->descriptors[1]};
+    int *theirs = rank ? descriptors_of(host, rank) : own;
+    for (int i = 0; i < host->count; i++)
+        if (!shm_send(host->guests[i].link, &message, theirs))
+            return error_errno("rank 0 could not introduce rank %d to rank %d", rank, host->guests[i].rank);
+    /* This rank's own stay with whoever made them. */
+    int none[SHM_DESCRIPTORS] = {-1, -1};
+    mmarn_status status = shm_adopt(host->shm, host->options, &message.entry, rank ? theirs : none);
+    return status ? status : await_confirmations(host);
+}
+
+static void drop_strangers(struct host *host)
+{
+    for (int i = host->count - 1; i >= 0; i--)
+        if (host->guests[i].rank == UNKNOWN)
+            drop(host, i);
+}
+
+static bool oversubscribed(const struct host *host)
+{
+    int64_t processors = 0;
+    for (int i = 0; i < SHM_CPU_WORDS; i++)
+        processors += __builtin_popcountll(host->cpus[i]);
+    return processors && host->threads > processors;
+}
+
+static mmarn_status form(struct host *host)
+{
+    mmarn_status status = gather(host);
+    if (status) {
+        /* Other sentences may have come after the one that counts. */
+        error_adopt(host->verdict.failure.sentence);
+        return status;
+    }
+    drop_strangers(host);
+    for (int rank = 0; rank < host->options->world_size; rank++) {
+        status = introduce(host, rank);
+        if (status) {
+            fail(host, status);
+            return status;
+        }
+    }
+    struct shm_message message = shm_message_make(SHM_GO, host->options);
+    message.go.max_threads = host->max_threads;
+    message.go.oversubscribed = oversubscribed(host);
+    host->shm->coll.max_threads = host->max_threads;
+    host->shm->coll.oversubscribed = message.go.oversubscribed;
+    /* Everybody has everything. A guest that is gone by now will be missed through its lifeline. */
+    tell_all(host, &message);
+    return MMARN_OK;
+}
+
+mmarn_status shm_host(struct shm *shm, const struct shm_joining *joining, int listener)
+{
+    struct host *host = memory_alloc(1, sizeof *host);
+    if (!host)
+        return error_set(MMARN_ERR_MEMORY, "no memory for the guests of rank 0");
+    host->shm = shm;
+    host->joining = joining;
+    host->options = joining->options;
+    host->listener = listener;
+    host->until = joining->deadline;
+    struct shm_message hello = shm_message_hello(host->options);
+    enter(host, &hello);
+    mmarn_status status = form(host);
+    while (host->count)
+        drop(host, host->count - 1);
+    memory_free(host);
+    return status;
+}

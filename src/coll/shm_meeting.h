@@ -1,0 +1,86 @@
+/*
+ * shm_meeting.h - how the ranks of a group meet: rank 0, the host, listens at an address made from the id's nonce; the
+ * others, its guests, connect and say hello. When all have come, the host introduces every rank to all others, one by
+ * one, each guest confirming, so that nobody is in the group unless everybody has everything mapped.
+ *
+ *   guest -> host   HELLO + two descriptors                        host -> guest   COMING, FAILED
+ *   host -> guest   ENTRY + two descriptors, for every rank        guest -> host   CONFIRMED, FAILED
+ *   host -> guest   GO
+ * The two descriptors are the rank's segment and the far end of its lifeline.
+ */
+#ifndef MMARN_COLL_SHM_MEETING_H
+#define MMARN_COLL_SHM_MEETING_H
+
+#include <poll.h>
+
+#include "base/error.h"
+#include "coll/shm.h"
+
+enum { SHM_CPU_WORDS = 128, SHM_DESCRIPTORS = 2, SHM_VERSION_TEXT = 16 };
+
+enum shm_kind { SHM_HELLO = 1, SHM_COMING, SHM_ENTRY, SHM_CONFIRMED, SHM_GO, SHM_FAILURE };
+
+/* What all ranks are told about each. */
+struct shm_entry {
+    int32_t rank, threads, timeout_ms, pid;
+};
+
+/* Everything but `cpus` and `go` keeps its place in all versions of the library, so that they can tell each other. */
+struct shm_message {
+    uint64_t magic;
+    char version[SHM_VERSION_TEXT];
+    int32_t kind;
+    int32_t world_size;
+    union {
+        struct {
+            struct shm_entry entry; /* HELLO and ENTRY */
+            uint8_t nonce[COLL_NONCE_SIZE];
+            uint64_t cpus[SHM_CPU_WORDS]; /* HELLO: the affinity mask */
+        };
+        uint64_t joined; /* COMING: a bit for every rank that has come */
+        struct {
+            int32_t max_threads, oversubscribed;
+        } go;
+        struct {
+            int32_t status;
+            char sentence[ERROR_SENTENCE_SIZE];
+        } failure;
+    };
+};
+
+struct shm_joining {
+    const struct coll_options *options;
+    int64_t deadline;
+    int descriptors[SHM_DESCRIPTORS]; /* of this rank */
+};
+
+/* shm_socket.c */
+struct shm_message shm_message_make(enum shm_kind kind, const struct coll_options *options);
+struct shm_message shm_message_hello(const struct coll_options *options);
+/* The calling thread's last failure. */
+struct shm_message shm_message_failure(const struct coll_options *options, mmarn_status status);
+/* Records the failure that a peer tells of; its text is not trusted. */
+mmarn_status shm_message_failed(const struct shm_message *message);
+
+/* Sockets that do not block; -1 with errno. */
+int shm_socket_listen(const uint8_t *nonce);
+int shm_socket_connect(const uint8_t *nonce);
+bool shm_socket_same_user(int link);
+bool shm_send(int link, const struct shm_message *message, const int *descriptors);
+
+enum shm_receipt { SHM_NOTHING, SHM_RECEIVED, SHM_GARBAGE, SHM_CLOSED };
+/* descriptors are -1 where none came; the caller closes them. */
+enum shm_receipt shm_receive(int link, struct shm_message *message, int descriptors[SHM_DESCRIPTORS]);
+
+/* poll() until the deadline; 0 when it has passed. */
+int shm_poll(struct pollfd *polls, int count, int64_t deadline);
+void shm_close(int *descriptor);
+void shm_close_all(int descriptors[SHM_DESCRIPTORS]);
+
+/* shm.c: makes a rank's segment and lifeline part of the group; takes the descriptors, whatever comes of it. */
+mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
+                       int descriptors[SHM_DESCRIPTORS]);
+/* Records that the ranks not in `joined` did not come in time. */
+mmarn_status shm_missing(const struct coll_options *options, uint64_t joined);
+
+#endif

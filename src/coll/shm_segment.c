@@ -1,0 +1,192 @@
+/*
+ * shm_segment.c - a rank's segment: its layout, the sealed memfd that holds it, and mapping it once per process.
+ *
+ * The memfd has no name, so nothing is left behind; its pages are allocated and its size sealed before anybody maps it,
+ * so a shortage is an error here and no access can raise SIGBUS later. Ranks that are threads of one process share one
+ * mapping, so that ThreadSanitizer sees one address for each word.
+ */
+#include "coll/shm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#define SEGMENT_MAGIC UINT64_C(0x746e656d6765734d)
+enum { SEGMENT_VERSION = 1, SLOTS_LEAST = 4, SLOTS_SPARE = 3 };
+enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
+
+/* This process's mappings; few, so a list does. */
+struct mapping {
+    struct mapping *next;
+    dev_t device;
+    ino_t inode;
+    void *address;
+    size_t size;
+    int users;
+};
+static pthread_mutex_t mappings_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mapping *mappings;
+
+static int slots_for(int threads)
+{
+    return threads + SLOTS_SPARE > SLOTS_LEAST ? threads + SLOTS_SPARE : SLOTS_LEAST;
+}
+
+size_t shm_segment_size(int threads)
+{
+    size_t ring = (size_t)slots_for(threads) * (sizeof(struct shm_slot) + COLL_TILE_ELEMENTS * sizeof(float));
+    return sizeof(struct shm_header) + 2 * ring;
+}
+
+static void lay_out(void *address, int threads, struct shm_segment *segment)
+{
+    int count = slots_for(threads);
+    segment->header = address;
+    struct shm_slot *slots = (struct shm_slot *)(segment->header + 1);
+    float *data = (float *)(slots + 2 * count);
+    segment->parts = (struct shm_ring){count, slots, data};
+    segment->sums = (struct shm_ring){count, slots + count, data + (size_t)count * COLL_TILE_ELEMENTS};
+}
+
+static bool is_segment_of(const struct shm_header *header, const uint8_t *nonce, int rank)
+{
+    /* Pairs with the store in shm_segment_create. */
+    return atomic_load(&header->magic) == SEGMENT_MAGIC && header->version == SEGMENT_VERSION && header->rank == rank &&
+           !memcmp(header->nonce, nonce, COLL_NONCE_SIZE);
+}
+
+static struct mapping *find_locked(const struct stat *file)
+{
+    struct mapping *mapping = mappings;
+    while (mapping && (mapping->device != file->st_dev || mapping->inode != file->st_ino))
+        mapping = mapping->next;
+    return mapping;
+}
+
+static struct mapping *map_locked(int memfd, const struct stat *file)
+{
+    struct mapping *mapping = malloc(sizeof *mapping);
+    if (!mapping)
+        return NULL;
+    *mapping = (struct mapping){mappings, file->st_dev, file->st_ino, NULL, (size_t)file->st_size, 0};
+    mapping->address = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+    if (mapping->address == MAP_FAILED) {
+        free(mapping);
+        return NULL;
+    }
+    mappings = mapping;
+    return mapping;
+}
+
+/* Maps the file, or finds it mapped. */
+static void *acquire(int memfd, const struct stat *file, bool *shared)
+{
+    pthread_mutex_lock(&mappings_lock);
+    struct mapping *mapping = find_locked(file);
+    *shared = mapping != NULL;
+    if (!mapping)
+        mapping = map_locked(memfd, file);
+    if (mapping)
+        mapping->users++;
+    pthread_mutex_unlock(&mappings_lock);
+    return mapping ? mapping->address : NULL;
+}
+
+static void release(void *address)
+{
+    pthread_mutex_lock(&mappings_lock);
+    struct mapping **link = &mappings;
+    while (*link && (*link)->address != address)
+        link = &(*link)->next;
+    struct mapping *mapping = *link;
+    if (mapping && !--mapping->users) {
+        *link = mapping->next;
+        munmap(mapping->address, mapping->size);
+        free(mapping);
+    }
+    pthread_mutex_unlock(&mappings_lock);
+}
+
+/* A memfd of the right size, with its pages, sealed; -1: sentence recorded, *status set. */
+static int create_memfd(int rank, size_t size, mmarn_status *status)
+{
+    int memfd = memfd_create("mmarn", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (memfd < 0) {
+        *status = error_errno("memfd_create failed for rank %d's segment", rank);
+        return -1;
+    }
+    int code;
+    do
+        code = posix_fallocate(memfd, 0, (off_t)size);
+    while (code == EINTR);
+    if (code == ENOSPC || code == ENOMEM)
+        *status = error_set(MMARN_ERR_MEMORY, "no shared memory for rank %d's segment of %zu bytes", rank, size);
+    else if (code) {
+        errno = code;
+        *status = error_errno("posix_fallocate failed for rank %d's segment of %zu bytes", rank, size);
+    } else if (fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
+        *status = error_errno("rank %d's segment could not be sealed", rank);
+    else
+        return memfd;
+    close(memfd);
+    return -1;
+}
+
+mmarn_status shm_segment_create(const struct coll_options *options, int *memfd, struct shm_segment *segment)
+{
+    mmarn_status status = MMARN_OK;
+    size_t size = shm_segment_size(options->threads);
+    int created = create_memfd(options->rank, size, &status);
+    if (created < 0)
+        return status;
+    struct stat file;
+    bool shared;
+    void *address = fstat(created, &file) < 0 ? NULL : acquire(created, &file, &shared);
+    if (!address) {
+        status = error_errno("rank %d's segment of %zu bytes could not be mapped", options->rank, size);
+        close(created);
+        return status;
+    }
+    lay_out(address, options->threads, segment);
+    struct shm_header *header = segment->header;
+    header->version = SEGMENT_VERSION;
+    header->rank = options->rank;
+    memcpy(header->nonce, coll_id_nonce(options->id), COLL_NONCE_SIZE);
+    /* Pairs with the load in is_segment_of: whoever sees the magic sees the words above. */
+    atomic_store(&header->magic, SEGMENT_MAGIC);
+    *memfd = created;
+    return MMARN_OK;
+}
+
+mmarn_status shm_segment_open(int memfd, const uint8_t *nonce, int rank, int threads, struct shm_segment *segment,
+                              bool *shared)
+{
+    struct stat file;
+    size_t size = shm_segment_size(threads);
+    int seals = fcntl(memfd, F_GET_SEALS);
+    if (seals < 0 || (seals & SEALS) != SEALS || fstat(memfd, &file) < 0 || (size_t)file.st_size != size)
+        return error_set(MMARN_ERR_PEER, "what rank %d sent is not a sealed segment of %zu bytes", rank, size);
+    void *address = acquire(memfd, &file, shared);
+    if (!address)
+        return error_errno("rank %d's segment of %zu bytes could not be mapped", rank, size);
+    if (!is_segment_of(address, nonce, rank)) {
+        release(address);
+        return error_set(MMARN_ERR_PEER, "what rank %d sent is not its segment", rank);
+    }
+    lay_out(address, threads, segment);
+    return MMARN_OK;
+}
+
+void shm_segment_close(struct shm_segment *segment)
+{
+    if (segment->header)
+        release(segment->header);
+    *segment = (struct shm_segment){0};
+}

@@ -1,0 +1,404 @@
+/* coll_helper.c - see coll_helper.h. */
+#include "coll_helper.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_int failures;
+
+bool helper_check(bool condition, const char *text, const char *file, int line)
+{
+    if (condition)
+        return true;
+    fprintf(stderr, "%s:%d: not so: %s (last error: %s)\n", file, line, text, error_last());
+    atomic_fetch_add(&failures, 1);
+    return false;
+}
+
+int helper_failures(void)
+{
+    return atomic_load(&failures);
+}
+
+uint64_t helper_seed(void)
+{
+    static uint64_t seed;
+    if (!seed) {
+        const char *given = getenv("MMARN_TEST_SEED");
+        seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) << 16 | (uint64_t)getpid() | 1;
+        fprintf(stderr, "MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);
+    }
+    return seed;
+}
+
+uint64_t helper_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return z ^ z >> 31;
+}
+
+/* --------------------------------------------------------------------------------------------------- reference */
+
+/* What the ranks' parts hold: magnitudes that differ, so that the order of additions shows. */
+static void fill(const struct helper_job *job, int rank, int64_t tile, float *part)
+{
+    uint64_t state = job->seed ^ (uint64_t)rank << 40 ^ (uint64_t)tile << 8;
+    for (int64_t i = 0; i < job->count; i++) {
+        uint64_t bits = helper_random(&state);
+        part[i] = ldexpf((float)(int32_t)(uint32_t)bits, (int)(bits >> 32 & 15) - 40);
+    }
+}
+
+/* Rounds to a format with `digits` bits of significand and least exponent `least`, by arithmetic on values. */
+static double round_value(double value, int digits, int least, double largest)
+{
+    int exponent;
+    if (value == 0 || !isfinite(value))
+        return value;
+    frexp(value, &exponent);
+    double unit = ldexp(1, (exponent - 1 > least ? exponent - 1 : least) - (digits - 1));
+    double rounded = nearbyint(value / unit) * unit;
+    return fabs(rounded) > largest ? copysign(INFINITY, value) : rounded;
+}
+
+static float rounded(float value, int32_t dtype)
+{
+    if (dtype == MMARN_F16)
+        return (float)round_value(value, 11, -14, 65504);
+    if (dtype == MMARN_BF16)
+        return (float)round_value(value, 8, -126, 0x1.FEp127);
+    return value;
+}
+
+/* Stores a value that the format can hold. */
+static void store(float value, int32_t dtype, void *out, int64_t at)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (dtype == MMARN_F32)
+        ((float *)out)[at] = value;
+    else if (dtype == MMARN_BF16)
+        ((uint16_t *)out)[at] = (uint16_t)(bits >> 16);
+    else {
+        int exponent;
+        double size = fabs(value);
+        frexp(size, &exponent);
+        uint16_t half = isinf(size)      ? 0x7C00
+                        : size < 0x1p-14 ? (uint16_t)ldexp(size, 24)
+                                         : (uint16_t)((exponent + 13) * 1024 + (int)(ldexp(size, 11 - exponent)));
+        ((uint16_t *)out)[at] = (uint16_t)(half | bits >> 31 << 15);
+    }
+}
+
+static float tree(const float *const parts[], int first, int count, int64_t at)
+{
+    if (count == 1)
+        return parts[first][at];
+    int left = 1;
+    while (2 * left < count)
+        left *= 2;
+    return tree(parts, first, left, at) + tree(parts, first + left, count - left, at);
+}
+
+void helper_sum(const float *const parts[], int world_size, int64_t count, int32_t dtype, bool in_rank_order, void *out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        float sum = in_rank_order ? rounded(parts[0][i], dtype) : rounded(tree(parts, 0, world_size, i), dtype);
+        for (int rank = 1; in_rank_order && rank < world_size; rank++)
+            sum = rounded(sum + rounded(parts[rank][i], dtype), dtype);
+        store(sum, dtype, out, i);
+    }
+}
+
+void helper_reference(const struct helper_job *job, int world_size, void *out)
+{
+    float *parts[MMARN_MAX_RANKS];
+    for (int rank = 0; rank < world_size; rank++)
+        parts[rank] = malloc((size_t)job->count * sizeof(float));
+    for (int64_t tile = 0; tile < job->tiles; tile++) {
+        for (int rank = 0; rank < world_size; rank++)
+            fill(job, rank, tile, parts[rank]);
+        helper_sum((const float *const *)parts, world_size, job->count, job->dtype, job->in_rank_order,
+                   (char *)out + (size_t)(tile * job->count) * dtype_size(job->dtype));
+    }
+    for (int rank = 0; rank < world_size; rank++)
+        free(parts[rank]);
+}
+
+/* -------------------------------------------------------------------------------------------------- all-reduce */
+
+/* One thread of a rank: it takes every threads-th tile through all its steps, in order. */
+struct worker {
+    struct coll *coll;
+    const struct helper_job *job;
+    char *out;
+    int64_t part, reduce, take; /* the next tile for each step */
+    bool agreed;
+    mmarn_status status;
+};
+
+static void at_step(struct coll *coll, const struct helper_job *job, enum helper_step step, int64_t tile)
+{
+    if (job->hook)
+        job->hook(coll, step, tile, job->ctx);
+}
+
+static void *out_of(const struct worker *worker, int64_t tile)
+{
+    return worker->out + (size_t)(tile * worker->job->count) * dtype_size(worker->job->dtype);
+}
+
+static bool step_agree(struct worker *worker)
+{
+    if (worker->agreed || !worker->coll->transport->agreed(worker->coll, &worker->status))
+        return false;
+    worker->agreed = true;
+    at_step(worker->coll, worker->job, STEP_AGREED, 0);
+    return true;
+}
+
+static bool step_part(struct worker *worker)
+{
+    const struct coll_transport *transport = worker->coll->transport;
+    if (worker->part >= worker->job->tiles)
+        return false;
+    float *part = transport->part_begin(worker->coll, worker->part);
+    if (!part)
+        return false;
+    fill(worker->job, worker->coll->rank, worker->part, part);
+    at_step(worker->coll, worker->job, STEP_PART, worker->part);
+    transport->part_publish(worker->coll, worker->part);
+    at_step(worker->coll, worker->job, STEP_PUBLISHED, worker->part);
+    worker->part += worker->job->threads;
+    return true;
+}
+
+static void reduce(const struct worker *worker, const float *const parts[], void *out)
+{
+    coll_reduce(parts, worker->coll->world_size, worker->job->count, worker->job->dtype, worker->job->in_rank_order,
+                out);
+}
+
+static bool step_reduce(struct worker *worker)
+{
+    const struct coll_transport *transport = worker->coll->transport;
+    const float *parts[MMARN_MAX_RANKS];
+    while (worker->reduce < worker->job->tiles && coll_owner(worker->coll, worker->reduce) != worker->coll->rank)
+        worker->reduce += worker->job->threads;
+    if (worker->reduce >= worker->job->tiles || !transport->parts(worker->coll, worker->reduce, parts))
+        return false;
+    void *sum = transport->sum_begin(worker->coll, worker->reduce);
+    if (!sum)
+        return false;
+    reduce(worker, parts, sum);
+    at_step(worker->coll, worker->job, STEP_REDUCED, worker->reduce);
+    transport->parts_release(worker->coll, worker->reduce);
+    transport->sum_publish(worker->coll, worker->reduce);
+    worker->reduce += worker->job->threads;
+    return true;
+}
+
+static bool step_take(struct worker *worker)
+{
+    const struct coll_transport *transport = worker->coll->transport;
+    const float *parts[MMARN_MAX_RANKS];
+    if (worker->take >= worker->job->tiles)
+        return false;
+    if (worker->job->algorithm == COLL_ONE_SHOT) {
+        if (!transport->parts(worker->coll, worker->take, parts))
+            return false;
+        reduce(worker, parts, out_of(worker, worker->take));
+        transport->parts_release(worker->coll, worker->take);
+    } else {
+        const void *sum = transport->sum(worker->coll, worker->take);
+        if (!sum)
+            return false;
+        memcpy(out_of(worker, worker->take), sum, (size_t)worker->job->count * dtype_size(worker->job->dtype));
+        transport->sum_release(worker->coll, worker->take);
+    }
+    at_step(worker->coll, worker->job, STEP_TAKEN, worker->take);
+    worker->take += worker->job->threads;
+    return true;
+}
+
+static bool step(struct worker *worker)
+{
+    bool moved = step_agree(worker);
+    if (worker->status)
+        return true;
+    moved = step_part(worker) || moved;
+    if (worker->job->algorithm == COLL_OWNER)
+        moved = step_reduce(worker) || moved;
+    return step_take(worker) || moved;
+}
+
+static bool finished(const struct worker *worker)
+{
+    int64_t tiles = worker->job->tiles;
+    return worker->agreed && worker->part >= tiles && worker->take >= tiles &&
+           (worker->job->algorithm == COLL_ONE_SHOT || worker->reduce >= tiles);
+}
+
+static void *work(void *arg)
+{
+    struct worker *worker = arg;
+    const struct coll_transport *transport = worker->coll->transport;
+    while (!worker->status && !finished(worker)) {
+        if (step(worker))
+            continue;
+        uint32_t ticket = transport->wait_begin(worker->coll);
+        if (step(worker) || finished(worker))
+            transport->wait_cancel(worker->coll);
+        else
+            worker->status = transport->wait(worker->coll, ticket);
+    }
+    return NULL;
+}
+
+static const struct coll_field fields[COLL_FIELDS] = {{"n", NULL}, {"dtype", dtype_name}, {NULL, NULL}};
+
+struct coll_call helper_call(const struct helper_job *job)
+{
+    return (struct coll_call){
+        .fields = fields, .values = {job->field, job->dtype}, .tiles = job->tiles, .algorithm = job->algorithm};
+}
+
+mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, void *out)
+{
+    struct coll_call call = helper_call(job);
+    mmarn_status status = coll->transport->begin(coll, &call);
+    if (status)
+        return status;
+    struct worker workers[16] = {{0}};
+    pthread_t threads[16];
+    for (int i = 0; i < job->threads; i++)
+        workers[i] = (struct worker){.coll = coll, .job = job, .out = out, .part = i, .reduce = i, .take = i};
+    at_step(coll, job, STEP_BEGUN, 0);
+    for (int i = 1; i < job->threads; i++)
+        pthread_create(&threads[i], NULL, work, &workers[i]);
+    work(&workers[0]);
+    status = workers[0].status;
+    for (int i = 1; i < job->threads; i++) {
+        pthread_join(threads[i], NULL);
+        status = status ? status : workers[i].status;
+    }
+    coll->transport->end(coll, status);
+    at_step(coll, job, STEP_ENDED, 0);
+    return status;
+}
+
+bool helper_good_call(struct coll *coll, const struct helper_job *job)
+{
+    size_t bytes = (size_t)(job->tiles * job->count) * dtype_size(job->dtype);
+    char *out = malloc(bytes);
+    char *expected = malloc(bytes);
+    memset(out, 0xA5, bytes);
+    bool good = CHECK(helper_all_reduce(coll, job, out) == MMARN_OK);
+    helper_reference(job, coll->world_size, expected);
+    good = good && CHECK(!memcmp(out, expected, bytes));
+    free(out);
+    free(expected);
+    return good;
+}
+
+/* ------------------------------------------------------------------------------------------------------- ranks */
+
+mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll)
+{
+    struct coll_options options = {&group->id, rank, group->world_size, group->threads, group->timeout_ms};
+    mmarn_status status = MMARN_OK;
+    const struct coll_transport *transport = coll_find("shm", &options, &status);
+    return transport ? transport->join(&options, coll) : status;
+}
+
+struct rank_thread {
+    const struct helper_group *group;
+    int rank;
+    pthread_t thread;
+};
+
+static void *run_rank(void *arg)
+{
+    struct rank_thread *rank = arg;
+    struct coll *coll = NULL;
+    if (!CHECK(helper_join(rank->group, rank->rank, &coll) == MMARN_OK))
+        return NULL;
+    rank->group->body(coll, rank->group->ctx);
+    coll->transport->leave(coll);
+    return NULL;
+}
+
+void helper_run_some(const struct helper_group *group, int first, int count)
+{
+    struct rank_thread ranks[MMARN_MAX_RANKS];
+    for (int i = 0; i < count; i++) {
+        ranks[i] = (struct rank_thread){.group = group, .rank = first + i};
+        pthread_create(&ranks[i].thread, NULL, run_rank, &ranks[i]);
+    }
+    for (int i = 0; i < count; i++)
+        pthread_join(ranks[i].thread, NULL);
+}
+
+void helper_run_threads(const struct helper_group *group)
+{
+    helper_run_some(group, 0, group->world_size);
+}
+
+pid_t helper_fork(const struct helper_group *group, int first, int count)
+{
+    pid_t pid = fork();
+    if (pid)
+        return pid;
+    struct rank_thread self = {.group = group, .rank = first};
+    if (count > 1)
+        helper_run_some(group, first, count);
+    else
+        run_rank(&self);
+    _exit(helper_failures() ? 1 : 0);
+}
+
+int helper_wait(pid_t pid)
+{
+    int state;
+    while (waitpid(pid, &state, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return WIFSIGNALED(state) ? -WTERMSIG(state) : WEXITSTATUS(state);
+}
+
+void helper_sleep(int ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
+}
+
+int helper_descriptors(void)
+{
+    int count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
+
+int helper_mappings(void)
+{
+    int count = 0;
+    char line[1024];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof line, maps))
+        count += strstr(line, "memfd:mmarn") != NULL;
+    fclose(maps);
+    return count;
+}

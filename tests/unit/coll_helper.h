@@ -1,0 +1,76 @@
+/*
+ * coll_helper.h - what the tests of src/coll share: ranks as threads or forked processes, an all-reduce driven through
+ * a transport's table, and a reference for its bits that shares no code with the library.
+ * cmocka's assertions belong to the main thread; ranks use CHECK, and the test asserts helper_failures() == 0.
+ */
+#ifndef COLL_HELPER_H
+#define COLL_HELPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "coll/coll.h"
+#include "coll/id.h"
+
+/* Counts and prints a failure of the calling rank. */
+#define CHECK(condition) helper_check((condition), #condition, __FILE__, __LINE__)
+bool helper_check(bool condition, const char *text, const char *file, int line);
+int helper_failures(void);
+
+/* MMARN_TEST_SEED, or a new one; printed once. */
+uint64_t helper_seed(void);
+uint64_t helper_random(uint64_t *state);
+
+/* The points of a call at which a test may want to do something. */
+enum helper_step { STEP_BEGUN, STEP_PART, STEP_PUBLISHED, STEP_AGREED, STEP_REDUCED, STEP_TAKEN, STEP_ENDED, STEPS };
+
+struct helper_job {
+    int64_t tiles, count; /* elements of each tile */
+    enum coll_algorithm algorithm;
+    int32_t dtype;
+    bool in_rank_order;
+    int threads;
+    uint64_t seed;
+    int64_t field; /* a value that ranks must agree on, "n" */
+    void (*hook)(struct coll *coll, enum helper_step step, int64_t tile, void *ctx);
+    void *ctx;
+};
+
+/* What it asks the ranks to agree on. */
+struct coll_call helper_call(const struct helper_job *job);
+/* One call: begin, all tiles, end. out holds tiles * count elements. Returns what the call came to. */
+mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, void *out);
+/* The bits that it must give. */
+void helper_reference(const struct helper_job *job, int world_size, void *out);
+/* One call that must succeed with the right bits; false: it did not, and a CHECK has failed. */
+bool helper_good_call(struct coll *coll, const struct helper_job *job);
+
+/* The sum of parts of `count` floats, as coll_reduce promises it. */
+void helper_sum(const float *const parts[], int world_size, int64_t count, int32_t dtype, bool in_rank_order,
+                void *out);
+
+struct helper_group {
+    mmarn_id id;
+    int world_size, threads, timeout_ms;
+    void (*body)(struct coll *coll, void *ctx); /* a member; the helper joins and leaves */
+    void *ctx;
+};
+
+mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll);
+/* Runs every rank, or count ranks from first on, as threads, and waits for them. */
+void helper_run_threads(const struct helper_group *group);
+void helper_run_some(const struct helper_group *group, int first, int count);
+/* Forks a process that is count ranks, as threads when there are several; it exits with 0 when no CHECK has failed. */
+pid_t helper_fork(const struct helper_group *group, int first, int count);
+/* Waits for a child; its exit code, or minus the signal that ended it. */
+int helper_wait(pid_t pid);
+
+void helper_sleep(int ms);
+
+/* Open descriptors, and mappings of segments, of this process. */
+int helper_descriptors(void);
+int helper_mappings(void);
+
+#endif

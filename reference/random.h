@@ -1,0 +1,26 @@
+/*
+ * random.h - reproducible random data: element i of stream (seed, stream) is a function of those three numbers alone.
+ * No libm is involved, so the same numbers come out on every machine and with every number of threads.
+ */
+#ifndef MMARN_REFERENCE_RANDOM_H
+#define MMARN_REFERENCE_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The key of one stream of a seed. */
+uint64_t random_key(uint64_t seed, uint64_t stream);
+
+/* The index-th 64 random bits of a stream. */
+uint64_t random_word(uint64_t key, uint64_t index);
+
+/* Fills count elements of a dtype (mmarn_dtype), rounded to nearest even. */
+void random_uniform(uint64_t key, int32_t dtype, float low, float high, void *out, size_t count);
+
+/*
+ * As random_uniform, with mean and standard deviation. The sum of twelve uniforms: bell-shaped, never beyond six
+ * standard deviations.
+ */
+void random_normal(uint64_t key, int32_t dtype, float mean, float deviation, void *out, size_t count);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * clock.c - CLOCK_MONOTONIC in seconds, with nanoseconds' resolution for a machine that has been up for months.
+ */
+#include "clock.h"
+
+#include <time.h>
+
+double clock_seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}

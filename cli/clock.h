@@ -1,0 +1,9 @@
+/*
+ * clock.h - the time on a clock that never goes back and is the same in all processes.
+ */
+#ifndef MMARN_CLI_CLOCK_H
+#define MMARN_CLI_CLOCK_H
+
+double clock_seconds(void);
+
+#endif

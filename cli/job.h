@@ -1,0 +1,43 @@
+/*
+ * job.h - one workload while it runs: what the parent prepares and the ranks fill in, all in shared memory.
+ */
+#ifndef MMARN_CLI_JOB_H
+#define MMARN_CLI_JOB_H
+
+#include <pthread.h>
+
+#include "mmarn/mmarn.h"
+#include "workload.h"
+
+enum {
+    JOB_MAX_REPEAT = 1000,
+    JOB_CHECKED_ROWS = 64, /* of a problem that is too large to check as a whole */
+    JOB_SENTENCE = 512
+};
+
+/* epsilon of every operator: the specification's default. */
+#define JOB_EPSILON 1e-6
+
+/* What a rank leaves behind. */
+struct job_rank {
+    mmarn_status status; /* why it failed, when sentence is not empty */
+    char sentence[JOB_SENTENCE];
+    double seconds[JOB_MAX_REPEAT], matmul_seconds[JOB_MAX_REPEAT];
+    uint64_t hash; /* of y and norm_out */
+    struct bound_result bound;
+};
+
+struct job {
+    struct workload workload;
+    mmarn_id id;
+    pthread_barrier_t barrier; /* of all ranks; one that fails leaves the others to be ended by the parent */
+    int64_t repeat;
+    struct bound_problem problem; /* its rows are in shared memory too */
+    double *part, *var;           /* [ranks][rows checked][n] */
+    struct job_rank rank[MMARN_MAX_RANKS];
+};
+
+/* A rank's whole life, in its own process. context is the job; the result is an exit status. */
+int rank_main(int rank, void *context);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * json.h - writes one JSON object to a stream, on one line. Commas are kept by the writer.
+ */
+#ifndef MMARN_CLI_JSON_H
+#define MMARN_CLI_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct json {
+    FILE *out;
+    bool comma; /* the next member needs one before it */
+};
+
+/* key is NULL for the outermost object and for elements of an array. */
+void json_begin_object(struct json *json, const char *key);
+void json_end_object(struct json *json);
+void json_begin_array(struct json *json, const char *key);
+void json_end_array(struct json *json);
+
+void json_string(struct json *json, const char *key, const char *value);
+void json_whole(struct json *json, const char *key, int64_t value);
+void json_unsigned(struct json *json, const char *key, uint64_t value);
+void json_bool(struct json *json, const char *key, bool value);
+/* Six significant digits; null when it is not finite. */
+void json_number(struct json *json, const char *key, double value);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * main.c - the command's front door: picks the subcommand.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "mmarn/mmarn.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+};
+
+static const struct command commands[] = {
+    {"run", command_run, "run one shape on this machine, check the result, compare with the machine's peak"},
+    {"launch", command_launch, "start a program once per rank, with a group's id in its environment"},
+    {"info", command_info, "show the machine and what the library chose for it"},
+    {"bench", command_bench, "time a fixed set of prefill and decode cases"},
+};
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void help(FILE *out)
+{
+    fputs("Usage: mmarn COMMAND [OPTION...]\n"
+          "Matmul, all-reduce, residual and RMSNorm in one step, over the ranks of one machine.\n\n",
+          out);
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n  --help     show this, or after a command that command's options\n"
+          "  --version  show the library's version\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("mmarn %s\n", mmarn_version());
+        return EXIT_OK;
+    }
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "mmarn: there is no command \"%s\"; mmarn --help lists them\n", argv[1]);
+    return EXIT_USAGE;
+}

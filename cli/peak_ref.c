@@ -1,0 +1,26 @@
+/*
+ * peak_ref.c - multiply-adds with the instructions that every processor of the architecture has. Fused where the
+ * architecture always has that (Arm), else a multiplication and an addition.
+ */
+#include <math.h>
+
+#include "peak.h"
+
+/* Four floats: what a 128-bit register holds. */
+enum { WIDTH = 4 };
+
+int64_t peak_ref(int64_t rounds, float *sink)
+{
+    float sum[PEAK_CHAINS * WIDTH] = {0};
+    for (int64_t round = 0; round < rounds; round++)
+        for (int i = 0; i < PEAK_CHAINS * WIDTH; i++) {
+#ifdef __FP_FAST_FMAF
+            sum[i] = fmaf(sum[i], 0.5f, 1.0f);
+#else
+            sum[i] = sum[i] * 0.5f + 1.0f;
+#endif
+        }
+    for (int i = 0; i < PEAK_CHAINS * WIDTH; i++)
+        *sink += sum[i];
+    return rounds * PEAK_CHAINS * WIDTH * 2;
+}

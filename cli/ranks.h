@@ -1,0 +1,33 @@
+/*
+ * ranks.h - one child process per rank: starting them, waiting, ending the rest when one fails, passing signals on.
+ * A child dies with its parent. Nothing here knows what the ranks do.
+ */
+#ifndef MMARN_CLI_RANKS_H
+#define MMARN_CLI_RANKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a rank does in its own process; the result is its exit status. */
+typedef int ranks_fn(int rank, void *context);
+
+struct ranks_outcome {
+    int rank;   /* the first rank to fail, or -1 */
+    int status; /* its status as waitpid gives it */
+    int signal; /* a signal that this command received and passed on, or 0 */
+};
+
+/* False when a process could not be started (errno says why); those that had been are ended. */
+bool ranks_run(int count, ranks_fn *fn, void *context, struct ranks_outcome *outcome);
+
+/* As a shell reports it: 0, the rank's exit status, or 128 plus the signal that ended it. */
+int ranks_exit_status(const struct ranks_outcome *outcome);
+
+/* "rank 3 ended with exit status 7", "rank 3 was ended by signal 9 (Killed)". Only after a failure. */
+void ranks_describe(const struct ranks_outcome *outcome, char *buffer, size_t size);
+
+/* Zeroed memory that the ranks forked later share with this process; NULL when there is none. */
+void *ranks_shared_memory(size_t size);
+void ranks_shared_free(void *memory, size_t size);
+
+#endif

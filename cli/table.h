@@ -1,0 +1,23 @@
+/*
+ * table.h - aligned text for people: a list of names and values, or rows under headed columns, a row at a time.
+ */
+#ifndef MMARN_CLI_TABLE_H
+#define MMARN_CLI_TABLE_H
+
+/* One "name    value" line; the value as printf makes it. */
+void table_pair(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A column's width; text columns are aligned to the left, the others to the right. */
+struct table_column {
+    const char *title; /* NULL ends the list */
+    int width;
+    char text;
+};
+
+enum { TABLE_CELL = 32 };
+
+void table_header(const struct table_column *columns);
+/* One cell per column. */
+void table_row(const struct table_column *columns, char cells[][TABLE_CELL]);
+
+#endif

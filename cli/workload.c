@@ -1,0 +1,163 @@
+/*
+ * workload.c - the parent's side of a workload: prepares the job, starts the ranks, and puts together what they found.
+ */
+#include "workload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/cpu.h"
+#include "check.h"
+#include "command.h"
+#include "data.h"
+#include "job.h"
+#include "machine.h"
+#include "progress.h"
+#include "ranks.h"
+
+const struct option_choice workload_dtypes[] = {
+    {"f16", MMARN_F16}, {"bf16", MMARN_BF16}, {"f32", MMARN_F32}, {NULL, 0}};
+const struct option_choice workload_numerics[] = {
+    {"default", MMARN_NUMERICS_DEFAULT}, {"ascend", MMARN_NUMERICS_ASCEND}, {"fp32", MMARN_NUMERICS_FP32}, {NULL, 0}};
+
+int workload_default_threads(int ranks)
+{
+    const int share = cpu_count() / ranks;
+    return share > 0 ? share : 1;
+}
+
+double workload_operations(const struct workload *workload)
+{
+    return 2.0 * (double)workload->b * (double)workload->s * (double)workload->k * (double)workload->n *
+           workload->ranks;
+}
+
+int workload_workers(const struct workload *workload)
+{
+    return workload->ranks * workload->threads;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median over repeats of the slowest rank's time. */
+static double median(const struct job *job, bool matmul)
+{
+    double slowest[JOB_MAX_REPEAT];
+    for (int64_t i = 0; i < job->repeat; i++) {
+        slowest[i] = 0.0;
+        for (int rank = 0; rank < job->workload.ranks; rank++) {
+            const struct job_rank *one = &job->rank[rank];
+            const double seconds = matmul ? one->matmul_seconds[i] : one->seconds[i];
+            if (seconds > slowest[i])
+                slowest[i] = seconds;
+        }
+    }
+    qsort(slowest, (size_t)job->repeat, sizeof(double), compare_doubles);
+    return slowest[job->repeat / 2];
+}
+
+/* The rank whose failure explains the others': a rank that only lost its peers comes last. */
+static int culprit(const struct job *job)
+{
+    int found = -1;
+    for (int rank = 0; rank < job->workload.ranks; rank++) {
+        const struct job_rank *one = &job->rank[rank];
+        const bool victim = one->status == MMARN_ERR_PEER || one->status == MMARN_ERR_ABORTED;
+        if (one->sentence[0] != '\0' && !victim)
+            return rank;
+        if (one->sentence[0] != '\0' && found < 0)
+            found = rank;
+    }
+    return found;
+}
+
+static int report_failure(const struct job *job, const struct ranks_outcome *outcome)
+{
+    const int rank = culprit(job);
+    char text[128];
+
+    progress_clear();
+    if (outcome->signal != 0)
+        return 128 + outcome->signal;
+    ranks_describe(outcome, text, sizeof(text));
+    if (WIFSIGNALED(outcome->status) || rank < 0)
+        fprintf(stderr, "mmarn %s: %s\n", job->workload.command, text);
+    else
+        fprintf(stderr, "mmarn %s: rank %d: %s\n", job->workload.command, rank, job->rank[rank].sentence);
+    return EXIT_RUNTIME;
+}
+
+static void collect(const struct job *job, struct workload_result *result)
+{
+    *result = (struct workload_result){
+        .repeat = job->repeat,
+        .seconds = median(job, false),
+        .matmul_seconds = median(job, true),
+        .bits_equal = check_bits_equal(job),
+        .ok = true,
+    };
+    if (job->workload.check) {
+        result->rows_checked = job->problem.count;
+        result->bound = check_worst(job);
+        result->ok = result->bound.ok;
+    }
+}
+
+static int run_job(struct job *job, struct workload_result *result)
+{
+    pthread_barrierattr_t attributes;
+    struct ranks_outcome outcome;
+
+    pthread_barrierattr_init(&attributes);
+    pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_barrier_init(&job->barrier, &attributes, (unsigned)job->workload.ranks);
+    pthread_barrierattr_destroy(&attributes);
+    if (!ranks_run(job->workload.ranks, rank_main, job, &outcome)) {
+        fprintf(stderr, "mmarn %s: a rank cannot be started: %s\n", job->workload.command, strerror(errno));
+        return EXIT_RUNTIME;
+    }
+    if (outcome.rank >= 0)
+        return report_failure(job, &outcome);
+    progress_clear();
+    collect(job, result);
+    return EXIT_OK;
+}
+
+static bool fits_memory(const struct workload *workload)
+{
+    const double needed = data_total_bytes(workload), present = (double)machine_memory();
+    if (needed <= present)
+        return true;
+    fprintf(stderr, "mmarn %s: the tensors of %d ranks need %.1f GiB, and this machine has %.1f GiB\n",
+            workload->command, workload->ranks, needed * 0x1p-30, present * 0x1p-30);
+    return false;
+}
+
+int workload_run(const struct workload *workload, struct workload_result *result)
+{
+    struct job *job;
+    int status = EXIT_RUNTIME;
+
+    if (!fits_memory(workload))
+        return EXIT_RUNTIME;
+    job = ranks_shared_memory(sizeof(*job));
+    if (job != NULL)
+        job->workload = *workload;
+    if (job == NULL || (workload->check && !check_prepare(job)))
+        fprintf(stderr, "mmarn %s: there is no shared memory for the ranks' results\n", workload->command);
+    else if (mmarn_id_create(&job->id) != MMARN_OK)
+        fprintf(stderr, "mmarn %s: %s\n", workload->command, mmarn_last_error());
+    else
+        status = run_job(job, result);
+    if (job != NULL && workload->check)
+        check_free(job);
+    ranks_shared_free(job, sizeof(*job));
+    return status;
+}

@@ -1,0 +1,50 @@
+/*
+ * workload.h - the operator on random data, by ranks that the command forks itself: timed, and checked if wanted.
+ * What mmarn run and mmarn bench have in common.
+ */
+#ifndef MMARN_CLI_WORKLOAD_H
+#define MMARN_CLI_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "options.h"
+#include "reference/bound.h"
+
+/* Names for options and reports. */
+extern const struct option_choice workload_dtypes[], workload_numerics[];
+
+struct workload {
+    const char *command; /* for messages */
+    int ranks, threads;
+    int64_t b, s, k, n; /* k of each rank */
+    int dtype, numerics;
+    bool bias, trans_x2;
+    int operators;  /* operators with weights of their own, used in turn, so that no cache holds them all */
+    int64_t repeat; /* 0: so that the timing takes about `seconds`, but at least three */
+    double seconds;
+    uint64_t seed;
+    bool check; /* against reference/bound.h; for one operator */
+};
+
+struct workload_result {
+    int64_t repeat;
+    double seconds, matmul_seconds; /* of one step: median over repeats of the slowest rank */
+    bool ok, bits_equal;            /* within the bound on every rank; the same bits on every rank */
+    int64_t rows_checked;
+    struct bound_result bound; /* the worst of all ranks */
+};
+
+/* Threads of a rank that share this machine's processors evenly. */
+int workload_default_threads(int ranks);
+
+/* 2 * rows * k * n * ranks: the multiplications and additions of one step. */
+double workload_operations(const struct workload *workload);
+
+/* Processes x threads, for peak_measure. */
+int workload_workers(const struct workload *workload);
+
+/* EXIT_OK, or the status to exit with after a failure that has been reported. */
+int workload_run(const struct workload *workload, struct workload_result *result);
+
+#endif

@@ -1,0 +1,125 @@
+"""mmarn run: right results in every type, mode and small group; the shapes with nothing to do; failures."""
+
+import os
+import signal
+import time
+
+from mmarn_command import Case, main, run, start
+
+KEYS = {
+    "ok", "ranks", "threads", "dtype", "kernel", "time_ms", "matmul_ms", "gflops", "peak_gflops", "peak_share",
+    "max_ulp_y", "max_ulp_norm", "bound_ulp_y", "bound_ulp_norm", "bits_equal", "seed", "shape", "numerics",
+}  # fmt: skip
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+class Run(Case):
+    def check(self, *arguments):
+        process = run("run", "--repeat", 2, "--json", *arguments)
+        self.assert_exit(process, 0)
+        result = self.json_of(process)
+        self.assertLessEqual(KEYS, result.keys())
+        self.assertIs(result["ok"], True, result)
+        self.assertIs(result["bits_equal"], True, result)
+        self.assertEqual(result["repeat"], 2)
+        return result
+
+    def test_every_type_mode_and_group(self):
+        for ranks in (1, 2, 3):
+            for dtype in ("f16", "bf16", "f32"):
+                for numerics in ("default", "ascend", "fp32"):
+                    with self.subTest(ranks=ranks, dtype=dtype, numerics=numerics):
+                        result = self.check(
+                            "-n", ranks, "--shape", "2x7x65x129", "--dtype", dtype, "--numerics", numerics,
+                            *(["--bias"] if ranks != 2 else []), *(["--trans-x2"] if ranks != 1 else []),
+                        )  # fmt: skip
+                        self.assertEqual((result["ranks"], result["dtype"]), (ranks, dtype))
+                        self.assertEqual((result["numerics"], result["shape"]), (numerics, "2x7x65x129"))
+                        self.assertEqual(result["rows_checked"], 14)
+                        self.assertGreater(result["max_ulp_y"], 0)
+                        self.assertLessEqual(result["bound_ratio_y"], 1)
+                        self.assertLessEqual(result["bound_ratio_norm"], 1)
+                        self.assertGreater(result["gflops"], 0)
+                        self.assertGreater(result["peak_gflops"], 0)
+
+    def test_more_ranks_than_processors(self):
+        self.check("-n", 8, "--shape", "1x40x33x200", "--threads", 1)
+
+    def test_a_seed_repeats_the_run(self):
+        first, again, other = (self.check("-n", 2, "--shape", "1x9x50x70", "--seed", seed) for seed in (7, 7, 8))
+        self.assertEqual(first["seed"], 7)
+        for key in ("max_ulp_y", "max_ulp_norm", "bound_ratio_y", "bound_ratio_norm"):
+            self.assertEqual(first[key], again[key])
+        self.assertNotEqual(first["max_ulp_y"], other["max_ulp_y"])
+
+    def test_sampled_rows(self):
+        result = self.check("-n", 2, "--shape", "1x4096x256x512", "--dtype", "bf16")
+        self.assertEqual(result["rows_checked"], 4096)
+        result = self.check("-n", 2, "--shape", "3x1000x512x1024", "--dtype", "bf16")
+        self.assertEqual(result["rows_checked"], 64)
+
+    def test_nothing_to_do(self):
+        for shape in ("0x5x8x16", "2x0x8x16", "2x3x8x0"):
+            with self.subTest(shape=shape):
+                result = self.check("-n", 2, "--shape", shape)
+                self.assertEqual(result["gflops"], 0)
+
+    def test_text(self):
+        process = run("run", "-n", 2, "--shape", "1x16x32x64", "--repeat", 1, "--seed", 5)
+        self.assert_exit(process, 0)
+        self.assertEqual(process.stderr, "")
+        self.assertRegex(process.stdout, r"(?m)^seed +5$")
+        self.assertRegex(process.stdout, r"(?m)^bits equal +yes")
+        self.assertRegex(process.stdout, r"(?m)^result +ok$")
+
+    def test_no_k(self):
+        process = run("run", "-n", 2, "--shape", "1x4x0x8")
+        self.assert_exit(process, 3)
+        self.assert_sentence(process, "mmarn run: rank ", "k")
+
+    def test_too_large_for_the_machine(self):
+        process = run("run", "-n", 2, "--shape", "1x1000000x1x1000000")
+        self.assert_exit(process, 3)
+        self.assert_sentence(process, "GiB")
+
+    def start_long(self):
+        """A run that would take minutes, with its three ranks started."""
+        process = start("run", "-n", 3, "--shape", "4x1024x512x2048", "--repeat", 1000)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            # The processes that measure the peak come first; they are never more than the processors.
+            ranks = children(process.pid)
+            if len(ranks) == 3:
+                time.sleep(1)
+                if children(process.pid) == ranks:
+                    return process, ranks
+        process.kill()
+        return self.fail("the ranks did not start")
+
+    def assert_gone(self, ranks):
+        for pid in ranks:
+            self.assertFalse(os.path.exists(f"/proc/{pid}"))
+
+    def test_a_killed_rank_ends_the_run(self):
+        process, ranks = self.start_long()
+        os.kill(ranks[1], signal.SIGKILL)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 3, out + err)
+        self.assertIn("rank 1 was ended by signal 9", err)
+        self.assert_gone(ranks)
+
+    def test_a_signal_ends_the_run(self):
+        process, ranks = self.start_long()
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out, err), (128 + signal.SIGTERM, "", ""))
+        self.assert_gone(ranks)
+
+
+if __name__ == "__main__":
+    main()

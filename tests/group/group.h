@@ -1,0 +1,62 @@
+/*
+ * group.h - runs a function on every rank of a group, as forked processes or as threads, and gathers what went wrong.
+ * A rank's function uses EXPECT, never cmocka's assertions: those jump, and must stay in the test's own process.
+ */
+#ifndef MMARN_TESTS_GROUP_H
+#define MMARN_TESTS_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "mmarn/mmarn.h"
+
+enum group_mode { GROUP_PROCESSES, GROUP_THREADS };
+
+struct group_rank {
+    int rank, world_size;
+    mmarn_id id;
+    char *failure; /* 512 characters, "" while all is well */
+};
+
+/* False: the rank failed, and has said why with EXPECT. */
+typedef bool group_fn(struct group_rank *rank, void *ctx);
+
+/* Runs fn on world_size ranks; prints every failure; true when there was none. A hung rank is ended after a minute. */
+bool group_run(enum group_mode mode, int world_size, group_fn *fn, void *ctx);
+
+/* The same, with processes, and killed is called once they run; it may signal some of them. */
+bool group_run_with(int world_size, group_fn *fn, void *ctx, void (*during)(const pid_t *ranks, void *ctx));
+
+/* Memory that forked ranks share with the test; zeroed. */
+void *group_shared(size_t size);
+void group_shared_free(void *memory, size_t size);
+
+/* Joins the rank's group with a deadline of ten seconds. NULL: failed, reason noted. */
+mmarn_comm *group_join(struct group_rank *rank, int threads);
+
+bool group_fail(struct group_rank *rank, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Returns false from the rank's function unless the condition holds. */
+#define EXPECT(rank, condition, ...)                                                                                   \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            return group_fail(rank, __VA_ARGS__);                                                                      \
+    } while (0)
+
+/* The call must return the status; the sentence of an error is shown when it does not. */
+#define EXPECT_STATUS(rank, call, expected)                                                                            \
+    do {                                                                                                               \
+        mmarn_status got = (call);                                                                                     \
+        if (got != (expected))                                                                                         \
+            return group_fail(rank, "%s:%d: %s (%s) instead of %s", __FILE__, __LINE__, mmarn_status_string(got),      \
+                              mmarn_last_error(), mmarn_status_string(expected));                                      \
+    } while (0)
+
+/* Seconds on a clock that all ranks share. */
+double group_seconds(void);
+
+/* The seed of random data: MMARN_TEST_SEED, else a new one; printed once. */
+unsigned long long group_seed(void);
+
+#endif

@@ -1,0 +1,199 @@
+/* op_case.c - inputs, expected bits and one rank's run. Outputs are poisoned first, and inputs are never zero. */
+#include "op_case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reference/exact.h"
+#include "reference/halffloat.h"
+#include "reference/random.h"
+
+enum { STREAM_X1, STREAM_X2, STREAM_BIAS, STREAM_RESIDUAL, STREAM_GAMMA, STREAMS };
+static const double EPSILON = 1e-5;
+
+static int64_t rows_of(const struct op_case *shape)
+{
+    return shape->b ? shape->b * shape->s : shape->s;
+}
+
+static int64_t k_of(const struct op_case *shape, int rank)
+{
+    return shape->k + rank * shape->k_more;
+}
+
+static void *random_array(int32_t dtype, int rank, int stream, int64_t count)
+{
+    void *array = malloc((size_t)count * halffloat_size(dtype));
+    random_normal(random_key(group_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, 1.0F, array,
+                  (size_t)count);
+    return array;
+}
+
+/* The partials are what the parts alone start from, once rounded to the dtype. */
+static void round_partial(const struct op_case *shape, struct op_data *data, int rank, float *partial)
+{
+    int64_t count = rows_of(shape) * shape->n;
+    data->x[rank] = malloc((size_t)count * halffloat_size(shape->dtype));
+    for (int64_t i = 0; i < count; i++) {
+        halffloat_store(shape->dtype, data->x[rank], (size_t)i, partial[i]);
+        partial[i] = halffloat_load(shape->dtype, data->x[rank], (size_t)i);
+    }
+}
+
+void op_data_make(struct op_data *data, const struct op_case *shape, int world_size)
+{
+    *data = (struct op_data){.shape = shape, .world_size = world_size};
+    int64_t rows = rows_of(shape), n = shape->n;
+    float *partials[MMARN_MAX_RANKS] = {0};
+    for (int r = 0; r < world_size; r++) {
+        int64_t k = k_of(shape, r);
+        data->x1[r] = random_array(shape->dtype, r, STREAM_X1, rows * k);
+        data->x2[r] = random_array(shape->dtype, r, STREAM_X2, k * n);
+        data->bias[r] = shape->bias ? random_array(shape->dtype, r, STREAM_BIAS, n) : NULL;
+        data->residual[r] = random_array(shape->dtype, r, STREAM_RESIDUAL, rows * n);
+        data->gamma[r] = random_array(shape->dtype, r, STREAM_GAMMA, n);
+        partials[r] = malloc((size_t)(rows * n) * sizeof(float));
+        const void *bias = shape->bias_once && r > 0 ? NULL : data->bias[r];
+        exact_partial(shape->dtype, rows, k, n, data->x1[r], data->x2[r], shape->trans_x2, bias, partials[r]);
+        if (shape->call == OP_CASE_PARTS)
+            round_partial(shape, data, r, partials[r]);
+    }
+    data->mm = malloc((size_t)(rows * n) * sizeof(float));
+    exact_reduce(shape->dtype, shape->numerics, world_size, rows * n, (const float *const *)partials, data->mm);
+    for (int r = 0; r < world_size; r++)
+        free(partials[r]);
+}
+
+void op_data_free(struct op_data *data)
+{
+    for (int r = 0; r < data->world_size; r++) {
+        free(data->x1[r]);
+        free(data->x2[r]);
+        free(data->bias[r]);
+        free(data->residual[r]);
+        free(data->gamma[r]);
+        free(data->x[r]);
+    }
+    free(data->mm);
+}
+
+void op_case_text(const struct op_case *shape, char *text, size_t size)
+{
+    static const char *const calls[] = {"packed", "borrowed", "once", "parts"};
+    static const char *const dtypes[] = {"?", "f16", "bf16", "f32"};
+    static const char *const modes[] = {"default", "ascend", "fp32"};
+    snprintf(text, size, "%s b %lld s %lld k %lld(+%lld) n %lld, %s, %s, %d threads%s%s%s%s", dtypes[shape->dtype],
+             (long long)shape->b, (long long)shape->s, (long long)shape->k, (long long)shape->k_more,
+             (long long)shape->n, modes[shape->numerics], calls[shape->call], shape->threads,
+             shape->bias ? ", bias" : "", shape->bias_once ? " once" : "", shape->trans_x2 ? ", x2 transposed" : "",
+             shape->in_place ? ", in place" : "");
+}
+
+/* --------------------------------------------------------------------------------------------- one rank's run */
+
+struct buffers {
+    mmarn_tensor x1, x2, bias, gamma, residual, y, norm_out, x;
+};
+
+static mmarn_tensor rows_tensor(const struct op_case *shape, void *data, int64_t columns)
+{
+    if (shape->b)
+        return mmarn_tensor_make(data, shape->dtype, 3, (int64_t[]){shape->b, shape->s, columns});
+    return mmarn_tensor_make(data, shape->dtype, 2, (int64_t[]){shape->s, columns});
+}
+
+static mmarn_tensor x2_tensor(const struct op_case *shape, void *data, int64_t k)
+{
+    if (!shape->trans_x2)
+        return mmarn_tensor_make(data, shape->dtype, 2, (int64_t[]){k, shape->n});
+    mmarn_tensor stored = mmarn_tensor_make(data, shape->dtype, 2, (int64_t[]){shape->n, k});
+    return mmarn_tensor_transpose(&stored);
+}
+
+static mmarn_status call_op(mmarn_comm *comm, const struct op_case *shape, const struct buffers *t)
+{
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+    config.x2 = &t->x2;
+    config.gamma = &t->gamma;
+    config.bias = shape->bias ? &t->bias : NULL;
+    config.epsilon = EPSILON;
+    config.numerics = shape->numerics;
+    config.flags = (shape->bias_once ? MMARN_BIAS_ONCE : 0) | (shape->call == OP_CASE_BORROWED ? MMARN_BORROW_X2 : 0);
+    if (shape->call == OP_CASE_PARTS)
+        return mmarn_all_reduce_add_rms_norm(comm, (mmarn_numerics)shape->numerics, EPSILON, &t->x, &t->residual,
+                                             &t->gamma, &t->y, &t->norm_out);
+    if (shape->call == OP_CASE_ONCE)
+        return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &t->x1, &t->residual, &t->y, &t->norm_out);
+    mmarn_op *op = NULL;
+    mmarn_status status = mmarn_op_create(comm, &config, &op);
+    if (status == MMARN_OK)
+        status = mmarn_op_run(op, &t->x1, &t->residual, &t->y, &t->norm_out);
+    mmarn_op_destroy(op);
+    return status;
+}
+
+static bool compare(struct group_rank *rank, const struct op_case *shape, const char *name, const char *got,
+                    const char *expected)
+{
+    size_t size = halffloat_size(shape->dtype);
+    int64_t n = shape->n;
+    for (int64_t i = 0; i < rows_of(shape) * n; i++) {
+        if (memcmp(got + (size_t)i * size, expected + (size_t)i * size, size) == 0)
+            continue;
+        char text[256];
+        op_case_text(shape, text, sizeof text);
+        return group_fail(rank, "%s: %s[%lld][%lld] is %.9g instead of %.9g", text, name, (long long)(i / n),
+                          (long long)(i % n), (double)halffloat_load(shape->dtype, got, (size_t)i),
+                          (double)halffloat_load(shape->dtype, expected, (size_t)i));
+    }
+    return true;
+}
+
+static bool run_once(struct group_rank *rank, mmarn_comm *comm, const struct op_data *data, char *y, char *norm_out,
+                     char *residual)
+{
+    const struct op_case *shape = data->shape;
+    int me = rank->rank;
+    int64_t k = k_of(shape, me);
+    size_t bytes = (size_t)(rows_of(shape) * shape->n) * halffloat_size(shape->dtype);
+    memset(y, 0xA5, bytes);
+    memset(norm_out, 0xA5, bytes);
+    memcpy(residual, data->residual[me], bytes);
+    struct buffers t = {
+        .x1 = rows_tensor(shape, data->x1[me], k),
+        .x2 = x2_tensor(shape, data->x2[me], k),
+        .bias = mmarn_tensor_make(data->bias[me], shape->dtype, 1, &shape->n),
+        .gamma = mmarn_tensor_make(data->gamma[me], shape->dtype, 1, &shape->n),
+        .residual = rows_tensor(shape, residual, shape->n),
+        .y = rows_tensor(shape, shape->in_place ? residual : y, shape->n),
+        .norm_out = rows_tensor(shape, norm_out, shape->n),
+        .x = rows_tensor(shape, data->x[me], shape->n),
+    };
+    EXPECT_STATUS(rank, call_op(comm, shape, &t), MMARN_OK);
+    if (shape->in_place)
+        memcpy(y, residual, bytes);
+    return true;
+}
+
+bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data *data)
+{
+    const struct op_case *shape = data->shape;
+    int64_t rows = rows_of(shape);
+    size_t bytes = (size_t)(rows * shape->n) * halffloat_size(shape->dtype);
+    char *y = malloc(bytes), *norm_out = malloc(bytes), *residual = malloc(bytes);
+    char *expected_y = malloc(bytes), *expected_norm = malloc(bytes);
+    exact_add(shape->dtype, rows * shape->n, data->mm, data->residual[rank->rank], expected_y);
+    exact_norm(shape->dtype, shape->numerics, rows, shape->n, expected_y, data->gamma[rank->rank], EPSILON,
+               expected_norm);
+    bool ok = true;
+    for (int i = 0; ok && i < 2; i++)
+        ok = run_once(rank, comm, data, y, norm_out, residual) && compare(rank, shape, "y", y, expected_y) &&
+             compare(rank, shape, "norm_out", norm_out, expected_norm);
+    free(y);
+    free(norm_out);
+    free(residual);
+    free(expected_y);
+    free(expected_norm);
+    return ok;
+}

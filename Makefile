@@ -1,0 +1,58 @@
+# Makefile - the commands of everyday work; CMake (CMakeLists.txt, CMakePresets.json) does all of it.
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+ARGS ?=
+
+# ThreadSanitizer cannot place its shadow memory where the kernel randomises addresses much; where that may not be
+# turned off, it has to do without.
+NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+.PHONY: help setup python build run test test-release test-asan test-tsan bench format install clean
+.NOTPARALLEL:
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## install the packages that are missing
+	@tools/setup.sh
+
+python:
+	@tools/setup.sh --python
+
+build: setup ## build everything, in build/
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+
+run: build ## build, then show the operator at work (ARGS="...")
+	build/mmarn run $(ARGS)
+
+test: test-release test-asan test-tsan ## every test, at every instruction set, then with the sanitizers
+
+# All tests at the best instruction set that the machine has; then, at each other one, those that depend on it
+# (checkasm goes through all of them by itself, and the plain kernels would take minutes for bench's shapes).
+test-release: build python
+	ctest --preset release -j $(JOBS)
+	set -e; levels=$$(tools/other_levels.sh build/mmarn); for level in $$levels; do echo "MMARN_CPU=$$level:"; \
+	    MMARN_CPU=$$level ctest --preset release -j $(JOBS) -LE 'tools|install' -E '^(checkasm|reference|cli.bench)'; done
+
+test-asan: setup
+	cmake --preset asan
+	cmake --build --preset asan -j $(JOBS)
+	ctest --preset asan -j $(JOBS)
+
+test-tsan: setup
+	cmake --preset tsan
+	cmake --build --preset tsan -j $(JOBS)
+	$(NO_ASLR) ctest --preset tsan -j $(JOBS)
+
+bench: build ## measure the operator (ARGS="...")
+	build/mmarn bench $(ARGS)
+
+format: python ## format the C code
+	python3 tools/check_format.py --fix
+
+install: build ## install under PREFIX (/usr/local)
+	cmake --install build --prefix $(PREFIX)
+
+clean: ## remove build/
+	rm -rf build

@@ -1,0 +1,174 @@
+"""test_tools.py - each check in tools/ passes a clean little tree and names the fault that is seeded into it."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
+STYLE = (TOOLS.parent / ".clang-format").read_text()
+HEADER = """#include <stddef.h>
+#define MMARN_API
+/* A comment that mentions MMARN_API fake(int). */
+MMARN_API int mmarn_one(void);
+MMARN_API const char *mmarn_two(int a,
+                                int b);
+typedef void (*mmarn_log_fn)(void *ctx);
+"""
+MAP = "/* text; */\nMMARN_0.1 {\n    global:\n        mmarn_one;\n        mmarn_two;\n    local:\n        *;\n};\n"
+SOURCE = """__attribute__((visibility("default"))) int mmarn_one(void) { return 1; }
+__attribute__((visibility("default"))) const char *mmarn_two(int a, int b) { return a ? "" : (b ? "a" : "b"); }
+"""
+
+
+class Tree(unittest.TestCase):
+    """A temporary project without git, and a way to run one tool over it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+
+    def write(self, name, text=""):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def run_tool(self, name, *arguments):
+        command = [sys.executable, str(TOOLS / name), "--root", str(self.root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def passes(self, name, *arguments):
+        done = self.run_tool(name, *arguments)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+    def fails(self, name, *expected, arguments=()):
+        done = self.run_tool(name, *arguments)
+        self.assertEqual((done.returncode, done.stderr), (1, ""), done.stdout)
+        for text in expected:
+            self.assertIn(text, done.stdout)
+        self.assertIn(f"{len(expected)} problem(s)", done.stdout)
+
+
+class Floors(Tree):
+    def setUp(self):
+        super().setUp()
+        for name in ("base/cpu.h", "gemm/gemm.h", "norm/norm.h", "op/op.h"):
+            self.write(f"src/{name}")
+        self.write("include/mmarn/mmarn.h", "#include <stdint.h>\n")
+        self.write("src/api/api.c", '#include "mmarn/mmarn.h"\n#include "op/op.h"\n#include "base/cpu.h"\n')
+        self.write("cli/main.c", '#include "cli.h"\n#include "base/cpu.h"\n#include "mmarn/mmarn.h"\n')
+        self.write("tests/unit/test.c", '#include "gemm/gemm.h"\n#include "norm/norm.h"\n')
+
+    def test_clean(self):
+        self.passes("check_floors.py")
+
+    def test_upwards_and_sideways(self):
+        self.write("src/base/cpu.c", '#include "op/op.h"\n')
+        self.write("src/gemm/gemm.c", '#include "gemm/gemm.h"\n#include "norm/norm.h"\n')
+        self.fails("check_floors.py", "src/base/cpu.c:1: includes op/op.h", "src/gemm/gemm.c:2: includes norm/norm.h")
+
+    def test_path_without_floor(self):
+        self.write("src/gemm/gemm.c", '#include "gemm.h"\n# include "base/missing.h"\n#include <base/cpu.h>\n')
+        self.fails("check_floors.py", "gemm.c:1: includes gemm.h", "gemm.c:2: includes base/missing.h",
+                   "gemm.c:3: includes base/cpu.h")
+
+    def test_outside_the_library(self):
+        self.write("cli/other.c", '#include "op/op.h"\n')
+        self.write("reference/model.c", '#include "base/cpu.h"\n')
+        self.write("include/mmarn/other.h", "#include <unistd.h>\n")
+        self.write("src/loose.c")
+        self.fails("check_floors.py", "cli/other.c:1", "reference/model.c:1", "include/mmarn/other.h:1", "src/loose.c:")
+
+
+class Lengths(Tree):
+    def function(self, lines):
+        return "int f(void)\n{\n" + "    g();\n" * (lines - 2) + "}\n"
+
+    def test_limits_are_allowed(self):
+        self.write("a.c", self.function(60) * 8 + "\n" * 12)
+        self.write("b.py", "def f():\n" + "    pass\n" * 59)
+        self.assertIn("2 files, median 280 lines, longest 500", self.passes("check_lengths.py"))
+
+    def test_one_more(self):
+        self.write("a.c", self.function(61))
+        self.write("b.py", "def f():\n" + "    pass\n" * 60)
+        self.write("c.inc", "\n" * 501)
+        self.fails("check_lengths.py", "a.c:2: a function of 61 lines", "b.py:1: a function of 61 lines",
+                   "c.inc: 501 lines")
+
+
+class Symbols(Tree):
+    def setUp(self):
+        super().setUp()
+        self.write("include/mmarn/mmarn.h", HEADER)
+        self.write("src/mmarn.map", MAP)
+
+    def build(self, source=SOURCE):
+        """The arguments that name two libraries made of the source and the tree's own map."""
+        shared, static = str(self.root / "lib.so"), str(self.root / "lib.a")
+        c, o = str(self.write("a.c", source)), str(self.root / "a.o")
+        script = f"-Wl,--version-script={self.root}/src/mmarn.map"
+        subprocess.run(["cc", "-fPIC", "-fvisibility=hidden", "-c", "-o", o, c], check=True)
+        subprocess.run(["cc", "-shared", script, "-o", shared, o], check=True)
+        subprocess.run(["ar", "rcs", static, o], check=True)
+        return ("--shared", shared, "--static", static)
+
+    def test_clean(self):
+        self.assertIn("2 public functions", self.passes("check_symbols.py", *self.build()))
+
+    def test_missing_in_library(self):
+        arguments = self.build(SOURCE.replace("mmarn_one", "mmarn_other"))
+        self.fails("check_symbols.py", "lib.so: mmarn_one@@MMARN_0.1 is missing", "lib.a: mmarn_one is missing",
+                   "lib.a: mmarn_other should not be there", arguments=arguments)
+
+    def test_leak_from_static(self):
+        arguments = self.build(SOURCE + "int error_set(void) { return 0; }\n")
+        self.fails("check_symbols.py", "lib.a: error_set should not be there", arguments=arguments)
+
+    def test_map_differs(self):
+        arguments = self.build()
+        self.write("src/mmarn.map", MAP.replace("mmarn_two", "mmarn_three"))
+        self.fails("check_symbols.py", "mmarn.map: mmarn_two is missing", "mmarn.map: mmarn_three should not be",
+                   arguments=arguments)
+        self.write("src/mmarn.map", MAP.replace("0.1", "0.2"))
+        self.fails("check_symbols.py", "not one version MMARN_0.1", arguments=arguments)
+
+
+class Format(Tree):
+    def test_fault_and_fix(self):
+        self.write(".clang-format", STYLE)
+        path = self.write("a.c", "int f(void) {\n  return 0; }\n")
+        self.assertEqual(self.run_tool("check_format.py").returncode, 1)
+        self.assertIn("a.c:1:", self.run_tool("check_format.py").stdout)
+        self.passes("check_format.py", "--fix")
+        self.assertEqual(path.read_text(), "int f(void)\n{\n    return 0;\n}\n")
+        self.passes("check_format.py")
+
+
+class Text(Tree):
+    def test_clean(self):
+        self.write("docs/b.md", "# Some `title`, here\n")
+        self.write("a.md", "[b](docs/b.md#some-title-here) [c](https://example.org/work/x) [d](#a)\n# A\n`[x](no.md)`\n"
+                           "```\n[y](no.md)\n```\n[docs]: docs\n")
+        self.passes("check_text.py")
+
+    def test_links(self):
+        self.write("docs/b.md", "# Title\n\n[a](c.md)\n[out](../../elsewhere.md)\n[t](#tittle)\n[ref]: ../gone\n")
+        self.fails("check_text.py", "docs/b.md:3: link c.md: no such file",
+                   "docs/b.md:4: link ../../elsewhere.md: leaves", "docs/b.md:5: link #tittle: no such heading",
+                   "docs/b.md:6: link ../gone: no such file")
+
+    def test_machine_paths(self):
+        # Put together here, so that this file passes the check itself.
+        self.write("a.sh", "\ncd " + "/".join(["", "work", "main"]) + "\n")
+        self.write("b.c", 'x = "' + "/".join(["", "root", "x"]) + '";\n')
+        self.write("c.txt", "/".join(["https:", "", "x.org", "work", "main"]) + " src/work/x\n")
+        self.fails("check_text.py", "a.sh:2: a path of one machine", "b.c:1: a path of one machine")
+
+
+if __name__ == "__main__":
+    unittest.main()

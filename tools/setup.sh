@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# setup.sh [--python] - puts in place what building and testing need: Debian packages and, with --python, build/venv
+# with the tools of tools/requirements.txt. Only what is missing is installed; when nothing is, apt-get is not called
+# and this is quick. Without root or a sudo that asks for no password, it prints the line to type and fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cmake_is_new() {
+    printf '3.24\n%s\n' "$(cmake --version | sed -n 's/^cmake version //p')" | sort --version-sort --check=quiet
+}
+c_headers() {
+    gcc -E - <<<'#include <stdio.h>'
+}
+
+# need PACKAGE COMMAND...: the package is missing when the command fails.
+packages=()
+need() {
+    local package=$1
+    shift
+    "$@" </dev/null >/dev/null 2>&1 || packages+=("$package")
+}
+find_missing() {
+    packages=()
+    need cmake cmake_is_new
+    need ninja-build command -v ninja
+    need gcc command -v gcc
+    need libc6-dev c_headers
+    need g++ command -v g++
+    need binutils command -v objcopy
+    need pkg-config command -v pkg-config
+    need libcmocka-dev pkg-config --exists cmocka
+    need python3 command -v python3
+    need python3-venv python3 -c 'import ensurepip, venv'
+}
+
+install_missing() {
+    local command=(apt-get install --yes --no-install-recommends "${packages[@]}") root=()
+    if [ "$(id -u)" != 0 ]; then
+        root=(sudo -n)
+    fi
+    if ! command -v apt-get >/dev/null; then
+        echo "setup.sh: please install what these Debian packages hold: ${packages[*]}" >&2
+        exit 1
+    fi
+    if [ "${#root[@]}" != 0 ] && ! sudo -n true 2>/dev/null; then
+        echo "setup.sh: packages are missing; please type: sudo ${command[*]}" >&2
+        exit 1
+    fi
+    # A list that cannot be refreshed matters only if the installation then fails.
+    "${root[@]}" apt-get update </dev/null || true
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${command[@]}" </dev/null
+}
+
+find_missing
+if [ "${#packages[@]}" != 0 ]; then
+    install_missing
+    find_missing
+fi
+if [ "${#packages[@]}" != 0 ]; then
+    echo "setup.sh: still missing or too old (cmake must be 3.24 or newer): ${packages[*]}" >&2
+    exit 1
+fi
+
+# The copy of the list tells what the folder was made from. Only the check of the format needs it, and fails by itself
+# with a sentence when it is not there, so a machine without a network can still run every other test.
+if [ "${1:-}" = --python ] && ! cmp --quiet tools/requirements.txt build/venv/requirements.txt; then
+    python3 -m venv --clear build/venv &&
+        build/venv/bin/python -m pip install --quiet --retries 2 --requirement tools/requirements.txt </dev/null &&
+        cp tools/requirements.txt build/venv/ ||
+        echo "setup.sh: build/venv could not be filled; the code's format cannot be checked" >&2
+fi

@@ -19,8 +19,8 @@
 
 #include "base/dtype.h"
 
-/* Most elements of one tile: 96 x 512 fp32 are 192 KiB, which leaves room for them in a second-level cache. */
-enum { COLL_TILE_ELEMENTS = 96 * 512 };
+/* Most elements of one tile: 96 x 256 fp32 are 96 KiB, so that several fit a second-level cache. */
+enum { COLL_TILE_ELEMENTS = 96 * 256 };
 
 enum coll_algorithm { COLL_OWNER, COLL_ONE_SHOT };
 

@@ -29,6 +29,11 @@ static void advance_position(struct shm *shm)
 {
     /* Pairs with the loads in record_of: whoever sees this position sees the record that may be there. */
     atomic_store(&shm_own(shm)->position, shm->call);
+    /* Nobody can judge the call before all have opened it, so only the last to do so rings. Positions are seq_cst: of
+       ranks that come at the same time, the last in their order sees all the others'. */
+    for (int rank = 0; rank < shm->coll.world_size; rank++)
+        if (atomic_load(&shm->segments[rank].header->position) < shm->call)
+            return;
     shm_ring_all(shm);
 }
 

@@ -121,8 +121,8 @@ static void publish(struct shm_producer *producer, const struct shm_ring *ring, 
 {
     int slot = slot_at(ring, position);
     struct shm_slot *here = &ring->slots[slot];
-    uint64_t due = atomic_load_explicit(&here->due, memory_order_relaxed);
-    atomic_store_explicit(&here->due, due + (uint64_t)consumers, memory_order_relaxed);
+    /* Pairs with the loads in release and in half_free. */
+    atomic_store(&here->due, atomic_load(&here->due) + (uint64_t)consumers);
     /* Pairs with the load in produce. */
     atomic_store(&producer->next[slot], position + (uint64_t)ring->count);
     /* Pairs with the load in consume: whoever sees the stamp sees the buffer, and `due`. */
@@ -136,13 +136,32 @@ static const float *consume(const struct shm_ring *ring, uint64_t position, uint
     return atomic_load(&ring->slots[slot].stamp) == stamp ? data_at(ring, slot) : NULL;
 }
 
-/* Gives a slot of `rank`'s ring back; the last consumer to do so tells that rank. */
+/* Are all slots free that positions of one half ring use, the half that `position` lies in? */
+static bool half_free(const struct shm_ring *ring, uint64_t position)
+{
+    const uint64_t half = (uint64_t)ring->count / 2, first = position / half * half;
+    for (uint64_t i = first; i < first + half; i++) {
+        const struct shm_slot *slot = &ring->slots[slot_at(ring, i)];
+        /* Releases before due: whoever sees the last release sees what it was counted against. */
+        const uint64_t releases = atomic_load(&slot->releases);
+        if (releases != atomic_load(&slot->due))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Gives a slot of `rank`'s ring back. That rank is told when half a ring is free, so that a rank that has waited finds
+ * several slots. It is told in time: the positions of the half ring from the one that it waits for on are all earlier
+ * ones of its own, which will be released without it; and of those that release them at the same time, the last in the
+ * order of releases, which are seq_cst, sees all the others'.
+ */
 static void release(struct shm *shm, int rank, const struct shm_ring *ring, uint64_t position)
 {
     struct shm_slot *slot = &ring->slots[slot_at(ring, position)];
-    uint64_t due = atomic_load_explicit(&slot->due, memory_order_relaxed);
-    /* Pairs with the load in produce. */
-    if (atomic_fetch_add(&slot->releases, 1) + 1 == due)
+    const uint64_t due = atomic_load(&slot->due);
+    /* Pairs with the loads in produce and in half_free. */
+    if (atomic_fetch_add(&slot->releases, 1) + 1 == due && half_free(ring, position))
         sync_bell_ring(&shm->segments[rank].header->bell);
 }
 
@@ -157,12 +176,30 @@ float *shm_part_begin(struct coll *coll, int64_t tile)
     return produce(&shm->parts, &shm->segments[coll->rank].parts, part_position(shm, tile));
 }
 
+/* Are all ranks' parts of a tile there? */
+static bool complete(struct shm *shm, int64_t tile, const float *parts[MMARN_MAX_RANKS])
+{
+    uint64_t position = part_position(shm, tile);
+    uint64_t stamp = stamp_of(shm, tile);
+    for (int rank = 0; rank < shm->coll.world_size; rank++) {
+        parts[rank] = consume(&shm->segments[rank].parts, position, stamp);
+        if (!parts[rank])
+            return false;
+    }
+    return true;
+}
+
 void shm_part_publish(struct coll *coll, int64_t tile)
 {
     struct shm *shm = shm_of(coll);
+    const float *parts[MMARN_MAX_RANKS];
     bool one_shot = shm->asked.algorithm == COLL_ONE_SHOT;
     publish(&shm->parts, &shm->segments[coll->rank].parts, part_position(shm, tile), stamp_of(shm, tile),
             one_shot ? coll->world_size : 1);
+    /* A tile is of use to nobody before its last part is there, so only the rank that brings that one rings. Of ranks
+       that publish at the same time, the last in the order of stamps, which are seq_cst, sees all the others'. */
+    if (!complete(shm, tile, parts))
+        return;
     if (one_shot)
         shm_ring_all(shm);
     else
@@ -172,16 +209,7 @@ void shm_part_publish(struct coll *coll, int64_t tile)
 bool shm_parts(struct coll *coll, int64_t tile, const float *parts[MMARN_MAX_RANKS])
 {
     struct shm *shm = shm_of(coll);
-    if (!may_consume(shm))
-        return false;
-    uint64_t position = part_position(shm, tile);
-    uint64_t stamp = stamp_of(shm, tile);
-    for (int rank = 0; rank < coll->world_size; rank++) {
-        parts[rank] = consume(&shm->segments[rank].parts, position, stamp);
-        if (!parts[rank])
-            return false;
-    }
-    return true;
+    return may_consume(shm) && complete(shm, tile, parts);
 }
 
 void shm_parts_release(struct coll *coll, int64_t tile)

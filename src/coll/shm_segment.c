@@ -19,7 +19,11 @@
 #include "base/error.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x746e656d6765734d)
-enum { SEGMENT_VERSION = 1, SLOTS_LEAST = 4, SLOTS_SPARE = 3 };
+/*
+ * Buffers beside the one that each thread is filling. A rank that has run out of buffers for parts is woken when half
+ * of them are free again (shm_ring.c): where ranks share a processor, that many tiles come out of each turn on it.
+ */
+enum { SEGMENT_VERSION = 1, PARTS_SPARE = 11, SUMS_SPARE = 3 };
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 /* This process's mappings; few, so a list does. */
@@ -34,25 +38,20 @@ struct mapping {
 static pthread_mutex_t mappings_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mapping *mappings;
 
-static int slots_for(int threads)
-{
-    return threads + SLOTS_SPARE > SLOTS_LEAST ? threads + SLOTS_SPARE : SLOTS_LEAST;
-}
-
 size_t shm_segment_size(int threads)
 {
-    size_t ring = (size_t)slots_for(threads) * (sizeof(struct shm_slot) + COLL_TILE_ELEMENTS * sizeof(float));
-    return sizeof(struct shm_header) + 2 * ring;
+    size_t slots = 2 * (size_t)threads + PARTS_SPARE + SUMS_SPARE;
+    return sizeof(struct shm_header) + slots * (sizeof(struct shm_slot) + COLL_TILE_ELEMENTS * sizeof(float));
 }
 
 static void lay_out(void *address, int threads, struct shm_segment *segment)
 {
-    int count = slots_for(threads);
+    int parts = threads + PARTS_SPARE, sums = threads + SUMS_SPARE;
     segment->header = address;
     struct shm_slot *slots = (struct shm_slot *)(segment->header + 1);
-    float *data = (float *)(slots + 2 * count);
-    segment->parts = (struct shm_ring){count, slots, data};
-    segment->sums = (struct shm_ring){count, slots + count, data + (size_t)count * COLL_TILE_ELEMENTS};
+    float *data = (float *)(slots + parts + sums);
+    segment->parts = (struct shm_ring){parts, slots, data};
+    segment->sums = (struct shm_ring){sums, slots + parts, data + (size_t)parts * COLL_TILE_ELEMENTS};
 }
 
 static bool is_segment_of(const struct shm_header *header, const uint8_t *nonce, int rank)

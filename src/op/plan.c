@@ -1,6 +1,6 @@
 /*
  * plan.c - tile sizes and the choice of algorithm. The figures are measured (docs/design.md, "Tiles"): 96 rows reuse a
- * piece of x2 often enough to hide its reading, and 96 x 512 fp32 still fit a second-level cache beside it. Results do
+ * piece of x2 often enough to hide its reading, and 96 x 256 fp32 still fit a second-level cache beside it. Results do
  * not depend on any choice made here.
  */
 #include "op/plan.h"
@@ -9,7 +9,7 @@
 
 enum {
     MATMUL_ROWS = 96,
-    MATMUL_COLUMNS = 512,
+    MATMUL_COLUMNS = COLL_TILE_ELEMENTS / MATMUL_ROWS,
     COPY_ROWS = 16,
     COPY_ELEMENTS = 16384,
     TILES_PER_WORKER = 4, /* fewer would leave somebody idle at the end, more would only add hand-overs */

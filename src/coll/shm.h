@@ -32,6 +32,7 @@ struct shm_record {
 /* One buffer of a ring. */
 struct shm_slot {
     _Alignas(SHM_LINE) _Atomic uint64_t stamp; /* which tile of which call lies in it */
+    _Atomic uint64_t position;                 /* where in the ring that tile is */
     _Atomic uint64_t due;                      /* `releases` at which it is free again */
     _Alignas(SHM_LINE) _Atomic uint64_t releases;
 };

@@ -121,7 +121,8 @@ static void publish(struct shm_producer *producer, const struct shm_ring *ring, 
 {
     int slot = slot_at(ring, position);
     struct shm_slot *here = &ring->slots[slot];
-    /* Pairs with the loads in release and in half_free. */
+    /* These pair with the loads in release and in half_released. */
+    atomic_store(&here->position, position);
     atomic_store(&here->due, atomic_load(&here->due) + (uint64_t)consumers);
     /* Pairs with the load in produce. */
     atomic_store(&producer->next[slot], position + (uint64_t)ring->count);
@@ -136,32 +137,35 @@ static const float *consume(const struct shm_ring *ring, uint64_t position, uint
     return atomic_load(&ring->slots[slot].stamp) == stamp ? data_at(ring, slot) : NULL;
 }
 
-/* Are all slots free that positions of one half ring use, the half that `position` lies in? */
-static bool half_free(const struct shm_ring *ring, uint64_t position)
+/*
+ * Has every tile of a half ring been released, the half that `position` lies in? Later tiles may be in the slots again:
+ * they do not count, because their release may have to wait for whoever waits for one of these.
+ */
+static bool half_released(const struct shm_ring *ring, uint64_t position)
 {
     const uint64_t half = (uint64_t)ring->count / 2, first = position / half * half;
     for (uint64_t i = first; i < first + half; i++) {
         const struct shm_slot *slot = &ring->slots[slot_at(ring, i)];
-        /* Releases before due: whoever sees the last release sees what it was counted against. */
+        /* In the reverse of publish's order: whoever sees a slot in use sees by what. */
         const uint64_t releases = atomic_load(&slot->releases);
-        if (releases != atomic_load(&slot->due))
+        if (releases != atomic_load(&slot->due) && atomic_load(&slot->position) < first + (uint64_t)ring->count)
             return false;
     }
     return true;
 }
 
 /*
- * Gives a slot of `rank`'s ring back. That rank is told when half a ring is free, so that a rank that has waited finds
- * several slots. It is told in time: the positions of the half ring from the one that it waits for on are all earlier
- * ones of its own, which will be released without it; and of those that release them at the same time, the last in the
- * order of releases, which are seq_cst, sees all the others'.
+ * Gives a slot of `rank`'s ring back. That rank is told when half a ring has been released, so that a rank that has
+ * waited finds several slots. It is told in time: a rank that waits for tile i's slot waits for position i - count,
+ * whose half holds only tiles before i, which are released without i; and of those that release the last ones at the
+ * same time, the last in the order of releases, which are seq_cst, sees all the others'.
  */
 static void release(struct shm *shm, int rank, const struct shm_ring *ring, uint64_t position)
 {
     struct shm_slot *slot = &ring->slots[slot_at(ring, position)];
     const uint64_t due = atomic_load(&slot->due);
-    /* Pairs with the loads in produce and in half_free. */
-    if (atomic_fetch_add(&slot->releases, 1) + 1 == due && half_free(ring, position))
+    /* Pairs with the loads in produce and in half_released. */
+    if (atomic_fetch_add(&slot->releases, 1) + 1 == due && half_released(ring, position))
         sync_bell_ring(&shm->segments[rank].header->bell);
 }
 

@@ -3,17 +3,19 @@
  */
 #include "check.h"
 
+#include <stdlib.h>
+
 #include "ranks.h"
-#include "reference/halffloat.h"
+#include "reference/quantised.h"
 #include "reference/random.h"
 
 /* Every row is checked up to about a second's work, and up to so much memory; else JOB_CHECKED_ROWS of them. */
 static const double MOST_PRODUCTS = 2e9;
 static const double MOST_BYTES = 512e6;
 
-static size_t part_bytes(const struct job *job)
+static size_t terms_bytes(const struct job *job)
 {
-    return sizeof(double) * (size_t)(job->workload.ranks * job->problem.count * job->workload.n) + 1;
+    return sizeof(*job->terms) * (size_t)(job->workload.ranks * job->problem.count * job->workload.n) + 1;
 }
 
 static int64_t rows_to_check(const struct workload *workload)
@@ -21,7 +23,7 @@ static int64_t rows_to_check(const struct workload *workload)
     const int64_t rows = workload->b * workload->s;
     const double columns = (double)workload->n * workload->ranks;
     if (rows <= JOB_CHECKED_ROWS || ((double)rows * columns * (double)workload->k <= MOST_PRODUCTS &&
-                                     (double)rows * columns * 2 * sizeof(double) <= MOST_BYTES))
+                                     (double)rows * columns * sizeof(struct bound_term) <= MOST_BYTES))
         return rows;
     return JOB_CHECKED_ROWS;
 }
@@ -37,31 +39,72 @@ bool check_prepare(struct job *job)
         return false;
     for (int64_t i = 0; i < count; i++)
         chosen[i] = count == rows ? i : (int64_t)(random_word(key, (uint64_t)i) % (uint64_t)rows);
-    job->problem = (struct bound_problem){
-        workload->dtype, workload->numerics, workload->ranks, workload->n, JOB_EPSILON, count, chosen};
-    job->part = ranks_shared_memory(part_bytes(job));
-    job->var = ranks_shared_memory(part_bytes(job));
-    return job->part != NULL && job->var != NULL;
+    job->problem = (struct bound_problem){scenario_of(workload->dtype)->out,
+                                          workload->numerics,
+                                          workload->ranks,
+                                          workload->n,
+                                          JOB_EPSILON,
+                                          count,
+                                          chosen};
+    job->terms = ranks_shared_memory(terms_bytes(job));
+    return job->terms != NULL;
 }
 
 void check_free(struct job *job)
 {
-    ranks_shared_free(job->part, part_bytes(job));
-    ranks_shared_free(job->var, part_bytes(job));
+    ranks_shared_free(job->terms, terms_bytes(job));
     ranks_shared_free((void *)job->problem.rows, sizeof(int64_t) * (size_t)(job->problem.count + 1));
+}
+
+static bool int8_partials(const struct job *job, const struct data *data, struct bound_term *terms)
+{
+    const struct workload *workload = &job->workload;
+    float *scales = malloc(sizeof(*scales) * (size_t)workload->n + 1);
+    bool ok = scales != NULL;
+
+    if (ok) {
+        quantised_scales(scenario_of(workload->dtype)->scale, data->scale, data_scales(workload), workload->n, scales);
+        ok = bound_partials_int8(&job->problem, workload->k, data->x1, data->x2, workload->trans_x2, data->bias, scales,
+                                 data->row_scale, terms);
+    }
+    free(scales);
+    return ok;
+}
+
+static bool expanded_partials(const struct job *job, const struct data *data, struct bound_term *terms)
+{
+    const struct workload *workload = &job->workload;
+    const struct scenario *scenario = scenario_of(workload->dtype);
+    const struct quantised_weights weights = {
+        .dtype = scenario->x1,
+        .x2_dtype = scenario->x2,
+        .k = workload->k,
+        .n = workload->n,
+        .x2 = data->x2,
+        .trans_x2 = workload->trans_x2,
+        .group_size = workload->group_size,
+        .scale = {data->scale, data_group_stride(workload), data_column_stride(workload)},
+        .offset = {data->offset, data_group_stride(workload), data_column_stride(workload)},
+    };
+    return bound_partials_expanded(&job->problem, &weights, data->x1, data->bias, terms);
 }
 
 bool check_partials(struct job *job, int rank, const struct data *data)
 {
-    const int64_t first = rank * job->problem.count * job->problem.n;
-    return bound_partials(&job->problem, job->workload.k, data->x1, data->x2, job->workload.trans_x2, data->bias,
-                          job->part + first, job->var + first);
+    const struct workload *workload = &job->workload;
+    const struct scenario *scenario = scenario_of(workload->dtype);
+    struct bound_term *terms = job->terms + rank * job->problem.count * job->problem.n;
+
+    if (scenario_is_int8(scenario))
+        return int8_partials(job, data, terms);
+    if (scenario_expands(scenario))
+        return expanded_partials(job, data, terms);
+    return bound_partials(&job->problem, workload->k, data->x1, data->x2, workload->trans_x2, data->bias, terms);
 }
 
 bool check_compare(const struct job *job, const struct data *data, struct bound_result *result)
 {
-    return bound_compare(&job->problem, job->part, job->var, data->residual, data->gamma, data->y, data->norm_out,
-                         result);
+    return bound_compare(&job->problem, job->terms, data->residual, data->gamma, data->y, data->norm_out, result);
 }
 
 /* FNV-1a, eight bytes at a time; the shift brings high bits down, where the multiplication cannot. */
@@ -78,7 +121,8 @@ static uint64_t hash_bytes(uint64_t hash, const unsigned char *bytes, size_t cou
 
 uint64_t check_hash(const struct workload *workload, const struct data *data)
 {
-    const size_t bytes = (size_t)(workload->b * workload->s) * (size_t)workload->n * halffloat_size(workload->dtype);
+    const size_t bytes =
+        scenario_bytes(scenario_of(workload->dtype)->out, (size_t)(workload->b * workload->s * workload->n));
     return hash_bytes(hash_bytes(0xcbf29ce484222325u, data->y, bytes), data->norm_out, bytes);
 }
 

@@ -10,17 +10,31 @@
 #include "mmarn/mmarn.h"
 #include "workload.h"
 
+/* NULL is what the workload does not have. */
 struct data {
-    void *x1, *x2, *residual, *gamma, *bias, *y, *norm_out; /* bias is NULL when there is none */
-    float *partial;                                         /* of data_chunk_rows rows */
+    void *x1, *x2, *residual, *gamma, *bias, *y, *norm_out;
+    void *scale, *offset; /* elements lie apart by the strides below */
+    float *row_scale;     /* --per-token */
+    float *partial;       /* of data_chunk_rows rows */
 };
 
 /* False when memory is short; data_free is needed all the same. y and norm_out are filled with NaN. */
 bool data_make(const struct workload *workload, int rank, struct data *data);
 void data_free(struct data *data);
 
-/* The weights of one of the rank's operators, over those of another. */
-void data_fill_x2(const struct workload *workload, int rank, int which, void *x2);
+/* Groups of rows of x2 that share a scale, and elements of scale. */
+int64_t data_groups(const struct workload *workload);
+int64_t data_scales(const struct workload *workload);
+
+/* Bytes of one rank's weights with their scales and offsets, as they are stored. */
+double data_weight_bytes(const struct workload *workload);
+
+/*
+ * Elements from a group's scale to the next group's, and from a column's to the next column's; 0 where they share one.
+ * Scales lie as x2 does: per-group ones of a transposed x2 are an (n, groups) array.
+ */
+int64_t data_group_stride(const struct workload *workload);
+int64_t data_column_stride(const struct workload *workload);
 
 /* Rows of x1 that the matmul alone is given at a time, so that its fp32 result stays in a cache. */
 int64_t data_chunk_rows(const struct workload *workload);

@@ -33,7 +33,7 @@ struct job {
     pthread_barrier_t barrier; /* of all ranks; one that fails leaves the others to be ended by the parent */
     int64_t repeat;
     struct bound_problem problem; /* its rows are in shared memory too */
-    double *part, *var;           /* [ranks][rows checked][n] */
+    struct bound_term *terms;     /* [ranks][rows checked][n] */
     struct job_rank rank[MMARN_MAX_RANKS];
 };
 

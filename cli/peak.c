@@ -19,7 +19,7 @@
 #include "mmarn/mmarn.h"
 #include "ranks.h"
 
-enum { PASSES = 48, MAX_LEVELS = 3, STREAMS = 4, SLICES = 8, LINE_WORDS = 8 };
+enum { PASSES = 48, BRIEF_PASSES = 3, MAX_LEVELS = 3, STREAMS = 4, SLICES = 8, LINE_WORDS = 8 };
 
 /* A few million cycles: long against the barrier, short against a scheduler's time slice. */
 static const int64_t ROUNDS = 1 << 19;
@@ -36,7 +36,7 @@ struct span {
 
 struct measurement {
     pthread_barrier_t barrier;
-    int workers, levels;
+    int workers, levels, passes;
     bool reading;
     struct level level[MAX_LEVELS];
     int64_t bytes; /* of each worker's memory; a pass reads one slice of it */
@@ -58,7 +58,7 @@ static void measure_multiply_adds(struct measurement *all, int level, int worker
 {
     float sink = 0.0f;
 
-    for (int pass = 0; pass < PASSES; pass++) {
+    for (int pass = 0; pass < all->passes; pass++) {
         struct span *span = &all->span[level][pass][worker];
         pthread_barrier_wait(&all->barrier);
         span->start = clock_seconds();
@@ -91,7 +91,7 @@ static bool measure_reading(struct measurement *all, int worker)
         return false;
     madvise(words, (size_t)all->bytes, MADV_HUGEPAGE);
     memset(words, 1, (size_t)all->bytes); /* or every page would be the same page of zeros */
-    for (int pass = 0; pass < PASSES; pass++) {
+    for (int pass = 0; pass < all->passes; pass++) {
         /* Slice after slice: when the first one is read again, the others have driven it out of the caches. */
         const int64_t count = all->bytes / (int64_t)sizeof(*words) / SLICES;
         struct span *span = &all->span[all->levels][pass][worker];
@@ -138,7 +138,7 @@ static int work(int worker, void *context)
 static double best(const struct measurement *all, int what)
 {
     double highest = 0.0;
-    for (int pass = 0; pass < PASSES; pass++) {
+    for (int pass = 0; pass < all->passes; pass++) {
         const struct span *span = all->span[what][pass];
         double start = span[0].start, end = span[0].end, amount = 0.0;
         for (int worker = 0; worker < all->workers; worker++) {
@@ -152,7 +152,7 @@ static double best(const struct measurement *all, int what)
     return highest;
 }
 
-static void prepare(struct measurement *all, int workers)
+static void prepare(struct measurement *all, int workers, bool brief)
 {
     pthread_barrierattr_t attributes;
     int64_t bytes = 4 * machine_last_level_cache();
@@ -162,6 +162,7 @@ static void prepare(struct measurement *all, int workers)
     if (bytes > machine_memory() / 4)
         bytes = machine_memory() / 4;
     all->workers = workers;
+    all->passes = brief ? BRIEF_PASSES : PASSES;
     all->bytes = bytes / workers;
     find_levels(all);
     pthread_barrierattr_init(&attributes);
@@ -170,7 +171,7 @@ static void prepare(struct measurement *all, int workers)
     pthread_barrierattr_destroy(&attributes);
 }
 
-bool peak_measure(int workers, bool reading, struct peak *peak)
+bool peak_measure(int workers, bool reading, bool brief, struct peak *peak)
 {
     struct measurement *all = ranks_shared_memory(sizeof(*all));
     struct ranks_outcome outcome;
@@ -182,7 +183,7 @@ bool peak_measure(int workers, bool reading, struct peak *peak)
         workers = cpu_count();
     if (workers > MMARN_MAX_RANKS)
         workers = MMARN_MAX_RANKS;
-    prepare(all, workers);
+    prepare(all, workers, brief);
     all->reading = reading;
     ok = ranks_run(workers, work, all, &outcome);
     if (ok && outcome.rank >= 0) {

@@ -15,9 +15,11 @@ struct peak {
     const char *level; /* which of the kernels below was the fastest */
 };
 
-/* workers is capped at the processors; without `reading`, which takes memory, gigabytes is 0. False, with errno, when
- * processes or memory cannot be had. */
-bool peak_measure(int workers, bool reading, struct peak *peak);
+/*
+ * workers is capped at the processors; without `reading`, which takes memory, gigabytes is 0; a `brief` measurement is
+ * less exact. False, with errno, when processes or memory cannot be had.
+ */
+bool peak_measure(int workers, bool reading, bool brief, struct peak *peak);
 
 /*
  * Kernels, one per instruction set: `rounds` times PEAK_CHAINS independent multiply-adds, as wide as they come. Return

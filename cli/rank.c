@@ -10,8 +10,8 @@
 #include "command.h"
 #include "data.h"
 #include "job.h"
+#include "operator.h"
 #include "progress.h"
-#include "reference/halffloat.h"
 
 struct rank {
     struct job *job;
@@ -62,27 +62,10 @@ static bool join(struct rank *rank)
 
 static bool create_operators(struct rank *rank)
 {
-    const struct workload *workload = rank->workload;
-    const int64_t k = workload->k, n = workload->n;
-    const int64_t kn[2] = {workload->trans_x2 ? n : k, workload->trans_x2 ? k : n};
-    mmarn_tensor x2 = mmarn_tensor_make(rank->data.x2, workload->dtype, 2, kn);
-    const mmarn_tensor gamma = mmarn_tensor_make(rank->data.gamma, workload->dtype, 1, &n);
-    const mmarn_tensor bias = mmarn_tensor_make(rank->data.bias, workload->dtype, 1, &n);
-    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
-
-    if (workload->trans_x2)
-        x2 = mmarn_tensor_transpose(&x2);
-    config.x2 = &x2;
-    config.gamma = &gamma;
-    config.bias = workload->bias ? &bias : NULL;
-    config.epsilon = JOB_EPSILON;
-    config.numerics = workload->numerics;
     SHOW(rank, "packing weights");
-    for (int i = 0; i < workload->operators; i++) {
-        data_fill_x2(workload, rank->number, i, rank->data.x2);
-        if (!check_status(rank, mmarn_op_create(rank->comm, &config, &rank->ops[i])))
+    for (int i = 0; i < rank->workload->operators; i++)
+        if (!check_status(rank, operator_create(rank->workload, &rank->data, rank->comm, &rank->ops[i])))
             return false;
-    }
     return true;
 }
 
@@ -95,40 +78,8 @@ static bool align(struct rank *rank)
     return check_status(rank, mmarn_all_reduce(rank->comm, MMARN_NUMERICS_DEFAULT, &tensor, &tensor));
 }
 
-typedef bool step_fn(struct rank *rank, mmarn_op *op);
-
-static bool step_operator(struct rank *rank, mmarn_op *op)
-{
-    const struct workload *workload = rank->workload;
-    const int64_t in[3] = {workload->b, workload->s, workload->k}, out[3] = {workload->b, workload->s, workload->n};
-    const mmarn_tensor x1 = mmarn_tensor_make(rank->data.x1, workload->dtype, 3, in);
-    const mmarn_tensor residual = mmarn_tensor_make(rank->data.residual, workload->dtype, 3, out);
-    const mmarn_tensor y = mmarn_tensor_make(rank->data.y, workload->dtype, 3, out);
-    const mmarn_tensor norm_out = mmarn_tensor_make(rank->data.norm_out, workload->dtype, 3, out);
-    return check_status(rank, mmarn_op_run(op, &x1, &residual, &y, &norm_out));
-}
-
-/* The matmul alone, some rows at a time into the same small buffer: its result is not meant to reach memory. */
-static bool step_matmul(struct rank *rank, mmarn_op *op)
-{
-    const struct workload *workload = rank->workload;
-    const int64_t rows = workload->b * workload->s, chunk = data_chunk_rows(workload);
-    const size_t row_bytes = (size_t)workload->k * halffloat_size(workload->dtype);
-
-    for (int64_t row = 0; row < rows; row += chunk) {
-        const int64_t some = rows - row < chunk ? rows - row : chunk;
-        const int64_t in[2] = {some, workload->k}, out[2] = {some, workload->n};
-        const mmarn_tensor x1 =
-            mmarn_tensor_make((char *)rank->data.x1 + (size_t)row * row_bytes, workload->dtype, 2, in);
-        const mmarn_tensor partial = mmarn_tensor_make(rank->data.partial, MMARN_F32, 2, out);
-        if (!check_status(rank, mmarn_op_matmul(op, &x1, &partial)))
-            return false;
-    }
-    return true;
-}
-
 /* One aligned pass over all operators; *seconds is the time of one step. */
-static bool pass(struct rank *rank, step_fn *step, double *seconds)
+static bool pass(struct rank *rank, operator_step *step, double *seconds)
 {
     const int operators = rank->workload->operators;
     double start;
@@ -137,7 +88,7 @@ static bool pass(struct rank *rank, step_fn *step, double *seconds)
         return false;
     start = clock_seconds();
     for (int i = 0; i < operators; i++)
-        if (!step(rank, rank->ops[i]))
+        if (!check_status(rank, step(rank->workload, &rank->data, rank->ops[i])))
             return false;
     *seconds = (clock_seconds() - start) / operators;
     return true;
@@ -152,21 +103,21 @@ static bool warm_up(struct rank *rank)
 
     for (int i = 0; i < passes; i++) {
         SHOW(rank, "warming up, %d of %d", i + 1, passes);
-        if (!pass(rank, step_operator, &seconds))
+        if (!pass(rank, operator_run, &seconds))
             return false;
     }
     if (rank->number == 0) {
         wanted = seconds > 0 ? workload->seconds / (seconds * workload->operators) : JOB_MAX_REPEAT;
-        rank->job->repeat = workload->repeat > 0       ? workload->repeat
-                            : wanted < 3               ? 3
-                            : wanted >= JOB_MAX_REPEAT ? JOB_MAX_REPEAT
-                                                       : (int64_t)wanted;
+        rank->job->repeat = workload->repeat > 0               ? workload->repeat
+                            : wanted < (double)workload->least ? workload->least
+                            : wanted >= JOB_MAX_REPEAT         ? JOB_MAX_REPEAT
+                                                               : (int64_t)wanted;
     }
     pthread_barrier_wait(&rank->job->barrier);
     return true;
 }
 
-static bool time_steps(struct rank *rank, const char *what, step_fn *step, double *seconds)
+static bool time_steps(struct rank *rank, const char *what, operator_step *step, double *seconds)
 {
     for (int64_t i = 0; i < rank->job->repeat; i++) {
         SHOW(rank, "timing %s, %lld of %lld", what, (long long)i + 1, (long long)rank->job->repeat);
@@ -197,8 +148,8 @@ static bool work(struct rank *rank)
 {
     struct job_rank *mine = &rank->job->rank[rank->number];
     return make_data(rank) && join(rank) && create_operators(rank) && warm_up(rank) &&
-           time_steps(rank, "the operator", step_operator, mine->seconds) &&
-           time_steps(rank, "the matmul alone", step_matmul, mine->matmul_seconds) && check(rank);
+           time_steps(rank, "the operator", operator_run, mine->seconds) &&
+           time_steps(rank, "the matmul alone", operator_matmul, mine->matmul_seconds) && check(rank);
 }
 
 int rank_main(int number, void *context)

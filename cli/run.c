@@ -11,14 +11,14 @@
 #include "job.h"
 #include "json.h"
 #include "machine.h"
-#include "options.h"
 #include "peak.h"
 #include "progress.h"
+#include "run_options.h"
 #include "table.h"
 #include "workload.h"
 
-/* Elements of the largest tensor that --shape may ask for; more than memory holds is found out later. */
-static const int64_t MOST_ELEMENTS = (int64_t)1 << 40;
+/* Operations of a step that says little about the machine: then its peak need not be measured well either. */
+static const double TINY = 1e8;
 
 struct report {
     struct workload workload;
@@ -36,45 +36,6 @@ static uint64_t random_seed(void)
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         seed = 1;
     return seed;
-}
-
-static int parse(int argc, char **argv, struct workload *workload, bool *as_json)
-{
-    int64_t ranks = workload->ranks, threads = 0, shape[4];
-    const struct option_spec options[] = {
-        {"ranks", 'n', OPTION_WHOLE, &ranks, 1, MMARN_MAX_RANKS, NULL, "N", "processes (default 8)"},
-        {"shape", 's', OPTION_SHAPE, shape, 0, MOST_ELEMENTS, NULL, "BxSxKxN",
-         "sizes; k is each rank's (default 4x1024x1024x8192)"},
-        {"dtype", 'd', OPTION_CHOICE, &workload->dtype, 0, 0, workload_dtypes, "TYPE",
-         "f16, bf16 or f32 (default f16)"},
-        {"threads", 't', OPTION_WHOLE, &threads, 1, 4096, NULL, "T",
-         "threads of each rank (default: processors / ranks, at least 1)"},
-        {"repeat", 'r', OPTION_WHOLE, &workload->repeat, 1, JOB_MAX_REPEAT, NULL, "R",
-         "timed steps (default: as many as take seconds, at least 3)"},
-        {"seed", 0, OPTION_SEED, &workload->seed, 0, 0, NULL, "SEED", "of the random data (default: a random one)"},
-        {"bias", 0, OPTION_FLAG, &workload->bias, 0, 0, NULL, NULL, "every rank adds a bias of its own"},
-        {"trans-x2", 0, OPTION_FLAG, &workload->trans_x2, 0, 0, NULL, NULL, "x2 is an (n, k) array, seen transposed"},
-        {"numerics", 0, OPTION_CHOICE, &workload->numerics, 0, 0, workload_numerics, "MODE",
-         "default, ascend or fp32 (default default)"},
-        {"json", 0, OPTION_FLAG, as_json, 0, 0, NULL, NULL, "one JSON object on one line"},
-        {0},
-    };
-    const struct option_command command = {
-        "run", NULL,
-        "Runs the operator on random data, one process per rank, and compares the result with an fp64 reference.\n"
-        "Exit status: 0 right, 1 wrong result, 2 wrong usage, 3 could not run.",
-        options};
-    int first, status;
-
-    memcpy(shape, &(int64_t[]){workload->b, workload->s, workload->k, workload->n}, sizeof(shape));
-    status = options_parse(&command, argc, argv, &first);
-    workload->ranks = (int)ranks;
-    workload->threads = threads > 0 ? (int)threads : workload_default_threads((int)ranks);
-    workload->b = shape[0];
-    workload->s = shape[1];
-    workload->k = shape[2];
-    workload->n = shape[3];
-    return status;
 }
 
 static void complete(struct report *report)
@@ -107,9 +68,15 @@ static void show(const struct report *report)
                workload->threads == 1 ? "" : "s");
     table_pair("kernel", "%s", report->kernel);
     table_pair("shape", "%s (b x s x k x n; k of each rank), %s, numerics %s%s%s", report->shape,
-               options_choice_name(workload_dtypes, workload->dtype),
+               options_choice_name(scenario_names, workload->dtype),
                options_choice_name(workload_numerics, workload->numerics), workload->bias ? ", bias" : "",
                workload->trans_x2 ? ", x2 transposed" : "");
+    if (workload->scale == SCALE_PER_GROUP)
+        table_pair("scales", "per-group, of %" PRId64 " rows%s", workload->group_size,
+                   workload->offset ? ", with offsets" : "");
+    else if (workload->scale != SCALE_NONE)
+        table_pair("scales", "%s%s%s", options_choice_name(scale_names, workload->scale),
+                   workload->offset ? ", with offsets" : "", workload->per_token ? ", and one for each row of x1" : "");
     table_pair("seed", "%" PRIu64, workload->seed);
     table_pair("time", "%.3f ms, median of %" PRId64, result->seconds * 1e3, result->repeat);
     table_pair("matmul alone", "%.3f ms", result->matmul_seconds * 1e3);
@@ -134,10 +101,15 @@ static void show_json(const struct report *report)
     json_whole(&json, "ranks", workload->ranks);
     json_whole(&json, "threads", workload->threads);
     json_string(&json, "shape", report->shape);
-    json_string(&json, "dtype", options_choice_name(workload_dtypes, workload->dtype));
+    json_string(&json, "dtype", options_choice_name(scenario_names, workload->dtype));
     json_string(&json, "numerics", options_choice_name(workload_numerics, workload->numerics));
     json_bool(&json, "bias", workload->bias);
     json_bool(&json, "trans_x2", workload->trans_x2);
+    json_string(&json, "scale",
+                workload->scale != SCALE_NONE ? options_choice_name(scale_names, workload->scale) : "none");
+    json_whole(&json, "group_size", workload->group_size);
+    json_bool(&json, "offset", workload->offset);
+    json_bool(&json, "per_token", workload->per_token);
     json_unsigned(&json, "seed", workload->seed);
     json_string(&json, "machine", report->machine);
     json_string(&json, "kernel", report->kernel);
@@ -167,18 +139,20 @@ int command_run(int argc, char **argv)
                                          .s = 1024,
                                          .k = 1024,
                                          .n = 8192,
-                                         .dtype = MMARN_F16,
+                                         .dtype = SCENARIO_F16,
                                          .operators = 1,
+                                         .least = 3,
                                          .seconds = 2.0,
                                          .seed = random_seed(),
                                          .check = true}};
     bool as_json = false;
-    int status = parse(argc, argv, &report.workload, &as_json);
+    int status = run_options_parse(argc, argv, &report.workload, &as_json);
 
     if (status != OPTIONS_PROCEED)
         return status;
     progress_show("measuring the processors' peak");
-    if (!peak_measure(workload_workers(&report.workload), false, &report.peak)) {
+    if (!peak_measure(workload_workers(&report.workload), false, workload_operations(&report.workload) < TINY,
+                      &report.peak)) {
         progress_clear();
         fprintf(stderr, "mmarn run: the processors' peak cannot be measured: %s\n", strerror(errno));
         return EXIT_RUNTIME;

@@ -18,8 +18,6 @@
 #include "progress.h"
 #include "ranks.h"
 
-const struct option_choice workload_dtypes[] = {
-    {"f16", MMARN_F16}, {"bf16", MMARN_BF16}, {"f32", MMARN_F32}, {NULL, 0}};
 const struct option_choice workload_numerics[] = {
     {"default", MMARN_NUMERICS_DEFAULT}, {"ascend", MMARN_NUMERICS_ASCEND}, {"fp32", MMARN_NUMERICS_FP32}, {NULL, 0}};
 

@@ -10,18 +10,24 @@
 
 #include "options.h"
 #include "reference/bound.h"
+#include "scenario.h"
 
 /* Names for options and reports. */
-extern const struct option_choice workload_dtypes[], workload_numerics[];
+extern const struct option_choice workload_numerics[];
 
 struct workload {
     const char *command; /* for messages */
     int ranks, threads;
     int64_t b, s, k, n; /* k of each rank */
-    int dtype, numerics;
+    int dtype;          /* enum scenario_id */
+    int numerics;
     bool bias, trans_x2;
-    int operators;  /* operators with weights of their own, used in turn, so that no cache holds them all */
-    int64_t repeat; /* 0: so that the timing takes about `seconds`, but at least three */
+    int scale;          /* enum scale_shape */
+    int64_t group_size; /* of SCALE_PER_GROUP; else 0 */
+    bool offset, per_token;
+    int operators;  /* operators with copies of the weights, used in turn, so that no cache holds them all */
+    int64_t repeat; /* 0: so that the timing takes about `seconds`, but at least `least` */
+    int64_t least;
     double seconds;
     uint64_t seed;
     bool check; /* against reference/bound.h; for one operator */

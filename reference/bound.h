@@ -4,7 +4,7 @@
  * with u = 2^-24 and a statistical factor lambda = 8 on sums of many roundings.
  *
  * Made for ranks in several processes: every rank adds its own exact partial sums for the rows of interest to memory
- * that all share (bound_partials); when all have done so, each compares its own outputs (bound_compare).
+ * that all share (bound_partials...); when all have done so, each compares its own outputs (bound_compare).
  */
 #ifndef MMARN_REFERENCE_BOUND_H
 #define MMARN_REFERENCE_BOUND_H
@@ -13,10 +13,11 @@
 #include <stdint.h>
 
 #include "mmarn/mmarn.h"
+#include "reference/quantised.h"
 
 /* What is checked: `count` rows of the operator's `n` columns. */
 struct bound_problem {
-    int32_t dtype;    /* mmarn_dtype */
+    int32_t dtype;    /* of residual, gamma, y and norm_out */
     int32_t numerics; /* mmarn_numerics */
     int world_size;
     int64_t n;
@@ -25,13 +26,34 @@ struct bound_problem {
     const int64_t *rows; /* their numbers in x1, residual, y and norm_out */
 };
 
+/* One element of one rank's contribution. */
+struct bound_term {
+    double part; /* exact */
+    double var;  /* variance of its fp32 roundings, in units of u^2 */
+};
+
 /*
- * One rank's contribution: its exact partials (with its bias, when it has one) to part[count][n] and their fp32
- * rounding variance, in units of u^2, to var[count][n]. x1 is (any rows, k), x2 is (k, n), or (n, k) when trans_x2.
- * False when memory is short.
+ * One rank's contribution (with its bias, when it has one) to terms[count][n]. x1 is (any rows, k), x2 is (k, n), or
+ * (n, k) when trans_x2. False when memory is short.
  */
 bool bound_partials(const struct bound_problem *problem, int64_t k, const void *x1, const void *x2, bool trans_x2,
-                    const void *bias, double *part, double *var);
+                    const void *bias, struct bound_term *terms);
+
+/*
+ * The same with quantised weights; x1 and bias are of problem->dtype, which is weights->dtype. Exact are the sums over
+ * expanded weights: their rounding to weights->dtype is part of what the operator computes. Were it granted as an
+ * error, it would hide others where a partial is small.
+ */
+bool bound_partials_expanded(const struct bound_problem *problem, const struct quantised_weights *weights,
+                             const void *x1, const void *bias, struct bound_term *terms);
+
+/*
+ * The same for int8 x int8. scales has n decoded values, row_scale is by row number of x1, or NULL; the sums are exact
+ * modulo 2^32.
+ */
+bool bound_partials_int8(const struct bound_problem *problem, int64_t k, const int8_t *x1, const int8_t *x2,
+                         bool trans_x2, const int32_t *bias, const float *scales, const float *row_scale,
+                         struct bound_term *terms);
 
 /*
  * Errors are shown in units of the output type's last place at the largest magnitude that took part in the element, so
@@ -48,10 +70,10 @@ struct bound_result {
 };
 
 /*
- * Compares one rank's outputs. part and var are [world_size][count][n]. residual, y and norm_out are whole tensors of
- * which only problem->rows are read. False when memory is short.
+ * Compares one rank's outputs. terms is [world_size][count][n]. residual, y and norm_out are whole tensors of which
+ * only problem->rows are read. False when memory is short.
  */
-bool bound_compare(const struct bound_problem *problem, const double *part, const double *var, const void *residual,
+bool bound_compare(const struct bound_problem *problem, const struct bound_term *terms, const void *residual,
                    const void *gamma, const void *y, const void *norm_out, struct bound_result *result);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * random.h - reproducible random data: element i of stream (seed, stream) is a function of those three numbers alone.
- * No libm is involved, so the same numbers come out on every machine and with every number of threads.
+ * Nothing of libm is involved that rounds, so the same numbers come out on every machine and with every number of
+ * threads.
  */
 #ifndef MMARN_REFERENCE_RANDOM_H
 #define MMARN_REFERENCE_RANDOM_H
@@ -22,5 +23,15 @@ void random_uniform(uint64_t key, int32_t dtype, float low, float high, void *ou
  * standard deviations.
  */
 void random_normal(uint64_t key, int32_t dtype, float mean, float deviation, void *out, size_t count);
+
+/* int8 or int4 elements (MMARN_I8, MMARN_I4): bell-shaped around 0, whole numbers, clipped to the type; or uniform. */
+void random_quanta_normal(uint64_t key, int32_t dtype, float deviation, void *out, size_t count);
+void random_quanta_uniform(uint64_t key, int32_t dtype, void *out, size_t count);
+
+/*
+ * Positive scales from middle / 2^octaves up to middle * 2^octaves: as many in each octave, evenly spread within it.
+ * That is log-uniform but for steps, and needs no logarithm.
+ */
+void random_scales(uint64_t key, int32_t dtype, float middle, int octaves, void *out, size_t count);
 
 #endif

@@ -62,8 +62,21 @@ typedef enum mmarn_status {
     MMARN_ERR_BUSY = -11        /* another thread of this rank is inside a call on the same group */
 } mmarn_status;
 
-/* Element types. Half precision is IEEE binary16; bfloat16 is the upper half of binary32. */
-typedef enum mmarn_dtype { MMARN_F16 = 1, MMARN_BF16 = 2, MMARN_F32 = 3 } mmarn_dtype;
+/*
+ * Element types. Half precision is IEEE binary16; bfloat16 is the upper half of binary32. I4 holds two elements in a
+ * byte, the one with the lower index in the lower four bits, two's complement; its shape and strides count elements,
+ * and the axis whose stride is 1 must be even.
+ */
+typedef enum mmarn_dtype {
+    MMARN_F16 = 1,
+    MMARN_BF16 = 2,
+    MMARN_F32 = 3,
+    MMARN_I8 = 4,
+    MMARN_I4 = 5,
+    MMARN_I32 = 6,
+    MMARN_I64 = 7,
+    MMARN_U64 = 8
+} mmarn_dtype;
 
 /*
  * Where the operator rounds; docs/numerics.md states each chain in full. All ranks must choose the same.
@@ -167,11 +180,29 @@ enum {
     /* Use x2 where it lies instead of packing a copy; it must then outlive the operator, unchanged. */
     MMARN_BORROW_X2 = 1,
     /* Add bias once, from rank 0, instead of once for every rank that passes one. All ranks must choose the same. */
-    MMARN_BIAS_ONCE = 2
+    MMARN_BIAS_ONCE = 2,
+    /*
+     * Refuse whatever the specification's own implementation refuses: world sizes other than 1, 2, 4 and 8, epsilon
+     * outside (0, 1), fp32, int4, fp32 and per-token scales, a residual that is not (b, s, n), k or n beyond 65535 in
+     * the quantised scenarios. mmarn_last_code() then gives its code.
+     */
+    MMARN_STRICT = 4
 };
 
 /*
- * The weights and options of one operator.
+ * The weights and options of one operator, in one of three scenarios, told apart by the dtypes of x1 and x2:
+ *
+ *   x1            x2        bias    scales                                         residual, gamma, y, norm_out
+ *   f16 bf16 f32  the same  same    none                                           the same
+ *   i8            i8        i32     dequant_scale                                  f16, bf16 or f32
+ *   f16 bf16 f32  i8 or i4  x1's    antiquant_scale, antiquant_offset if wanted    x1's
+ *
+ * int8 x int8: int32 accumulators, bias added to them (modulo 2^32), then times dequant_scale, in fp32:
+ *   f16 outputs   dequant_scale is I64 or U64, words of mmarn_trans_quant_param: only bits 13 to 31 are used; or F32
+ *   bf16 outputs  dequant_scale is BF16, or F32
+ *   f32 outputs   dequant_scale is F32
+ * Quantised weights are expanded to x1's type as (x2 + antiquant_offset) * antiquant_scale, in this order; rounded to
+ * f16 after each step, to bf16 once at the end.
  *
  * BIAS IS PART OF EACH RANK'S MATMUL: it is summed over the ranks, so a bias that every rank passes is added
  * world_size times. Pass it on one rank only, or set MMARN_BIAS_ONCE.
@@ -179,16 +210,24 @@ enum {
 typedef struct mmarn_op_config {
     size_t struct_size;
     const mmarn_tensor *x2;    /* (k, n): contiguous, or the transposed view of a contiguous (n, k) array */
-    const mmarn_tensor *gamma; /* (n), x2's dtype */
-    const mmarn_tensor *bias;  /* NULL, or (n) of x2's dtype */
+    const mmarn_tensor *gamma; /* (n), of the outputs' dtype */
+    const mmarn_tensor *bias;  /* NULL, or (n) */
     double epsilon;            /* > 0 and finite; narrowed to fp32. The specification's own default is 1e-6 */
     const char *reduce_op;     /* NULL or "sum" */
     int64_t comm_turn;         /* 0 */
     int32_t numerics;          /* mmarn_numerics */
-    uint32_t flags;            /* MMARN_BORROW_X2 | MMARN_BIAS_ONCE */
+    uint32_t flags;            /* MMARN_BORROW_X2 | MMARN_BIAS_ONCE | MMARN_STRICT */
+
+    const mmarn_tensor *dequant_scale;   /* int8 x int8: (1), (n) or (1, n) */
+    const mmarn_tensor *antiquant_scale; /* quantised weights, x1's dtype: (1), (n), (1, n) or (ceil(k / g), n) with any
+                                            strides, g being antiquant_group_size */
+    const mmarn_tensor *antiquant_offset; /* NULL, or antiquant_scale's shape and dtype */
+    int64_t antiquant_group_size; /* 0: no groups; else g, a multiple of 32 from 32 to k - 1: rows of x2 that share
+                                     a scale; the last group may be short */
 } mmarn_op_config;
 
-#define MMARN_OP_CONFIG_INIT {sizeof(mmarn_op_config), NULL, NULL, NULL, 1e-6, NULL, 0, MMARN_NUMERICS_DEFAULT, 0}
+#define MMARN_OP_CONFIG_INIT                                                                                           \
+    {sizeof(mmarn_op_config), NULL, NULL, NULL, 1e-6, NULL, 0, MMARN_NUMERICS_DEFAULT, 0, NULL, NULL, NULL, 0}
 
 typedef struct mmarn_op mmarn_op;
 
@@ -202,8 +241,8 @@ MMARN_API mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *
 
 /*
  * One step of the operator. Collective.
- *   x1        (rows, k) or (b, s, k), x2's dtype, contiguous
- *   residual  (b, s, n), or (rows, n); b * s equals x1's leading sizes; x2's dtype, contiguous
+ *   x1        (rows, k) or (b, s, k), contiguous
+ *   residual  (b, s, n), or (rows, n); b * s equals x1's leading sizes; gamma's dtype, contiguous
  *   y         residual's shape and dtype, contiguous; may be residual itself (in place)
  *   norm_out  the same; must not overlap an input or y
  * residual and gamma are this rank's own and are applied after the all-reduce: ranks that pass different ones get
@@ -213,6 +252,14 @@ MMARN_API mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *
  */
 MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *residual,
                                     const mmarn_tensor *y, const mmarn_tensor *norm_out);
+
+/*
+ * mmarn_op_run for int8 x1 with a scale for each of its rows: (rows), F32, contiguous; NULL for none. A partial is
+ * multiplied by its row's scale after dequant_scale, in fp32. Collective. Errors: as mmarn_op_run.
+ */
+MMARN_API mmarn_status mmarn_op_run_per_token(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *x1_scale,
+                                              const mmarn_tensor *residual, const mmarn_tensor *y,
+                                              const mmarn_tensor *norm_out);
 
 /*
  * This rank's own matmul alone: partial = x1 @ x2 + bias, fp32, before any rounding; local, no communication.
@@ -248,10 +295,31 @@ MMARN_API mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_num
                                                      const mmarn_tensor *gamma, const mmarn_tensor *y,
                                                      const mmarn_tensor *norm_out);
 
+/* ---------------------------------------------------------------------------------------- quantisation words */
+
+/*
+ * Makes the 64-bit words that dequant_scale takes for f16 outputs from fp32 scales and, optionally, offsets.
+ * scale has scale_count elements, offset (may be NULL with a count of 0) offset_count; counts are equal, or one of them
+ * is 1. words receives the larger count. Word i:
+ *   bits 13 .. 31  the upper 19 bits of the scale: truncated (round_mode 0) or rounded to nearest even (round_mode 1)
+ *   bits 37 .. 45  the offset, rounded to nearest even and clamped to -256 .. 255, two's complement; else 0
+ *   bit 46         1
+ * Errors: NULL, ARGUMENT (counts, round_mode).
+ */
+MMARN_API mmarn_status mmarn_trans_quant_param(const float *scale, int64_t scale_count, const float *offset,
+                                               int64_t offset_count, int32_t round_mode, uint64_t *words);
+
 /* ------------------------------------------------------------------------------------------- diagnostics */
 
 /* "MMARN_OK", "MMARN_ERR_TIMEOUT", ... for a status; never NULL. */
 MMARN_API const char *mmarn_status_string(mmarn_status status);
+
+/*
+ * The calling thread's last failure as the specification's own implementation numbers it: 0 before the first, 161001
+ * (a null pointer), 161002 (a shape that cannot be multiplied, or k = 0), 561002 (any other argument), 561000 (the
+ * call itself failed). Most useful with MMARN_STRICT.
+ */
+MMARN_API int32_t mmarn_last_code(void);
 
 /* The sentence of the calling thread's last failure; "" before the first. Valid until the thread's next failure. */
 MMARN_API const char *mmarn_last_error(void);

@@ -19,6 +19,11 @@ const char *mmarn_status_string(mmarn_status status)
     return index >= 0 && index < (int)(sizeof names / sizeof *names) ? names[index] : "an unknown mmarn_status";
 }
 
+int32_t mmarn_last_code(void)
+{
+    return error_code();
+}
+
 const char *mmarn_last_error(void)
 {
     return error_last();

@@ -2,6 +2,7 @@
 #include "op/op.h"
 
 #include "base/error.h"
+#include "op/quant_word.h"
 #include "op/tensor.h"
 
 mmarn_tensor mmarn_tensor_make(void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape)
@@ -46,7 +47,15 @@ mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tens
                           const mmarn_tensor *norm_out)
 {
     mmarn_status status = tensor_check_given("op", op);
-    struct op_io io = {x1, residual, y, norm_out};
+    struct op_io io = {x1, residual, y, norm_out, NULL};
+    return status == MMARN_OK ? op_run(op, &io) : status;
+}
+
+mmarn_status mmarn_op_run_per_token(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *x1_scale,
+                                    const mmarn_tensor *residual, const mmarn_tensor *y, const mmarn_tensor *norm_out)
+{
+    mmarn_status status = tensor_check_given("op", op);
+    struct op_io io = {x1, residual, y, norm_out, x1_scale};
     return status == MMARN_OK ? op_run(op, &io) : status;
 }
 
@@ -67,7 +76,7 @@ mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_c
                                               const mmarn_tensor *norm_out)
 {
     mmarn_status status = tensor_check_given("comm", comm);
-    struct op_io io = {x1, residual, y, norm_out};
+    struct op_io io = {x1, residual, y, norm_out, NULL};
     return status == MMARN_OK ? op_once(comm, config, &io) : status;
 }
 
@@ -84,6 +93,28 @@ mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics nume
                                            const mmarn_tensor *norm_out)
 {
     mmarn_status status = tensor_check_given("comm", comm);
-    struct op_io io = {x, residual, y, norm_out};
+    struct op_io io = {x, residual, y, norm_out, NULL};
     return status == MMARN_OK ? op_all_reduce_norm(comm, (int32_t)numerics, epsilon, &io, gamma) : status;
+}
+
+mmarn_status mmarn_trans_quant_param(const float *scale, int64_t scale_count, const float *offset, int64_t offset_count,
+                                     int32_t round_mode, uint64_t *words)
+{
+    CHECK(tensor_check_given("scale", scale));
+    CHECK(tensor_check_given("words", words));
+    if (round_mode != 0 && round_mode != 1)
+        return error_set(MMARN_ERR_ARGUMENT, "round_mode must be 0 or 1 but is %d", round_mode);
+    if (scale_count < 1)
+        return error_set(MMARN_ERR_ARGUMENT, "scale_count is %lld; it must be at least 1", (long long)scale_count);
+    if (offset_count < 0 || (offset_count > 0) != (offset != NULL))
+        return error_set(MMARN_ERR_ARGUMENT, "offset_count is %lld but offset is %s", (long long)offset_count,
+                         offset ? "given" : "NULL");
+    if (offset && offset_count != scale_count && offset_count != 1 && scale_count != 1)
+        return error_set(MMARN_ERR_ARGUMENT, "offset_count is %lld but scale_count is %lld; they must be equal or 1",
+                         (long long)offset_count, (long long)scale_count);
+    const int64_t count = offset_count > scale_count ? offset_count : scale_count;
+    for (int64_t i = 0; i < count; i++)
+        words[i] = quant_word_make(scale[scale_count == 1 ? 0 : i], offset,
+                                   offset ? offset[offset_count == 1 ? 0 : i] : 0, round_mode == 1);
+    return MMARN_OK;
 }

@@ -1,6 +1,6 @@
 /*
- * avx2.h - eight elements of any type between memory and a register of fp32, and prefetching. For files that end in
- * _avx2.c only.
+ * avx2.h - eight elements of any type between memory and a register of fp32, prefetching, and cutting into register
+ * tiles. For files that end in _avx2.c only.
  * dtype is a constant wherever these are used, so that nothing is left of the switch. Same bits as convert_ref.c.
  */
 #ifndef MMARN_BASE_AVX2_H
@@ -85,6 +85,13 @@ AVX2_INLINE __m256 avx2_round(int32_t dtype, __m256 values)
 AVX2_INLINE void avx2_prefetch(const void *from, ptrdiff_t ahead)
 {
     _mm_prefetch((const char *)((uintptr_t)from + (uintptr_t)ahead), _MM_HINT_T1);
+}
+
+/* The next piece of `left` when it is cut into the fewest pieces of at most `most`, as equal as can be. */
+AVX2_INLINE int avx2_piece(int left, int most)
+{
+    int pieces = (left + most - 1) / most;
+    return (left + pieces - 1) / pieces;
 }
 
 #endif

@@ -3,11 +3,10 @@
 
 static const struct {
     const char *name;
-    size_t size;
+    int bits;
 } dtypes[DTYPE_COUNT] = {
-    [MMARN_F16] = {"f16", 2},
-    [MMARN_BF16] = {"bf16", 2},
-    [MMARN_F32] = {"f32", 4},
+    [MMARN_F16] = {"f16", 16}, [MMARN_BF16] = {"bf16", 16}, [MMARN_F32] = {"f32", 32}, [MMARN_I8] = {"i8", 8},
+    [MMARN_I4] = {"i4", 4},    [MMARN_I32] = {"i32", 32},   [MMARN_I64] = {"i64", 64}, [MMARN_U64] = {"u64", 64},
 };
 
 bool dtype_valid(int32_t dtype)
@@ -15,9 +14,19 @@ bool dtype_valid(int32_t dtype)
     return dtype > 0 && dtype < DTYPE_COUNT;
 }
 
+bool dtype_is_float(int32_t dtype)
+{
+    return dtype == MMARN_F16 || dtype == MMARN_BF16 || dtype == MMARN_F32;
+}
+
+int dtype_bits(int32_t dtype)
+{
+    return dtypes[dtype].bits;
+}
+
 size_t dtype_size(int32_t dtype)
 {
-    return dtypes[dtype].size;
+    return (size_t)dtypes[dtype].bits / 8;
 }
 
 const char *dtype_name(int64_t dtype)

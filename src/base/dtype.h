@@ -11,14 +11,19 @@
 #include "mmarn/mmarn.h"
 
 /* Codes run from 1 to DTYPE_COUNT - 1, so that tables can be indexed by them. */
-enum { DTYPE_COUNT = 4 };
+enum { DTYPE_COUNT = 9 };
 
 bool dtype_valid(int32_t dtype);
 
-/* Bytes of one element. */
+/* f16, bf16 or f32. */
+bool dtype_is_float(int32_t dtype);
+
+int dtype_bits(int32_t dtype);
+
+/* Bytes of one element; not for i4, of which two share a byte. */
 size_t dtype_size(int32_t dtype);
 
-/* "f16", "bf16", "f32"; "?" for a code that is none. */
+/* "f16", "bf16", "f32", "i8", ...; "?" for a code that is none. */
 const char *dtype_name(int64_t dtype);
 
 #endif

@@ -8,6 +8,10 @@
 #include <string.h>
 
 static _Thread_local char sentence[ERROR_SENTENCE_SIZE];
+static _Thread_local int32_t code;
+
+/* The specification's numbers. */
+enum { CODE_NULL = 161001, CODE_ARGUMENT = 561002, CODE_INTERNAL = 561000 };
 
 /* The logger and its context change together, so they share a lock rather than two atomics. */
 static pthread_mutex_t logger_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -16,6 +20,9 @@ static void *logger_ctx;
 
 static mmarn_status tell(mmarn_status status)
 {
+    code = status == MMARN_ERR_NULL                                          ? CODE_NULL
+           : status == MMARN_ERR_ARGUMENT || status == MMARN_ERR_UNSUPPORTED ? CODE_ARGUMENT
+                                                                             : CODE_INTERNAL;
     pthread_mutex_lock(&logger_lock);
     mmarn_log_fn fn = logger;
     void *ctx = logger_ctx;
@@ -39,20 +46,30 @@ mmarn_status error_set(mmarn_status status, const char *format, ...)
 
 mmarn_status error_errno(const char *format, ...)
 {
-    int code = errno;
+    int number = errno;
     char reason[128];
     char text[ERROR_SENTENCE_SIZE - sizeof reason - 2];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    snprintf(sentence, sizeof sentence, "%s: %s", text, strerror_r(code, reason, sizeof reason));
-    return tell(code == ENOMEM ? MMARN_ERR_MEMORY : MMARN_ERR_SYSTEM);
+    snprintf(sentence, sizeof sentence, "%s: %s", text, strerror_r(number, reason, sizeof reason));
+    return tell(number == ENOMEM ? MMARN_ERR_MEMORY : MMARN_ERR_SYSTEM);
 }
 
 const char *error_last(void)
 {
     return sentence;
+}
+
+int32_t error_code(void)
+{
+    return code;
+}
+
+void error_recode(int32_t better)
+{
+    code = better;
 }
 
 void error_adopt(const char *text)

@@ -20,6 +20,13 @@ mmarn_status error_errno(const char *format, ...) __attribute__((format(printf, 
 /* The calling thread's last sentence, "" when there was none. */
 const char *error_last(void);
 
+/*
+ * The specification's code of the calling thread's last failure: what its status implies, until a caller that knows
+ * better says so with error_recode. 0 before the first.
+ */
+int32_t error_code(void);
+void error_recode(int32_t code);
+
 /* Makes another thread's sentence the calling thread's last one; the logger has already been told. */
 void error_adopt(const char *sentence);
 

@@ -41,6 +41,8 @@ typedef void gemm_block_fn(const struct gemm_block *block);
 /*
  * Copies a k x n piece of x2 into panels at dst (k_stride GEMM_NR, panel_stride k * GEMM_NR), filling the last panel
  * with zeros. kn: src element (p, j) at src[p * ld + j]; nk (the transposed view): at src[j * ld + p].
+ * i4: src as in mmarn.h, the axis with stride 1 even; in a panel, byte j of a row of 8 holds column j in the lower four
+ * bits and column j + 8 in the upper ones.
  */
 typedef void gemm_pack_fn(const void *src, ptrdiff_t ld, int k, int n, void *dst);
 
@@ -48,10 +50,16 @@ typedef void gemm_pack_fn(const void *src, ptrdiff_t ld, int k, int n, void *dst
 struct gemm_kernel {
     const char *name;
     unsigned needs;                    /* CPU features */
-    gemm_block_fn *block[DTYPE_COUNT]; /* by dtype */
+    gemm_block_fn *block[DTYPE_COUNT]; /* by dtype, floats only */
     gemm_pack_fn *pack_kn[DTYPE_COUNT];
     gemm_pack_fn *pack_nk[DTYPE_COUNT];
 };
+
+/* Bytes of this many elements: even for i4. */
+static inline ptrdiff_t gemm_bytes(int32_t dtype, int64_t elements)
+{
+    return (ptrdiff_t)(elements * dtype_bits(dtype) / 8);
+}
 
 /* All kernels compiled in, best last, ending with NULL; entry 0 is the plain C definition. */
 extern const struct gemm_kernel *const gemm_kernels[];
@@ -67,13 +75,27 @@ enum gemm_layout {
     GEMM_PACKED /* panels, in memory of our own */
 };
 
-/* x2 as the tiles read it. For GEMM_KN and GEMM_NK data is borrowed and ld is its row length in elements. */
+/*
+ * x2 as the tiles read it. For GEMM_KN and GEMM_NK data is borrowed and ld is its row length in elements.
+ *
+ *   dtype      x_dtype        C
+ *   f16 ..f32  the same       fp32: the chain above
+ *   i8         i8             int32, exact (modulo 2^32): gemm_dequantise makes it fp32
+ *   i8, i4     f16, bf16, f32 fp32: the chain above over weights that are expanded to x_dtype first,
+ *                             w = (q + offset) * scale in fp32, rounded to f16 after each step, or to bf16 at the end
+ */
 struct gemm_weights {
-    int32_t dtype;
+    int32_t dtype;   /* of x2 */
+    int32_t x_dtype; /* of x1 */
     enum gemm_layout layout;
     int64_t k, n;
     const void *data;
     int64_t ld;
+    /* Weights to be expanded: rows of k in a group (k when there is one), and the groups' values, fp32: group g, column
+       j at [g * scale_ld + j]. scale_ld is n rounded up to GEMM_NR, zeros at the end. Borrowed, also when data is
+       packed. offset is NULL when there is none. */
+    int64_t group, scale_ld;
+    const float *scale, *offset;
     void *owned; /* what gemm_weights_free gives back; NULL when borrowed */
 };
 
@@ -83,8 +105,8 @@ bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct 
 void gemm_weights_free(struct gemm_weights *weights);
 
 /*
- * One thread's working memory, for any weights and tiles: A converted to fp32, and, for borrowed weights, the piece of
- * x2 being worked on. NULL when memory is short.
+ * One thread's working memory, for any weights and tiles: A converted, and, for weights that are borrowed or must be
+ * expanded, the piece of x2 being worked on. NULL when memory is short.
  */
 struct gemm_scratch;
 struct gemm_scratch *gemm_scratch_create(void);
@@ -97,10 +119,17 @@ void gemm_scratch_destroy(struct gemm_scratch *scratch);
 void gemm_scratch_reset(struct gemm_scratch *scratch);
 
 /*
- * c[m][n] (row length ldc, fp32) = x1[row .. row + m)[:] @ x2[:][col .. col + n). x1 is row-major (rows, k) of the
- * weights' dtype. col must be a multiple of GEMM_NR.
+ * c[m][n] (row length ldc, fp32) = x1[row .. row + m)[:] @ x2[:][col .. col + n). x1 is row-major (rows, k) of
+ * x_dtype. col must be a multiple of GEMM_NR. For i8 x i8 the elements of c are int32.
  */
 void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,
                int64_t col, int n, float *c, ptrdiff_t ldc);
+
+/*
+ * Turns a tile of int32 sums into fp32, in place: c = float(sum + bias[j]) * scale[j] (* row_scale[i]), each operation
+ * rounded to fp32, the addition modulo 2^32. bias (n) and row_scale (m) may be NULL; scale has n values.
+ */
+void gemm_dequantise(float *c, ptrdiff_t ldc, int m, int n, const int32_t *bias, const float *scale,
+                     const float *row_scale);
 
 #endif

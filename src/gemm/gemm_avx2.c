@@ -104,13 +104,6 @@ SHAPES(DEFINE, F32)
 static micro_fn *const micros[DTYPE_COUNT][MAX_ROWS + 1][MAX_PANELS + 1] = {
     [MMARN_F16] = {SHAPES(ENTRY, F16)}, [MMARN_BF16] = {SHAPES(ENTRY, BF16)}, [MMARN_F32] = {SHAPES(ENTRY, F32)}};
 
-/* The next piece of `left` when it is cut into the fewest pieces of at most `most`, as equal as can be. */
-static int piece(int left, int most)
-{
-    int pieces = (left + most - 1) / most;
-    return (left + pieces - 1) / pieces;
-}
-
 /* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
 static void ragged(const struct gemm_block *g, micro_fn *kernel, const float *a, const char *b, float *c, int rows)
 {
@@ -127,12 +120,12 @@ static void ragged(const struct gemm_block *g, micro_fn *kernel, const float *a,
 static void block(const struct gemm_block *g, int32_t dtype)
 {
     const ptrdiff_t panel_bytes = g->panel_stride * (ptrdiff_t)dtype_size(dtype);
-    const int full = g->n / GEMM_NR, tallest = piece(g->m, MAX_ROWS);
+    const int full = g->n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
     for (int panel = 0, panels; panel * GEMM_NR < g->n; panel += panels) {
-        panels = panel < full ? piece(full - panel, widest[tallest]) : 1;
+        panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
         const char *b = (const char *)g->b + panel * panel_bytes;
         for (int i = 0, rows; i < g->m; i += rows) {
-            rows = piece(g->m - i, MAX_ROWS);
+            rows = avx2_piece(g->m - i, MAX_ROWS);
             micro_fn *kernel = micros[dtype][rows][panels];
             const float *a = g->a + i * g->lda;
             float *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
@@ -163,10 +156,16 @@ const struct gemm_kernel gemm_avx2 = {
     .name = "avx2",
     .needs = CPU_AVX2,
     .block = {[MMARN_F16] = block_f16, [MMARN_BF16] = block_bf16, [MMARN_F32] = block_f32},
-    .pack_kn =
-        {[MMARN_F16] = gemm_pack_kn16_avx2, [MMARN_BF16] = gemm_pack_kn16_avx2, [MMARN_F32] = gemm_pack_kn32_avx2},
-    .pack_nk =
-        {[MMARN_F16] = gemm_pack_nk16_avx2, [MMARN_BF16] = gemm_pack_nk16_avx2, [MMARN_F32] = gemm_pack_nk32_avx2},
+    .pack_kn = {[MMARN_F16] = gemm_pack_kn16_avx2,
+                [MMARN_BF16] = gemm_pack_kn16_avx2,
+                [MMARN_F32] = gemm_pack_kn32_avx2,
+                [MMARN_I8] = gemm_pack_kn8_avx2,
+                [MMARN_I4] = gemm_pack_kn4_avx2},
+    .pack_nk = {[MMARN_F16] = gemm_pack_nk16_avx2,
+                [MMARN_BF16] = gemm_pack_nk16_avx2,
+                [MMARN_F32] = gemm_pack_nk32_avx2,
+                [MMARN_I8] = gemm_pack_nk8_avx2,
+                [MMARN_I4] = gemm_pack_nk4_avx2},
 };
 
 #endif

@@ -39,6 +39,23 @@ static void pack(size_t size, const char *src, ptrdiff_t k_step, ptrdiff_t n_ste
             }
 }
 
+static unsigned nibble(const unsigned char *src, ptrdiff_t at)
+{
+    return at % 2 ? src[at / 2] >> 4 : src[at / 2] & 15u;
+}
+
+static void pack4(const unsigned char *src, ptrdiff_t k_step, ptrdiff_t n_step, int k, int n, unsigned char *dst)
+{
+    const int half = GEMM_NR / 2;
+    for (int j0 = 0; j0 < n; j0 += GEMM_NR)
+        for (int p = 0; p < k; p++)
+            for (int j = j0; j < j0 + half; j++) {
+                unsigned low = j < n ? nibble(src, p * k_step + j * n_step) : 0;
+                unsigned high = j + half < n ? nibble(src, p * k_step + (j + half) * n_step) : 0;
+                *dst++ = (unsigned char)(low | high << 4);
+            }
+}
+
 static void block_f16(const struct gemm_block *g)
 {
     block(MMARN_F16, g);
@@ -54,6 +71,16 @@ static void block_f32(const struct gemm_block *g)
     block(MMARN_F32, g);
 }
 
+static void pack_kn4(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack4(src, ld, 1, k, n, dst);
+}
+
+static void pack_kn8(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack(1, src, ld, 1, k, n, dst);
+}
+
 static void pack_kn16(const void *src, ptrdiff_t ld, int k, int n, void *dst)
 {
     pack(2, src, ld, 1, k, n, dst);
@@ -62,6 +89,16 @@ static void pack_kn16(const void *src, ptrdiff_t ld, int k, int n, void *dst)
 static void pack_kn32(const void *src, ptrdiff_t ld, int k, int n, void *dst)
 {
     pack(4, src, ld, 1, k, n, dst);
+}
+
+static void pack_nk4(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack4(src, 1, ld, k, n, dst);
+}
+
+static void pack_nk8(const void *src, ptrdiff_t ld, int k, int n, void *dst)
+{
+    pack(1, src, 1, ld, k, n, dst);
 }
 
 static void pack_nk16(const void *src, ptrdiff_t ld, int k, int n, void *dst)
@@ -78,6 +115,14 @@ const struct gemm_kernel gemm_ref = {
     .name = "ref",
     .needs = 0,
     .block = {[MMARN_F16] = block_f16, [MMARN_BF16] = block_bf16, [MMARN_F32] = block_f32},
-    .pack_kn = {[MMARN_F16] = pack_kn16, [MMARN_BF16] = pack_kn16, [MMARN_F32] = pack_kn32},
-    .pack_nk = {[MMARN_F16] = pack_nk16, [MMARN_BF16] = pack_nk16, [MMARN_F32] = pack_nk32},
+    .pack_kn = {[MMARN_F16] = pack_kn16,
+                [MMARN_BF16] = pack_kn16,
+                [MMARN_F32] = pack_kn32,
+                [MMARN_I8] = pack_kn8,
+                [MMARN_I4] = pack_kn4},
+    .pack_nk = {[MMARN_F16] = pack_nk16,
+                [MMARN_BF16] = pack_nk16,
+                [MMARN_F32] = pack_nk32,
+                [MMARN_I8] = pack_nk8,
+                [MMARN_I4] = pack_nk4},
 };

@@ -1,24 +1,22 @@
 /*
  * gemm_tile.c - one tile of C by blocks that fit the caches, over any kernel. k is cut into blocks; a block of x1 is
- * converted to fp32 once and then meets the columns of x2, wherever those lie:
+ * converted once, to what kernels read, and then meets the columns of x2, wherever those lie:
  *   packed                the kernel reads the panels as they are;
  *   borrowed, many rows   the columns are packed into scratch piece by piece, and each piece is used for all rows;
- *   borrowed, few rows    x2 is read once, in strips: packing it would cost more than the multiplications.
+ *   borrowed, few rows    x2 is read once, in strips: packing it would cost more than the multiplications;
+ *   to be expanded        in gemm_tile_quant.c.
  * C carries each element's chain from block to block, so no choice made here changes a bit of it.
  */
+#include "gemm/gemm_tile.h"
+
 #include "base/convert.h"
 #include "base/memory.h"
-#include "gemm/gemm.h"
 
 enum {
     FEW_ROWS = 8,
-    /* Rows of k in a block of x1: 96 x 1024 fp32 fit a second-level cache beside weights; few rows may be longer. */
-    K_BLOCK = 1024,
     K_BLOCK_FEW = 4096,
     /* Rows of a block; taller tiles are cut. */
     MOST_ROWS = 96,
-    /* Borrowed weights, many rows: columns packed at a time. */
-    PIECE_N = 128,
     /* Few rows, row-major: rows of k walked side by side, each a sequential stream that prefetchers can follow. */
     STRIP_KN = 8,
     /* Few rows, transposed: long runs along k, and enough columns for a few panels side by side. */
@@ -26,28 +24,7 @@ enum {
     STRIP_NK_N = 32,
     /* Keeps the rows of A from falling into one set of the cache. */
     PADDING = 16,
-    A_ELEMENTS = MOST_ROWS * (K_BLOCK + PADDING)
-};
-
-struct gemm_scratch {
-    const struct gemm_kernel *kernel;
-    float *a;    /* A_ELEMENTS: a block of x1 */
-    void *piece; /* of borrowed weights, packed */
-    /* Which block `a` holds: rows row .. row + m of k0 .. k0 + k; x1 is NULL when none. */
-    const void *x1;
-    int64_t row, k0;
-    int m, k;
-};
-
-/* The part of a tile that belongs to one block of k. */
-struct part {
-    const struct gemm_weights *weights;
-    struct gemm_scratch *scratch;
-    int64_t k0, col;
-    int m, n, k;
-    ptrdiff_t lda;
-    float *c;
-    ptrdiff_t ldc;
+    A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING)
 };
 
 struct gemm_scratch *gemm_scratch_create(void)
@@ -56,9 +33,11 @@ struct gemm_scratch *gemm_scratch_create(void)
     if (!scratch)
         return NULL;
     scratch->kernel = gemm_kernel_best();
-    scratch->a = memory_alloc(A_ELEMENTS, sizeof *scratch->a);
-    scratch->piece = memory_alloc((size_t)PIECE_N * K_BLOCK, sizeof(float));
-    if (!scratch->a || !scratch->piece) {
+    scratch->quant = quant_kernel_best();
+    scratch->a = memory_alloc(A_ELEMENTS, sizeof(float));
+    scratch->piece = memory_alloc((size_t)GEMM_PIECE_N * GEMM_K_BLOCK, sizeof(float));
+    scratch->expanded = memory_alloc((size_t)GEMM_PIECE_N * GEMM_K_BLOCK, sizeof(float));
+    if (!scratch->a || !scratch->piece || !scratch->expanded) {
         gemm_scratch_destroy(scratch);
         return NULL;
     }
@@ -71,6 +50,7 @@ void gemm_scratch_destroy(struct gemm_scratch *scratch)
         return;
     memory_free(scratch->a);
     memory_free(scratch->piece);
+    memory_free(scratch->expanded);
     memory_free(scratch);
 }
 
@@ -79,17 +59,25 @@ void gemm_scratch_reset(struct gemm_scratch *scratch)
     scratch->x1 = NULL;
 }
 
-/* Sees to it that the scratch holds this block of x1 in fp32. */
-static void convert_rows(const struct part *t, const void *x1, int64_t row)
+static void widen(const int8_t *src, int16_t *dst, int count)
+{
+    for (int i = 0; i < count; i++)
+        dst[i] = src[i];
+}
+
+/* Sees to it that the scratch holds this block of x1. */
+static void convert_rows(const struct gemm_part *t, const void *x1, int64_t row)
 {
     struct gemm_scratch *scratch = t->scratch;
     if (scratch->x1 == x1 && scratch->row == row && scratch->k0 == t->k0 && scratch->k == t->k && scratch->m >= t->m)
         return;
-    const int32_t dtype = t->weights->dtype;
+    const int32_t dtype = t->weights->x_dtype;
     for (int i = 0; i < t->m; i++) {
-        int64_t at = (row + i) * t->weights->k + t->k0;
-        convert_to_f32(dtype, (const char *)x1 + at * (int64_t)dtype_size(dtype), scratch->a + i * t->lda,
-                       (size_t)t->k);
+        const void *from = (const char *)x1 + gemm_bytes(dtype, (row + i) * t->weights->k + t->k0);
+        if (dtype == MMARN_I8)
+            widen(from, (int16_t *)scratch->a + i * t->lda, t->k);
+        else
+            convert_to_f32(dtype, from, (float *)scratch->a + i * t->lda, (size_t)t->k);
     }
     scratch->x1 = x1;
     scratch->row = row;
@@ -99,19 +87,42 @@ static void convert_rows(const struct part *t, const void *x1, int64_t row)
 }
 
 /* x2's element (k0 + p, col + j) of a borrowed matrix. */
-static const void *weight(const struct part *t, int p, int j)
+static const void *weight(const struct gemm_part *t, int p, int j)
 {
     const struct gemm_weights *w = t->weights;
     int64_t at = w->layout == GEMM_KN ? (t->k0 + p) * w->ld + t->col + j : (t->col + j) * w->ld + t->k0 + p;
-    return (const char *)w->data + at * (int64_t)dtype_size(w->dtype);
+    return (const char *)w->data + gemm_bytes(w->dtype, at);
+}
+
+static void multiply_i8(const struct gemm_part *t, int p, int k, int j, int n, const void *b, ptrdiff_t k_stride,
+                        ptrdiff_t panel_stride)
+{
+    const struct quant_i8_block block = {
+        .a = (const int16_t *)t->scratch->a + p,
+        .lda = t->lda,
+        .b = b,
+        .k_stride = k_stride,
+        .panel_stride = panel_stride,
+        .c = (int32_t *)(void *)(t->c + j),
+        .ldc = t->ldc,
+        .m = t->m,
+        .n = n,
+        .k = k,
+        .first = t->k0 + p == 0,
+    };
+    t->scratch->quant->i8_block(&block);
 }
 
 /* Multiplies rows p .. p + k of the block with columns j .. j + n, which lie at b. */
-static void multiply(const struct part *t, int p, int k, int j, int n, const void *b, ptrdiff_t k_stride,
+static void multiply(const struct gemm_part *t, int p, int k, int j, int n, const void *b, ptrdiff_t k_stride,
                      ptrdiff_t panel_stride)
 {
+    if (t->weights->dtype == MMARN_I8) {
+        multiply_i8(t, p, k, j, n, b, k_stride, panel_stride);
+        return;
+    }
     const struct gemm_block block = {
-        .a = t->scratch->a + p,
+        .a = (const float *)t->scratch->a + p,
         .lda = t->lda,
         .b = b,
         .k_stride = k_stride,
@@ -126,41 +137,41 @@ static void multiply(const struct part *t, int p, int k, int j, int n, const voi
     t->scratch->kernel->block[t->weights->dtype](&block);
 }
 
-static void multiply_packed(const struct part *t)
+static void multiply_packed(const struct gemm_part *t)
 {
     const struct gemm_weights *w = t->weights;
     int64_t at = t->col * w->k + t->k0 * GEMM_NR;
-    multiply(t, 0, t->k, 0, t->n, (const char *)w->data + at * (int64_t)dtype_size(w->dtype), GEMM_NR, w->k * GEMM_NR);
+    multiply(t, 0, t->k, 0, t->n, (const char *)w->data + gemm_bytes(w->dtype, at), GEMM_NR, w->k * GEMM_NR);
 }
 
-/* The same for borrowed weights, copied into panels first. */
-static void multiply_piece(const struct part *t, int p, int k, int j, int n)
+void gemm_part_pack(const struct gemm_part *t, int p, int k, int j, int n)
 {
     const struct gemm_kernel *kernel = t->scratch->kernel;
     gemm_pack_fn *pack = (t->weights->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[t->weights->dtype];
     pack(weight(t, p, j), t->weights->ld, k, n, t->scratch->piece);
+}
+
+/* The same for borrowed weights, copied into panels first. */
+static void multiply_piece(const struct gemm_part *t, int p, int k, int j, int n)
+{
+    gemm_part_pack(t, p, k, j, n);
     multiply(t, p, k, j, n, t->scratch->piece, GEMM_NR, (ptrdiff_t)k * GEMM_NR);
 }
 
-static int smaller(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static void multiply_pieces(const struct part *t, int strip_k, int strip_n)
+static void multiply_pieces(const struct gemm_part *t, int strip_k, int strip_n)
 {
     for (int j = 0; j < t->n; j += strip_n)
         for (int p = 0; p < t->k; p += strip_k)
-            multiply_piece(t, p, smaller(strip_k, t->k - p), j, smaller(strip_n, t->n - j));
+            multiply_piece(t, p, gemm_smaller(strip_k, t->k - p), j, gemm_smaller(strip_n, t->n - j));
 }
 
 /* Kernels read whole panels: only the matrix's own ragged end, if it is in this tile, must be copied first. */
-static void multiply_in_place(const struct part *t)
+static void multiply_in_place(const struct gemm_part *t)
 {
     const int64_t rest = t->weights->n - t->col;
     const int whole = rest % GEMM_NR && t->n > rest - rest % GEMM_NR ? (int)(rest - rest % GEMM_NR) : t->n;
     for (int p = 0; p < t->k; p += STRIP_KN) {
-        int k = smaller(STRIP_KN, t->k - p);
+        int k = gemm_smaller(STRIP_KN, t->k - p);
         if (whole > 0)
             multiply(t, p, k, 0, whole, weight(t, p, 0), t->weights->ld, GEMM_NR);
         if (whole < t->n)
@@ -169,17 +180,19 @@ static void multiply_in_place(const struct part *t)
 }
 
 /* At most MOST_ROWS rows. */
-static void multiply_rows(struct part *t, const void *x1, int64_t row)
+static void multiply_rows(struct gemm_part *t, const void *x1, int64_t row)
 {
-    const int64_t k = t->weights->k, k_block = t->m <= FEW_ROWS ? K_BLOCK_FEW : K_BLOCK;
+    const int64_t k = t->weights->k, k_block = t->m <= FEW_ROWS ? K_BLOCK_FEW : GEMM_K_BLOCK;
     for (t->k0 = 0; t->k0 < k; t->k0 += k_block) {
         t->k = (int)(k - t->k0 < k_block ? k - t->k0 : k_block);
         t->lda = (t->k + PADDING - 1) / PADDING * PADDING + PADDING;
         convert_rows(t, x1, row);
-        if (t->weights->layout == GEMM_PACKED)
+        if (t->weights->dtype != t->weights->x_dtype)
+            gemm_part_quant(t);
+        else if (t->weights->layout == GEMM_PACKED)
             multiply_packed(t);
         else if (t->m > FEW_ROWS)
-            multiply_pieces(t, K_BLOCK, PIECE_N);
+            multiply_pieces(t, GEMM_K_BLOCK, GEMM_PIECE_N);
         else if (t->weights->layout == GEMM_KN)
             multiply_in_place(t);
         else
@@ -190,9 +203,9 @@ static void multiply_rows(struct part *t, const void *x1, int64_t row)
 void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,
                int64_t col, int n, float *c, ptrdiff_t ldc)
 {
-    struct part t = {.weights = weights, .scratch = scratch, .col = col, .n = n, .c = c, .ldc = ldc};
+    struct gemm_part t = {.weights = weights, .scratch = scratch, .col = col, .n = n, .c = c, .ldc = ldc};
     for (int i = 0; i < m; i += MOST_ROWS) {
-        t.m = smaller(MOST_ROWS, m - i);
+        t.m = gemm_smaller(MOST_ROWS, m - i);
         t.c = c + i * ldc;
         multiply_rows(&t, x1, row + i);
     }

@@ -6,12 +6,12 @@
 #include "base/memory.h"
 #include "gemm/gemm.h"
 
+/* Runs are even: two int4 of neighbouring k may share a byte. */
 enum { GROUP = 8 /* panels */, RUN_KN = 64, RUN_NK = 1024 /* rows of k */ };
 
 static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int64_t first_panel, int64_t panels,
                        char *packed)
 {
-    const int64_t size = (int64_t)dtype_size(from->dtype);
     const int64_t run = from->layout == GEMM_KN ? RUN_KN : RUN_NK;
     for (int64_t k0 = 0; k0 < from->k; k0 += run) {
         int k = (int)(from->k - k0 < run ? from->k - k0 : run);
@@ -19,8 +19,8 @@ static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int6
             int64_t col = panel * GEMM_NR;
             int n = (int)(from->n - col < GEMM_NR ? from->n - col : GEMM_NR);
             int64_t at = from->layout == GEMM_KN ? k0 * from->ld + col : col * from->ld + k0;
-            pack((const char *)from->data + at * size, from->ld, k, n,
-                 packed + (panel * from->k + k0) * GEMM_NR * size);
+            pack((const char *)from->data + gemm_bytes(from->dtype, at), from->ld, k, n,
+                 packed + gemm_bytes(from->dtype, (panel * from->k + k0) * GEMM_NR));
         }
     }
 }
@@ -30,7 +30,7 @@ bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct 
     const struct gemm_kernel *kernel = gemm_kernel_best();
     gemm_pack_fn *pack = (borrowed->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[borrowed->dtype];
     const int64_t panels = (borrowed->n + GEMM_NR - 1) / GEMM_NR;
-    char *data = memory_alloc((size_t)panels * GEMM_NR * dtype_size(borrowed->dtype), (size_t)borrowed->k);
+    char *data = memory_alloc((size_t)panels * (size_t)gemm_bytes(borrowed->dtype, GEMM_NR), (size_t)borrowed->k);
     if (!data)
         return false;
 #ifdef _OPENMP
@@ -40,15 +40,11 @@ bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct 
 #endif
     for (int64_t panel = 0; panel < panels; panel += GROUP)
         pack_group(borrowed, pack, panel, panels - panel < GROUP ? panels - panel : GROUP, data);
-    *packed = (struct gemm_weights){
-        .dtype = borrowed->dtype,
-        .layout = GEMM_PACKED,
-        .k = borrowed->k,
-        .n = borrowed->n,
-        .data = data,
-        .ld = GEMM_NR,
-        .owned = data,
-    };
+    *packed = *borrowed;
+    packed->layout = GEMM_PACKED;
+    packed->data = data;
+    packed->ld = GEMM_NR;
+    packed->owned = data;
     return true;
 }
 

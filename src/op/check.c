@@ -1,6 +1,6 @@
 /*
- * check.c - the operator's rules for its weights, options and tensors. The order within a phase is the order in which
- * the arguments stand in the interface. No sentence is written anywhere else for these.
+ * check.c - null pointers, shapes and memory of the operator's arguments. The order within a phase is the order in
+ * which the arguments stand in the interface. Failures of the shape phase carry the specification's code for it.
  */
 #include "op/check.h"
 
@@ -11,30 +11,19 @@
 #include "base/error.h"
 #include "op/tensor.h"
 
-/* Runs the checks one after another, up to the first that fails. */
-#define CHECK(call)                                                                                                    \
-    do {                                                                                                               \
-        mmarn_status check_status = (call);                                                                            \
-        if (check_status != MMARN_OK)                                                                                  \
-            return check_status;                                                                                       \
-    } while (0)
+/* The specification's code of a shape that cannot be multiplied. */
+enum { CODE_SHAPE = 161002 };
 
-int64_t check_last(const mmarn_tensor *tensor)
+static mmarn_status shape_phase(mmarn_status status)
 {
-    return tensor->shape[tensor->ndim - 1];
+    if (status != MMARN_OK && status != MMARN_ERR_NULL)
+        error_recode(CODE_SHAPE);
+    return status;
 }
 
-int64_t check_rows(const mmarn_tensor *tensor)
-{
-    int64_t rows = 1;
-    for (int i = 0; i < tensor->ndim - 1; i++)
-        rows *= tensor->shape[i];
-    return rows;
-}
+/* ------------------------------------------------------------------------------------------------- small pieces */
 
-/* -------------------------------------------------------------------------------------------- single options */
-
-static mmarn_status check_epsilon(double epsilon)
+mmarn_status check_epsilon(double epsilon)
 {
     if (isfinite((float)epsilon) && (float)epsilon > 0)
         return MMARN_OK;
@@ -42,7 +31,7 @@ static mmarn_status check_epsilon(double epsilon)
                      (double)(float)epsilon);
 }
 
-static mmarn_status check_numerics(int32_t numerics)
+mmarn_status check_numerics(int32_t numerics)
 {
     if (numerics >= MMARN_NUMERICS_DEFAULT && numerics <= MMARN_NUMERICS_FP32)
         return MMARN_OK;
@@ -50,27 +39,15 @@ static mmarn_status check_numerics(int32_t numerics)
                      MMARN_NUMERICS_DEFAULT, MMARN_NUMERICS_FP32);
 }
 
-static mmarn_status check_float_dtype(const char *name, int32_t dtype)
+mmarn_status check_float_dtype(const char *name, int32_t dtype)
 {
-    if (dtype_valid(dtype))
+    if (dtype_is_float(dtype))
         return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "%s has dtype %d; it must be f16 (%d), bf16 (%d) or f32 (%d)", name, dtype,
-                     MMARN_F16, MMARN_BF16, MMARN_F32);
+    return error_set(MMARN_ERR_UNSUPPORTED, "%s has dtype %d (%s); it must be f16 (%d), bf16 (%d) or f32 (%d)", name,
+                     dtype, dtype_name(dtype), MMARN_F16, MMARN_BF16, MMARN_F32);
 }
 
-/* ---------------------------------------------------------------------------------------------- configuration */
-
-mmarn_status check_config_nulls(const mmarn_op_config *config)
-{
-    CHECK(tensor_check_given("config", config));
-    if (config->struct_size != sizeof *config)
-        return error_set(MMARN_ERR_ARGUMENT, "config->struct_size is %zu but this library's mmarn_op_config has %zu",
-                         config->struct_size, sizeof *config);
-    CHECK(tensor_check_given("x2", config->x2));
-    return tensor_check_given("gamma", config->gamma);
-}
-
-static mmarn_status check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n)
+mmarn_status check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n)
 {
     CHECK(tensor_check_form(name, vector, 1, 1));
     if (vector->shape[0] != n)
@@ -79,75 +56,69 @@ static mmarn_status check_vector(const char *name, const mmarn_tensor *vector, c
     return MMARN_OK;
 }
 
+mmarn_status check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name,
+                              const mmarn_tensor *like)
+{
+    CHECK(tensor_check_form(name, tensor, 1, MMARN_MAX_NDIM));
+    if (!tensor_same_shape(tensor, like))
+        return error_set(MMARN_ERR_ARGUMENT, "%s is %s but %s is %s", name, tensor_shape(tensor), like_name,
+                         tensor_shape(like));
+    return MMARN_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------- configuration */
+
+mmarn_status check_config_size(const mmarn_op_config *given, mmarn_op_config *config)
+{
+    static const mmarn_op_config defaults = MMARN_OP_CONFIG_INIT;
+    const size_t least = offsetof(mmarn_op_config, dequant_scale);
+    CHECK(tensor_check_given("config", given));
+    if (given->struct_size < least)
+        return error_set(MMARN_ERR_ARGUMENT, "config->struct_size is %zu but an mmarn_op_config has at least %zu",
+                         given->struct_size, least);
+    const unsigned char *bytes = (const unsigned char *)given;
+    for (size_t i = sizeof *config; i < given->struct_size; i++)
+        if (bytes[i])
+            return error_set(MMARN_ERR_UNSUPPORTED,
+                             "config->struct_size is %zu and byte %zu is set, but this library knows only %zu",
+                             given->struct_size, i, sizeof *config);
+    *config = defaults;
+    memcpy(config, given, given->struct_size < sizeof *config ? given->struct_size : sizeof *config);
+    config->struct_size = sizeof *config;
+    return MMARN_OK;
+}
+
+struct op_kind op_kind_of(const mmarn_op_config *config)
+{
+    if (dtype_is_float(config->x2->dtype))
+        return (struct op_kind){OP_FLOAT, config->x2->dtype, config->x2->dtype};
+    if (config->antiquant_scale)
+        return (struct op_kind){OP_WEIGHT_QUANT, config->antiquant_scale->dtype, config->antiquant_scale->dtype};
+    return (struct op_kind){OP_INT8, MMARN_I8, config->gamma->dtype};
+}
+
+mmarn_status check_config_nulls(const mmarn_op_config *config)
+{
+    CHECK(tensor_check_given("x2", config->x2));
+    CHECK(tensor_check_given("gamma", config->gamma));
+    if (config->x2->dtype == MMARN_I4)
+        return tensor_check_given("antiquant_scale", config->antiquant_scale);
+    if (config->x2->dtype == MMARN_I8 && !config->dequant_scale && !config->antiquant_scale)
+        return error_set(MMARN_ERR_NULL, "dequant_scale and antiquant_scale are NULL but x2 is i8, which needs one");
+    return MMARN_OK;
+}
+
+static mmarn_status check_x2(const mmarn_tensor *x2)
+{
+    CHECK(tensor_check_form("x2", x2, 2, 2));
+    if (x2->shape[0] == 0)
+        return error_set(MMARN_ERR_ARGUMENT, "x2 is %s: k is 0, which leaves nothing to sum", tensor_shape(x2));
+    return MMARN_OK;
+}
+
 mmarn_status check_config_shapes(const mmarn_op_config *config)
 {
-    CHECK(tensor_check_form("x2", config->x2, 2, 2));
-    int64_t n = config->x2->shape[1];
-    CHECK(check_vector("gamma", config->gamma, "x2", n));
-    if (config->bias)
-        CHECK(check_vector("bias", config->bias, "x2", n));
-    if (config->x2->shape[0] == 0)
-        return error_set(MMARN_ERR_ARGUMENT, "x2 is %s: k is 0, which leaves nothing to sum", tensor_shape(config->x2));
-    return MMARN_OK;
-}
-
-static bool is_kn(const mmarn_tensor *x2)
-{
-    return tensor_contiguous(x2);
-}
-
-static bool is_nk(const mmarn_tensor *x2)
-{
-    mmarn_tensor seen = mmarn_tensor_transpose(x2);
-    return tensor_contiguous(&seen);
-}
-
-static mmarn_status check_weight_layout(const mmarn_tensor *x2)
-{
-    if (is_kn(x2) || is_nk(x2))
-        return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED,
-                     "x2 is %s with strides (%lld, %lld); it must be contiguous or the transpose of a contiguous array",
-                     tensor_shape(x2), (long long)x2->strides[0], (long long)x2->strides[1]);
-}
-
-struct gemm_weights check_weights(const mmarn_tensor *x2)
-{
-    bool kn = is_kn(x2);
-    return (struct gemm_weights){
-        .dtype = x2->dtype,
-        .layout = kn ? GEMM_KN : GEMM_NK,
-        .k = x2->shape[0],
-        .n = x2->shape[1],
-        .data = x2->data,
-        .ld = kn ? x2->shape[1] : x2->shape[0],
-    };
-}
-
-mmarn_status check_config_options(const mmarn_op_config *config)
-{
-    int32_t dtype = config->x2->dtype;
-    CHECK(check_float_dtype("x2", dtype));
-    CHECK(tensor_check_dtype("gamma", config->gamma, "x2", dtype));
-    if (config->bias)
-        CHECK(tensor_check_dtype("bias", config->bias, "x2", dtype));
-    CHECK(check_weight_layout(config->x2));
-    CHECK(tensor_check_contiguous("gamma", config->gamma));
-    if (config->bias)
-        CHECK(tensor_check_contiguous("bias", config->bias));
-    CHECK(check_epsilon(config->epsilon));
-    if (config->reduce_op && strcmp(config->reduce_op, "sum") != 0)
-        return error_set(MMARN_ERR_UNSUPPORTED, "reduce_op is \"%.32s\" but only \"sum\" is supported",
-                         config->reduce_op);
-    if (config->comm_turn != 0)
-        return error_set(MMARN_ERR_UNSUPPORTED, "comm_turn is %lld but only 0 is supported",
-                         (long long)config->comm_turn);
-    CHECK(check_numerics(config->numerics));
-    uint32_t known = MMARN_BORROW_X2 | MMARN_BIAS_ONCE;
-    if (config->flags & ~known)
-        return error_set(MMARN_ERR_UNSUPPORTED, "flags is 0x%x but only the bits of 0x%x are known", config->flags,
-                         known);
-    return MMARN_OK;
+    return shape_phase(check_x2(config->x2));
 }
 
 /* ------------------------------------------------------------------------------------------------- one step */
@@ -160,53 +131,44 @@ mmarn_status check_io_nulls(const struct op_io *io)
     return tensor_check_given("norm_out", io->norm_out);
 }
 
-static mmarn_status check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name,
-                                     const mmarn_tensor *like)
-{
-    CHECK(tensor_check_form(name, tensor, 1, MMARN_MAX_NDIM));
-    if (!tensor_same_shape(tensor, like))
-        return error_set(MMARN_ERR_ARGUMENT, "%s is %s but %s is %s", name, tensor_shape(tensor), like_name,
-                         tensor_shape(like));
-    return MMARN_OK;
-}
-
 static mmarn_status check_x1(const mmarn_tensor *x1, const mmarn_tensor *x2)
 {
     CHECK(tensor_check_form("x1", x1, 2, 3));
-    if (check_last(x1) != x2->shape[0])
+    if (tensor_last(x1) != x2->shape[0])
         return error_set(MMARN_ERR_ARGUMENT, "x2 is %s but x1's last axis is %lld", tensor_shape(x2),
-                         (long long)check_last(x1));
+                         (long long)tensor_last(x1));
     return MMARN_OK;
 }
 
-/* A tensor whose rows are x1's and whose columns are x2's. */
-static mmarn_status check_product(const char *name, const mmarn_tensor *tensor, const mmarn_tensor *x1,
-                                  const mmarn_tensor *x2)
+/* A tensor whose columns are x2's, and whose rows are x1's. */
+static mmarn_status check_columns(const char *name, const mmarn_tensor *tensor, const mmarn_tensor *x2)
 {
     CHECK(tensor_check_form(name, tensor, 2, 3));
-    if (check_rows(tensor) != check_rows(x1))
-        return error_set(MMARN_ERR_ARGUMENT, "%s is %s, which has %lld rows, but x1 is %s, which has %lld", name,
-                         tensor_shape(tensor), (long long)check_rows(tensor), tensor_shape(x1),
-                         (long long)check_rows(x1));
-    if (check_last(tensor) != x2->shape[1])
+    if (tensor_last(tensor) != x2->shape[1])
         return error_set(MMARN_ERR_ARGUMENT, "%s is %s but x2's last axis is %lld", name, tensor_shape(tensor),
                          (long long)x2->shape[1]);
     return MMARN_OK;
 }
 
+static mmarn_status check_rows(const char *name, const mmarn_tensor *tensor, const mmarn_tensor *x1)
+{
+    if (tensor_rows(tensor) != tensor_rows(x1))
+        return error_set(MMARN_ERR_ARGUMENT, "%s is %s, which has %lld rows, but x1 is %s, which has %lld", name,
+                         tensor_shape(tensor), (long long)tensor_rows(tensor), tensor_shape(x1),
+                         (long long)tensor_rows(x1));
+    return MMARN_OK;
+}
+
 mmarn_status check_io_shapes(const struct op_io *io, const mmarn_tensor *x2, bool *empty)
 {
-    CHECK(check_x1(io->x, x2));
-    CHECK(check_product("residual", io->residual, io->x, x2));
-    CHECK(check_same_shape("y", io->y, "residual", io->residual));
-    CHECK(check_same_shape("norm_out", io->norm_out, "residual", io->residual));
+    CHECK(shape_phase(check_x1(io->x, x2)));
+    CHECK(shape_phase(check_columns("residual", io->residual, x2)));
+    CHECK(check_rows("residual", io->residual, io->x));
     *empty = tensor_elements(io->residual) == 0;
     return MMARN_OK;
 }
 
-/* Outputs: y apart from everything but, where allowed, residual and x; norm_out from everything but, where allowed, x.
- */
-static mmarn_status check_outputs_apart(const struct op_io *io, const char *x_name, bool may_be_x)
+mmarn_status check_outputs_apart(const struct op_io *io, const char *x_name, bool may_be_x)
 {
     CHECK(tensor_check_apart("y", io->y, x_name, io->x, may_be_x));
     CHECK(tensor_check_apart("y", io->y, "residual", io->residual, true));
@@ -215,9 +177,8 @@ static mmarn_status check_outputs_apart(const struct op_io *io, const char *x_na
     return tensor_check_apart("norm_out", io->norm_out, "y", io->y, false);
 }
 
-static mmarn_status check_io_memory(const struct op_io *io, const char *x_name, int32_t dtype, const char *like)
+mmarn_status check_outputs_memory(const struct op_io *io, const char *x_name, const char *like, int32_t dtype)
 {
-    CHECK(tensor_check_dtype(x_name, io->x, like, dtype));
     CHECK(tensor_check_dtype("residual", io->residual, like, dtype));
     CHECK(tensor_check_dtype("y", io->y, like, dtype));
     CHECK(tensor_check_dtype("norm_out", io->norm_out, like, dtype));
@@ -227,9 +188,38 @@ static mmarn_status check_io_memory(const struct op_io *io, const char *x_name, 
     return tensor_check_contiguous("norm_out", io->norm_out);
 }
 
-mmarn_status check_io_options(const struct op_io *io, const mmarn_op_config *config)
+static mmarn_status check_x_scale(const struct op_io *io, const struct op_kind *kind, bool strict)
 {
-    CHECK(check_io_memory(io, "x1", config->x2->dtype, "x2"));
+    const mmarn_tensor *scale = io->x_scale;
+    if (!scale)
+        return MMARN_OK;
+    if (kind->scenario != OP_INT8 || strict)
+        return error_set(MMARN_ERR_UNSUPPORTED, "x1_scale is given but %s",
+                         strict ? "MMARN_STRICT allows none" : "x1 is not i8");
+    CHECK(tensor_check_form("x1_scale", scale, 1, 1));
+    if (scale->shape[0] != tensor_rows(io->x))
+        return error_set(MMARN_ERR_ARGUMENT, "x1_scale is %s but x1 is %s, which has %lld rows", tensor_shape(scale),
+                         tensor_shape(io->x), (long long)tensor_rows(io->x));
+    CHECK(tensor_check_dtype("x1_scale", scale, "a per-token scale", MMARN_F32));
+    CHECK(tensor_check_contiguous("x1_scale", scale));
+    CHECK(tensor_check_apart("y", io->y, "x1_scale", scale, false));
+    return tensor_check_apart("norm_out", io->norm_out, "x1_scale", scale, false);
+}
+
+mmarn_status check_io_options(const struct op_io *io, const mmarn_op_config *config, const struct op_kind *kind)
+{
+    const bool strict = config->flags & MMARN_STRICT;
+    if (strict)
+        CHECK(tensor_check_form("residual", io->residual, 3, 3));
+    CHECK(check_same_shape("y", io->y, "residual", io->residual));
+    CHECK(check_same_shape("norm_out", io->norm_out, "residual", io->residual));
+    if (strict && tensor_rows(io->x) > INT32_MAX)
+        return error_set(MMARN_ERR_ARGUMENT, "x1 has %lld rows but MMARN_STRICT allows %d",
+                         (long long)tensor_rows(io->x), INT32_MAX);
+    const char *x_like = kind->scenario == OP_WEIGHT_QUANT ? "antiquant_scale" : "x2";
+    CHECK(tensor_check_dtype("x1", io->x, x_like, kind->x_dtype));
+    CHECK(check_outputs_memory(io, "x1", kind->scenario == OP_INT8 ? "gamma" : x_like, kind->out_dtype));
+    CHECK(check_x_scale(io, kind, strict));
     CHECK(check_outputs_apart(io, "x1", false));
     const struct {
         const char *name;
@@ -243,65 +233,21 @@ mmarn_status check_io_options(const struct op_io *io, const mmarn_op_config *con
     return MMARN_OK;
 }
 
-mmarn_status check_matmul(const mmarn_tensor *x1, const mmarn_tensor *x2, const mmarn_tensor *partial, bool *empty)
+mmarn_status check_matmul(const mmarn_tensor *x1, const mmarn_op_config *config, const struct op_kind *kind,
+                          const mmarn_tensor *partial, bool *empty)
 {
     CHECK(tensor_check_given("x1", x1));
     CHECK(tensor_check_given("partial", partial));
-    CHECK(check_x1(x1, x2));
-    CHECK(check_product("partial", partial, x1, x2));
+    CHECK(shape_phase(check_x1(x1, config->x2)));
+    CHECK(shape_phase(check_columns("partial", partial, config->x2)));
+    CHECK(check_rows("partial", partial, x1));
     *empty = tensor_elements(partial) == 0;
     if (*empty)
         return MMARN_OK;
-    CHECK(tensor_check_dtype("x1", x1, "x2", x2->dtype));
+    CHECK(tensor_check_dtype("x1", x1, "this operator's x1", kind->x_dtype));
     CHECK(tensor_check_dtype("partial", partial, "mmarn_op_matmul's result", MMARN_F32));
     CHECK(tensor_check_contiguous("x1", x1));
     CHECK(tensor_check_contiguous("partial", partial));
     CHECK(tensor_check_apart("partial", partial, "x1", x1, false));
-    return tensor_check_apart("partial", partial, "x2", x2, false);
-}
-
-/* --------------------------------------------------------------------------------------------- the parts alone */
-
-mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, bool *empty)
-{
-    CHECK(tensor_check_given("in", in));
-    CHECK(tensor_check_given("out", out));
-    CHECK(tensor_check_form("in", in, 1, MMARN_MAX_NDIM));
-    CHECK(check_same_shape("out", out, "in", in));
-    *empty = tensor_elements(in) == 0;
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_float_dtype("in", in->dtype));
-    CHECK(tensor_check_dtype("out", out, "in", in->dtype));
-    CHECK(tensor_check_contiguous("in", in));
-    CHECK(tensor_check_contiguous("out", out));
-    CHECK(check_numerics(numerics));
-    return tensor_check_apart("out", out, "in", in, true);
-}
-
-mmarn_status check_all_reduce_norm(int32_t numerics, double epsilon, const struct op_io *io, const mmarn_tensor *gamma,
-                                   bool *empty)
-{
-    CHECK(tensor_check_given("x", io->x));
-    CHECK(tensor_check_given("residual", io->residual));
-    CHECK(tensor_check_given("gamma", gamma));
-    CHECK(tensor_check_given("y", io->y));
-    CHECK(tensor_check_given("norm_out", io->norm_out));
-    CHECK(tensor_check_form("x", io->x, 2, 3));
-    CHECK(check_same_shape("residual", io->residual, "x", io->x));
-    CHECK(check_vector("gamma", gamma, "x", check_last(io->x)));
-    CHECK(check_same_shape("y", io->y, "x", io->x));
-    CHECK(check_same_shape("norm_out", io->norm_out, "x", io->x));
-    *empty = tensor_elements(io->x) == 0;
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_float_dtype("x", io->x->dtype));
-    CHECK(check_io_memory(io, "x", io->x->dtype, "x"));
-    CHECK(tensor_check_dtype("gamma", gamma, "x", io->x->dtype));
-    CHECK(tensor_check_contiguous("gamma", gamma));
-    CHECK(check_epsilon(epsilon));
-    CHECK(check_numerics(numerics));
-    CHECK(check_outputs_apart(io, "x", true));
-    CHECK(tensor_check_apart("y", io->y, "gamma", gamma, false));
-    return tensor_check_apart("norm_out", io->norm_out, "gamma", gamma, false);
+    return tensor_check_apart("partial", partial, "x2", config->x2, false);
 }

@@ -19,15 +19,41 @@ static bool copy_gamma(mmarn_op *op, const mmarn_tensor *gamma)
 }
 
 /* With MMARN_BIAS_ONCE only rank 0 adds its bias. */
-static bool widen_bias(mmarn_op *op, const mmarn_tensor *bias)
+static bool copy_bias(mmarn_op *op, const mmarn_tensor *bias)
 {
     if (!bias || ((op->config.flags & MMARN_BIAS_ONCE) && op->comm->coll->rank != 0))
         return true;
-    op->bias = memory_alloc((size_t)bias->shape[0], sizeof *op->bias);
-    if (!op->bias)
-        return false;
-    convert_to_f32(bias->dtype, bias->data, op->bias, (size_t)bias->shape[0]);
-    return true;
+    const size_t n = (size_t)bias->shape[0];
+    if (op->kind.scenario == OP_INT8) {
+        op->sums = memory_alloc(n, sizeof *op->sums);
+        if (op->sums && n)
+            memcpy(op->sums, bias->data, n * sizeof *op->sums);
+        return op->sums;
+    }
+    op->bias = memory_alloc(n, sizeof *op->bias);
+    if (op->bias)
+        convert_to_f32(bias->dtype, bias->data, op->bias, n);
+    return op->bias;
+}
+
+/* Weights that are expanded carry their scales with them; sums are scaled afterwards. */
+static bool copy_scales(mmarn_op *op, const mmarn_op_config *config)
+{
+    struct gemm_weights *w = &op->weights;
+    w->scale_ld = (w->n + GEMM_NR - 1) / GEMM_NR * GEMM_NR;
+    if (op->kind.scenario == OP_FLOAT)
+        return true;
+    if (op->kind.scenario == OP_INT8) {
+        op->scale = weights_scales(config->dequant_scale, 1, w->n, w->scale_ld);
+        return op->scale;
+    }
+    if (config->antiquant_group_size)
+        w->group = config->antiquant_group_size;
+    const int64_t groups = (w->k + w->group - 1) / w->group;
+    w->scale = op->scale = weights_scales(config->antiquant_scale, groups, w->n, w->scale_ld);
+    if (op->scale && config->antiquant_offset)
+        w->offset = op->offset = weights_scales(config->antiquant_offset, groups, w->n, w->scale_ld);
+    return op->scale && (op->offset || !config->antiquant_offset);
 }
 
 static bool keep(mmarn_op *op)
@@ -42,34 +68,25 @@ static bool keep(mmarn_op *op)
 static mmarn_status fill(mmarn_op *op, mmarn_comm *comm, const mmarn_op_config *config)
 {
     op->comm = comm;
+    op->kind = op_kind_of(config);
     op->config = *config;
     op->x2 = *config->x2;
     op->config.x2 = &op->x2;
     op->config.gamma = op->config.bias = NULL;
-    op->weights = check_weights(config->x2);
-    if (copy_gamma(op, config->gamma) && widen_bias(op, config->bias) && keep(op))
+    op->config.dequant_scale = op->config.antiquant_scale = op->config.antiquant_offset = NULL;
+    op->weights = weights_borrow(config->x2, &op->kind);
+    if (copy_gamma(op, config->gamma) && copy_bias(op, config->bias) && copy_scales(op, config) && keep(op))
         return MMARN_OK;
     return error_set(MMARN_ERR_MEMORY, "no memory for the operator's copy of x2, which is (%lld, %lld) %s",
                      (long long)op->weights.k, (long long)op->weights.n, dtype_name(op->weights.dtype));
 }
 
-static mmarn_status check(const mmarn_op_config *config)
+mmarn_status op_create_checked(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **out)
 {
-    mmarn_status status = check_config_nulls(config);
-    if (status == MMARN_OK)
-        status = check_config_shapes(config);
-    return status == MMARN_OK ? check_config_options(config) : status;
-}
-
-mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **out)
-{
-    mmarn_status status = check(config);
-    if (status != MMARN_OK)
-        return status;
     mmarn_op *op = memory_alloc(1, sizeof *op);
     if (!op)
         return error_set(MMARN_ERR_MEMORY, "no memory for an operator's handle");
-    status = fill(op, comm, config);
+    mmarn_status status = fill(op, comm, config);
     if (status != MMARN_OK)
         op_destroy(op);
     else
@@ -77,10 +94,23 @@ mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op
     return status;
 }
 
+mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *given, mmarn_op **out)
+{
+    mmarn_op_config config;
+    CHECK(check_config_size(given, &config));
+    CHECK(check_config_nulls(&config));
+    CHECK(check_config_shapes(&config));
+    CHECK(check_config_options(&config, comm->coll->world_size));
+    return op_create_checked(comm, &config, out);
+}
+
 void op_destroy(mmarn_op *op)
 {
     gemm_weights_free(&op->weights);
     memory_free(op->gamma);
     memory_free(op->bias);
+    memory_free(op->sums);
+    memory_free(op->scale);
+    memory_free(op->offset);
     memory_free(op);
 }

@@ -4,21 +4,26 @@
 #ifndef MMARN_OP_OP_H
 #define MMARN_OP_OP_H
 
-#include "op/check.h"
 #include "op/comm.h"
+#include "op/weights.h"
 
 struct mmarn_op {
     mmarn_comm *comm;
-    /* The options as given, but x2 points to the description below, and gamma and bias, which are copied, are NULL. */
+    struct op_kind kind;
+    /* The options as given, but x2 points to the description below, and what is copied is NULL. */
     mmarn_op_config config;
     mmarn_tensor x2; /* data is NULL when it has been packed */
     struct gemm_weights weights;
-    void *gamma; /* n elements of x2's dtype */
-    float *bias; /* n elements, or NULL when this rank adds none */
+    void *gamma;   /* n elements of the outputs' dtype */
+    float *bias;   /* n elements, or NULL when this rank adds none */
+    int32_t *sums; /* the same for int8 x int8, added to the int32 sums */
+    float *scale;  /* weights_scales: of the weights, or of the sums */
+    float *offset;
 };
 
-/* Checks and packs. */
+/* Checks and packs; or packs, when every check has been made. */
 mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op);
+mmarn_status op_create_checked(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op);
 void op_destroy(mmarn_op *op);
 
 /* The doors' calls; each takes and leaves the group by itself, and refuses towards its peers what it refuses. */

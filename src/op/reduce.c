@@ -5,6 +5,7 @@
 #include "base/convert.h"
 #include "op/call.h"
 #include "op/op.h"
+#include "op/tensor.h"
 
 struct copy {
     const char *in;
@@ -36,11 +37,9 @@ static mmarn_status run(mmarn_comm *comm, const struct call_terms *terms, const 
 
 mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out)
 {
-    mmarn_status status = comm_enter(comm);
-    if (status != MMARN_OK)
-        return status;
+    CHECK(comm_enter(comm));
     bool empty = false;
-    status = check_all_reduce(numerics, in, out, &empty);
+    mmarn_status status = check_all_reduce(numerics, in, out, &empty);
     if (status != MMARN_OK)
         return call_refuse(comm, status);
     if (empty)
@@ -49,7 +48,7 @@ mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tenso
     struct call_terms terms = {
         .kind = CALL_ALL_REDUCE,
         .rows = 1,
-        .n = check_rows(in) * check_last(in),
+        .n = tensor_elements(in),
         .dtype = in->dtype,
         .numerics = numerics,
     };
@@ -59,19 +58,17 @@ mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tenso
 mmarn_status op_all_reduce_norm(mmarn_comm *comm, int32_t numerics, double epsilon, const struct op_io *io,
                                 const mmarn_tensor *gamma)
 {
-    mmarn_status status = comm_enter(comm);
-    if (status != MMARN_OK)
-        return status;
+    CHECK(comm_enter(comm));
     bool empty = false;
-    status = check_all_reduce_norm(numerics, epsilon, io, gamma, &empty);
+    mmarn_status status = check_all_reduce_norm(numerics, epsilon, io, gamma, &empty);
     if (status != MMARN_OK)
         return call_refuse(comm, status);
     if (empty)
         return call_skip(comm);
     struct call_terms terms = {
         .kind = CALL_ALL_REDUCE_NORM,
-        .rows = check_rows(io->x),
-        .n = check_last(io->x),
+        .rows = tensor_rows(io->x),
+        .n = tensor_last(io->x),
         .dtype = io->x->dtype,
         .numerics = numerics,
         .epsilon = (float)epsilon,

@@ -6,10 +6,12 @@
 #include "base/threads.h"
 #include "op/call.h"
 #include "op/op.h"
+#include "op/tensor.h"
 
 struct matmul {
     const struct mmarn_op *op;
     const void *x1;
+    const float *x1_scale; /* NULL, or one for each row */
     struct gemm_scratch **scratch;
 };
 
@@ -24,9 +26,14 @@ static void add_bias(const float *bias, const struct op_tile *tile, float *c, in
 
 static void matmul_tile(const struct matmul *matmul, int thread, const struct op_tile *tile, float *c, int64_t ldc)
 {
-    gemm_tile(&matmul->op->weights, matmul->scratch[thread], matmul->x1, tile->row, tile->rows, tile->column,
-              tile->columns, c, ldc);
-    add_bias(matmul->op->bias, tile, c, ldc);
+    const mmarn_op *op = matmul->op;
+    gemm_tile(&op->weights, matmul->scratch[thread], matmul->x1, tile->row, tile->rows, tile->column, tile->columns, c,
+              ldc);
+    if (op->kind.scenario == OP_INT8)
+        gemm_dequantise(c, ldc, tile->rows, tile->columns, op->sums ? op->sums + tile->column : NULL,
+                        op->scale + tile->column, matmul->x1_scale ? matmul->x1_scale + tile->row : NULL);
+    else
+        add_bias(op->bias, tile, c, ldc);
 }
 
 static void produce(void *ctx, int thread, const struct op_tile *tile, float *part)
@@ -47,14 +54,14 @@ static struct gemm_scratch **fresh_scratch(mmarn_comm *comm)
 static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
 {
     mmarn_comm *comm = op->comm;
-    struct matmul matmul = {op, io->x->data, fresh_scratch(comm)};
+    struct matmul matmul = {op, io->x->data, io->x_scale ? io->x_scale->data : NULL, fresh_scratch(comm)};
     if (!matmul.scratch)
         return call_refuse(comm, MMARN_ERR_MEMORY);
     struct call_terms terms = {
         .kind = CALL_MATMUL,
-        .rows = check_rows(io->x),
+        .rows = tensor_rows(io->x),
         .n = op->weights.n,
-        .dtype = op->weights.dtype,
+        .dtype = op->kind.out_dtype,
         .numerics = op->config.numerics,
         .epsilon = (float)op->config.epsilon,
         .flags = op->config.flags,
@@ -73,53 +80,51 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
     return status;
 }
 
+static mmarn_status check_run(const mmarn_op *op, const struct op_io *io, bool *empty)
+{
+    CHECK(check_io_nulls(io));
+    CHECK(check_io_shapes(io, &op->x2, empty));
+    return *empty ? MMARN_OK : check_io_options(io, &op->config, &op->kind);
+}
+
 mmarn_status op_run(mmarn_op *op, const struct op_io *io)
 {
-    mmarn_status status = comm_enter(op->comm);
-    if (status != MMARN_OK)
-        return status;
+    CHECK(comm_enter(op->comm));
     bool empty = false;
-    status = check_io_nulls(io);
-    if (status == MMARN_OK)
-        status = check_io_shapes(io, &op->x2, &empty);
-    if (status == MMARN_OK && !empty)
-        status = check_io_options(io, &op->config);
+    mmarn_status status = check_run(op, io, &empty);
     if (status != MMARN_OK)
         return call_refuse(op->comm, status);
     return empty ? call_skip(op->comm) : run_checked(op, io);
 }
 
 /* The configuration's and the step's checks, phase by phase, as if they were one list. */
-static mmarn_status check_once(const mmarn_op_config *config, const struct op_io *io, bool *empty)
+static mmarn_status check_once(const mmarn_comm *comm, const mmarn_op_config *given, mmarn_op_config *config,
+                               const struct op_io *io, bool *empty)
 {
-    mmarn_status status = check_config_nulls(config);
-    if (status == MMARN_OK)
-        status = check_io_nulls(io);
-    if (status == MMARN_OK)
-        status = check_config_shapes(config);
-    if (status == MMARN_OK)
-        status = check_io_shapes(io, config->x2, empty);
-    if (status != MMARN_OK || *empty)
-        return status;
-    status = check_config_options(config);
-    return status == MMARN_OK ? check_io_options(io, config) : status;
+    CHECK(check_config_size(given, config));
+    CHECK(check_config_nulls(config));
+    CHECK(check_io_nulls(io));
+    CHECK(check_config_shapes(config));
+    CHECK(check_io_shapes(io, config->x2, empty));
+    if (*empty)
+        return MMARN_OK;
+    CHECK(check_config_options(config, comm->coll->world_size));
+    const struct op_kind kind = op_kind_of(config);
+    return check_io_options(io, config, &kind);
 }
 
-mmarn_status op_once(mmarn_comm *comm, const mmarn_op_config *config, const struct op_io *io)
+mmarn_status op_once(mmarn_comm *comm, const mmarn_op_config *given, const struct op_io *io)
 {
-    mmarn_status status = comm_enter(comm);
-    if (status != MMARN_OK)
-        return status;
+    CHECK(comm_enter(comm));
     bool empty = false;
-    status = check_once(config, io, &empty);
-    if (status != MMARN_OK)
-        return call_refuse(comm, status);
-    if (empty)
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+    mmarn_status status = check_once(comm, given, &config, io, &empty);
+    if (status == MMARN_OK && empty)
         return call_skip(comm);
-    mmarn_op_config borrowing = *config;
-    borrowing.flags |= MMARN_BORROW_X2;
-    mmarn_op *op;
-    status = op_create(comm, &borrowing, &op);
+    config.flags |= MMARN_BORROW_X2;
+    mmarn_op *op = NULL;
+    if (status == MMARN_OK)
+        status = op_create_checked(comm, &config, &op);
     if (status != MMARN_OK)
         return call_refuse(comm, status);
     status = run_checked(op, io);
@@ -149,16 +154,14 @@ static void local_worker(void *ctx, int thread)
 
 mmarn_status op_matmul(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *partial)
 {
-    mmarn_status status = comm_enter(op->comm);
-    if (status != MMARN_OK)
-        return status;
+    CHECK(comm_enter(op->comm));
     bool empty = false;
-    status = check_matmul(x1, &op->x2, partial, &empty);
+    mmarn_status status = check_matmul(x1, &op->config, &op->kind, partial, &empty);
     if (status == MMARN_OK && !empty) {
-        struct local local = {.matmul = {op, x1->data, fresh_scratch(op->comm)}, .partial = partial->data};
+        struct local local = {.matmul = {op, x1->data, NULL, fresh_scratch(op->comm)}, .partial = partial->data};
         status = local.matmul.scratch ? MMARN_OK : MMARN_ERR_MEMORY;
         if (status == MMARN_OK) {
-            local.plan = op_plan_make(op->comm->coll, OP_SOURCE_MATMUL, check_rows(x1), op->weights.n);
+            local.plan = op_plan_make(op->comm->coll, OP_SOURCE_MATMUL, tensor_rows(x1), op->weights.n);
             threads_run(op->comm->threads, local_worker, &local);
         }
     }

@@ -22,6 +22,19 @@ const char *tensor_shape(const mmarn_tensor *tensor)
     return text;
 }
 
+int64_t tensor_rows(const mmarn_tensor *tensor)
+{
+    int64_t rows = 1;
+    for (int i = 0; i < tensor->ndim - 1; i++)
+        rows *= tensor->shape[i];
+    return rows;
+}
+
+int64_t tensor_last(const mmarn_tensor *tensor)
+{
+    return tensor->shape[tensor->ndim - 1];
+}
+
 int64_t tensor_elements(const mmarn_tensor *tensor)
 {
     int64_t count = 1;
@@ -53,7 +66,8 @@ bool tensor_contiguous(const mmarn_tensor *tensor)
 
 static uintptr_t bytes_end(const mmarn_tensor *tensor)
 {
-    return (uintptr_t)tensor->data + (uintptr_t)tensor_elements(tensor) * dtype_size(tensor->dtype);
+    return (uintptr_t)tensor->data +
+           ((uintptr_t)tensor_elements(tensor) * (uintptr_t)dtype_bits(tensor->dtype) + 7) / 8;
 }
 
 bool tensor_overlap(const mmarn_tensor *a, const mmarn_tensor *b)
@@ -75,7 +89,7 @@ mmarn_status tensor_check_form(const char *name, const mmarn_tensor *tensor, int
             return error_set(MMARN_ERR_ARGUMENT, "%s has %d axes; it must have %d", name, tensor->ndim, least);
         return error_set(MMARN_ERR_ARGUMENT, "%s has %d axes; it must have %d to %d", name, tensor->ndim, least, most);
     }
-    int64_t bytes = 4; /* of the widest dtype: whatever the dtype turns out to be, offsets fit */
+    int64_t bytes = 64; /* more than the widest dtype's, in bits: whatever the dtype turns out to be, sizes fit */
     for (int i = 0; i < tensor->ndim; i++)
         if (tensor->shape[i] < 0)
             return error_set(MMARN_ERR_ARGUMENT, "%s is %s; axis %d must not be negative", name, tensor_shape(tensor),

@@ -11,6 +11,9 @@
 /* "(4, 1024, 8192)"; the buffer is the calling thread's and serves the last four calls. */
 const char *tensor_shape(const mmarn_tensor *tensor);
 
+/* Product of all axes but the last, and the last. */
+int64_t tensor_rows(const mmarn_tensor *tensor);
+int64_t tensor_last(const mmarn_tensor *tensor);
 int64_t tensor_elements(const mmarn_tensor *tensor);
 bool tensor_same_shape(const mmarn_tensor *a, const mmarn_tensor *b);
 bool tensor_contiguous(const mmarn_tensor *tensor);

@@ -124,7 +124,7 @@ void bench(void)
     if (!memory.in || !memory.other || !memory.out || !memory.wide)
         printf("checkasm: no memory for --bench\n");
     else
-        for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++) {
+        for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++) {
             bench_convert(dtype);
             bench_norm(dtype);
             bench_pack(dtype);

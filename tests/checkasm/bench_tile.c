@@ -1,6 +1,7 @@
 /*
- * bench_tile.c - times gemm_tile with the best kernel, as the operator uses it: a tile of many rows, bound by multiply-
- * adds; and a few rows against matrices that take turns and do not fit any cache, bound by reading them.
+ * bench_tile.c - times gemm_tile with the best kernels, as the operator uses it: a tile of many rows, bound by
+ * multiply- adds; and a few rows against matrices that take turns and do not fit any cache, bound by reading them.
+ * Every pair of types takes turns with f16 in the same layout, which it is compared with.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,72 +10,134 @@
 #include "checkasm.h"
 #include "gemm/gemm.h"
 
-enum { TILE_M = 96, TILE_N = 512, TILE_K = 1024, DECODE_K = 2048, DECODE_N = 4096, MOST_ROWS = 96 };
+enum { TILE_M = 96, TILE_N = 512, TILE_K = 1024, DECODE_K = 2048, DECODE_N = 4096, MOST_ROWS = 96, GROUP = 128 };
+enum { ROUNDS = 40 };
 
 static const char *const layout_names[] = {[GEMM_KN] = "kn", [GEMM_NK] = "nk", [GEMM_PACKED] = "packed"};
 
+static const struct pair {
+    int32_t x_dtype, dtype;
+    int group;   /* 0: one */
+    bool offset; /* otherwise none */
+} pairs[] = {
+    {MMARN_F16, MMARN_F16, 0, false},   {MMARN_BF16, MMARN_BF16, 0, false},  {MMARN_F32, MMARN_F32, 0, false},
+    {MMARN_I8, MMARN_I8, 0, false},     {MMARN_F16, MMARN_I8, 0, false},     {MMARN_F16, MMARN_I8, 0, true},
+    {MMARN_F16, MMARN_I8, GROUP, true}, {MMARN_F16, MMARN_I4, 0, false},     {MMARN_F16, MMARN_I4, GROUP, true},
+    {MMARN_BF16, MMARN_I8, 0, false},   {MMARN_BF16, MMARN_I4, GROUP, true}, {MMARN_F32, MMARN_I8, 0, false},
+    {MMARN_F32, MMARN_I4, GROUP, true},
+};
+
+static struct {
+    char *x1, *x2;
+    size_t x2_bytes;
+    float *scale, *offset, *c;
+    double flops, read; /* ceilings */
+} bench_data;
+
 /* Any memory does as a matrix of any layout: only where its elements lie matters here. */
-static struct gemm_weights view(int32_t dtype, enum gemm_layout layout, int k, int n, const void *data)
+static struct gemm_weights view(const struct pair *pair, enum gemm_layout layout, int k, int n)
 {
     return (struct gemm_weights){
-        .dtype = dtype, .layout = layout, .k = k, .n = n, .data = data, .ld = layout == GEMM_NK ? k : n};
+        .dtype = pair->dtype,
+        .x_dtype = pair->x_dtype,
+        .layout = layout,
+        .k = k,
+        .n = n,
+        .data = bench_data.x2,
+        .ld = layout == GEMM_NK ? k : n,
+        .group = pair->group ? pair->group : k,
+        .scale_ld = n,
+        .scale = bench_data.scale,
+        .offset = pair->offset ? bench_data.offset : NULL,
+    };
 }
 
-static void bench_tall(const char *x1, const char *x2, float *c, double peak)
+static double time_tall(struct gemm_weights *w, struct gemm_scratch *scratch)
 {
-    for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++)
-        for (int layout = GEMM_KN; layout <= GEMM_PACKED; layout++) {
-            /* Eight tiles' columns, as one row-block has them. */
-            struct gemm_weights w = view(dtype, (enum gemm_layout)layout, TILE_K, 8 * TILE_N, x2);
-            struct gemm_scratch *scratch = gemm_scratch_create();
-            double seconds, plain = 0;
-            char what[64];
-            int tile = 0;
-            BEST_OF(40, 8, seconds, gemm_tile(&w, scratch, x1, 0, TILE_M, tile++ % 8 * TILE_N, TILE_N, c, TILE_N));
-            snprintf(what, sizeof what, "tile %s %s %d x %d x %d", dtype_name(dtype), layout_names[layout], TILE_M,
-                     TILE_N, TILE_K);
-            bench_line("best", what, seconds, 2.0 * TILE_M * TILE_N * TILE_K, "GFLOP/s", peak, &plain);
-            gemm_scratch_destroy(scratch);
-        }
+    /* Eight tiles' columns, as one row-block has them. */
+    double start = now();
+    for (int tile = 0; tile < 8; tile++)
+        gemm_tile(w, scratch, bench_data.x1, 0, TILE_M, (int64_t)tile * TILE_N, TILE_N, bench_data.c, TILE_N);
+    return (now() - start) / 8;
 }
 
-static void bench_flat(int rows, const char *x1, const char *x2, size_t x2_bytes, float *c, double read_peak)
+/* One of the matrices that x2 holds after the other. */
+static double time_flat(struct gemm_weights *w, struct gemm_scratch *scratch, int rows)
 {
-    for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++)
-        for (int layout = GEMM_KN; layout <= GEMM_PACKED; layout++) {
-            const size_t bytes = (size_t)DECODE_K * DECODE_N * dtype_size(dtype);
-            struct gemm_weights w = view(dtype, (enum gemm_layout)layout, DECODE_K, DECODE_N, x2);
-            struct gemm_scratch *scratch = gemm_scratch_create();
-            double seconds, plain = 0;
-            char what[64];
-            size_t turn = 0;
-            BEST_OF(24, 1, seconds, {
-                w.data = x2 + turn++ % (x2_bytes / bytes) * bytes;
-                gemm_tile(&w, scratch, x1, 0, rows, 0, DECODE_N, c, DECODE_N);
-            });
-            snprintf(what, sizeof what, "tile %s %s %d x %d x %d", dtype_name(dtype), layout_names[layout], rows,
-                     DECODE_N, DECODE_K);
-            bench_line("best", what, seconds, (double)bytes, "GB/s", read_peak, &plain);
-            gemm_scratch_destroy(scratch);
-        }
+    const size_t bytes = (size_t)gemm_bytes(w->dtype, (int64_t)DECODE_K * DECODE_N);
+    const size_t used = (size_t)((const char *)w->data - bench_data.x2);
+    w->data = bench_data.x2 + (used + 2 * bytes <= bench_data.x2_bytes ? used + bytes : 0);
+    double start = now();
+    gemm_tile(w, scratch, bench_data.x1, 0, rows, 0, DECODE_N, bench_data.c, DECODE_N);
+    return now() - start;
+}
+
+/* rows: a few, or TILE_M for a tile of many. */
+static void bench_pair(const struct pair *pair, enum gemm_layout layout, int rows)
+{
+    const bool tall = rows == TILE_M;
+    const int k = tall ? TILE_K : DECODE_K, n = tall ? 8 * TILE_N : DECODE_N;
+    struct gemm_weights w[2] = {view(pair, layout, k, n), view(&pairs[0], layout, k, n)};
+    struct gemm_scratch *scratch[2] = {gemm_scratch_create(), gemm_scratch_create()};
+    double best[2] = {1e9, 1e9};
+    char what[64];
+    for (int round = 0; round < 2 * ROUNDS && scratch[0] && scratch[1]; round++) {
+        const int i = round % 2;
+        double seconds = tall ? time_tall(&w[i], scratch[i]) : time_flat(&w[i], scratch[i], rows);
+        best[i] = seconds < best[i] ? seconds : best[i];
+    }
+    const double work = tall ? 2.0 * TILE_M * TILE_N * TILE_K : (double)gemm_bytes(pair->dtype, (int64_t)k * n);
+    double plain = work / best[1] * 1e-9;
+    snprintf(what, sizeof what, "%s x %s%s%s %s, %d rows", dtype_name(pair->x_dtype), dtype_name(pair->dtype),
+             pair->group ? "/g" : "", pair->offset ? "+o" : "", layout_names[layout], rows);
+    bench_line("tile", what, best[0], work, tall ? "GFLOP/s" : "GB/s", tall ? bench_data.flops : bench_data.read,
+               &plain);
+    gemm_scratch_destroy(scratch[0]);
+    gemm_scratch_destroy(scratch[1]);
+}
+
+static void bench_rows(int rows)
+{
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        for (int layout = GEMM_KN; layout <= GEMM_PACKED; layout++)
+            bench_pair(&pairs[i], (enum gemm_layout)layout, rows);
+}
+
+static void bench_dequantise(void)
+{
+    double seconds, plain = 0;
+    BEST_OF(ROUNDS, 20, seconds, gemm_dequantise(bench_data.c, TILE_N, TILE_M, TILE_N, NULL, bench_data.scale, NULL));
+    bench_line("tile", "dequantise 96 x 512", seconds, 8.0 * TILE_M * TILE_N, "GB/s", 0, &plain);
 }
 
 void bench_tiles(void)
 {
-    const size_t x2_bytes = (size_t)256 << 20;
-    char *x1 = memory_alloc((size_t)MOST_ROWS * DECODE_K, sizeof(float));
-    char *x2 = memory_alloc(x2_bytes, 1);
-    float *c = memory_alloc((size_t)MOST_ROWS * DECODE_N, sizeof *c);
-    if (x1 && x2 && c) {
-        const double peak = ceiling_flops(), read_peak = ceiling_read(x2, x2_bytes);
-        printf("ceilings of one thread: %.1f GFLOP/s of fp32 multiply-adds, %.2f GB/s read\n", peak, read_peak);
-        bench_tall(x1, x2, c, peak);
+    const size_t values = (size_t)(DECODE_K / GROUP) * DECODE_N;
+    bench_data.x2_bytes = (size_t)256 << 20;
+    bench_data.x1 = memory_alloc((size_t)MOST_ROWS * DECODE_K, sizeof(float));
+    bench_data.x2 = memory_alloc(bench_data.x2_bytes, 1);
+    bench_data.c = memory_alloc((size_t)MOST_ROWS * DECODE_N, sizeof(float));
+    bench_data.scale = memory_alloc(values, sizeof(float));
+    bench_data.offset = memory_alloc(values, sizeof(float));
+    if (bench_data.x1 && bench_data.x2 && bench_data.c && bench_data.scale && bench_data.offset) {
+        for (size_t i = 0; i < values; i++)
+            bench_data.scale[i] = 0x1p-7F;
+        bench_data.flops = ceiling_flops();
+        bench_data.read = ceiling_read(bench_data.x2, bench_data.x2_bytes);
+        printf("ceilings of one thread: %.1f GFLOP/s of fp32 multiply-adds, %.2f GB/s read\n", bench_data.flops,
+               bench_data.read);
+        printf("tiles, k x n %d x %d (96 rows) or %d x %d; 'x plain': beside f16 x f16 of the same layout\n", TILE_K,
+               TILE_N, DECODE_K, DECODE_N);
+        bench_rows(TILE_M);
         for (int rows = 1; rows <= 16; rows = rows < 4 ? rows + 1 : rows * 2)
-            bench_flat(rows, x1, x2, x2_bytes, c, read_peak);
+            bench_rows(rows);
+        bench_dequantise();
     } else {
         printf("checkasm: no memory for --bench\n");
     }
-    memory_free(x1);
-    memory_free(x2);
-    memory_free(c);
+    memory_free(bench_data.x1);
+    memory_free(bench_data.x2);
+    memory_free(bench_data.c);
+    memory_free(bench_data.scale);
+    memory_free(bench_data.offset);
 }

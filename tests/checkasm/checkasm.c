@@ -65,6 +65,7 @@ int main(int argc, char **argv)
     run("convert", test_convert);
     run("norm", test_norm);
     run("gemm", test_gemm);
+    run("quant", test_quant);
     run("tile", test_tile);
     printf("checkasm: %lu checks, %lu failed\n", checks, failures);
     printf("%lu passed, %lu failed\n", checks - failures, failures);

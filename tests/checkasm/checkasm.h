@@ -18,10 +18,11 @@ bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)
 void test_convert(void);
 void test_norm(void);
 void test_gemm(void);
+void test_quant(void);
 void test_tile(void);
 void bench(void);
 
-/* ---------------------------------------------------------------------------------- data.c: numbers and their bits */
+/* ---------------------------------------------------------------------- data.c, data_int.c: numbers and their bits */
 
 void random_seed(uint64_t seed);
 uint64_t random_bits(void);
@@ -41,6 +42,20 @@ void data_fill(enum data kind, int32_t dtype, void *dst, size_t count);
 /* Element `at` of an array of dtype as fp32, and the other way round; by arithmetic, not by the library. */
 float data_get(int32_t dtype, const void *src, size_t at);
 void data_set(int32_t dtype, void *dst, size_t at, float value);
+
+/* Integers, i8 or i4 (of which count is even): any, for DATA_ORDINARY; only extremes, for the other kinds. */
+void data_fill_int(enum data kind, int32_t dtype, void *dst, size_t count);
+int data_get_int(int32_t dtype, const void *src, size_t at);
+
+/*
+ * What scales and offsets of quantised weights may be: fp32 holding numbers of dtype. DATA_ORDINARY stays within what
+ * every kernel must expand by its quick way: no negative scales (but for f16), whole offsets.
+ */
+void data_fill_scales(enum data kind, int32_t dtype, float *dst, size_t count);
+void data_fill_offsets(enum data kind, int32_t dtype, float *dst, size_t count);
+
+/* The weight that q stands for when x1 is of x_dtype, as fp32: the definition of quant.h. */
+float data_expand(int32_t x_dtype, int q, const float *offset, float scale);
 
 /* Have two elements the same bits, or are both NaN? */
 bool data_same(int32_t dtype, const void *a, size_t at_a, const void *b, size_t at_b);

@@ -101,7 +101,7 @@ void test_convert(void)
         const struct convert_kernel *kernel = convert_kernels[i];
         if (kernel->needs & ~cpu_features())
             continue;
-        for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++) {
+        for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++) {
             for (size_t count = 0; count <= LONGEST; count++) {
                 test_lengths(kernel, dtype, count, false);
                 test_lengths(kernel, dtype, count, true);

@@ -110,6 +110,16 @@ static void test_pack(const struct gemm_kernel *kernel, int32_t dtype, bool nk, 
           dtype_name(dtype), k, n, ld);
 }
 
+/* Of int8 only packing is here; its blocks, and int4, are in quant.c. */
+static void test_pack_i8(const struct gemm_kernel *kernel)
+{
+    for (int n = 1; n <= MOST; n++)
+        for (int k = 1; k <= MOST; k++) {
+            test_pack(kernel, MMARN_I8, false, k, n);
+            test_pack(kernel, MMARN_I8, true, k, n);
+        }
+}
+
 static void test_sizes(const struct gemm_kernel *kernel, int32_t dtype)
 {
     static const int large[][3] = {{96, 80, 40}, {1, 512, 300}, {2, 500, 130}, {3, 333, 150}, {25, 130, 515}};
@@ -136,7 +146,8 @@ void test_gemm(void)
     for (int i = 0; gemm_kernels[i]; i++) {
         if (gemm_kernels[i]->needs & ~cpu_features())
             continue;
-        for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++)
+        for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
             test_sizes(gemm_kernels[i], dtype);
+        test_pack_i8(gemm_kernels[i]);
     }
 }

@@ -93,7 +93,7 @@ static void test_row(const struct norm_kernel *kernel, int32_t dtype, bool round
 
 static void test_length(const struct norm_kernel *kernel, size_t n)
 {
-    for (int32_t dtype = MMARN_F16; dtype < DTYPE_COUNT; dtype++)
+    for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
         for (int kind = 0; kind < DATA_KINDS; kind++)
             for (int option = 0; option < 2; option++) {
                 test_add(kernel, dtype, option, n, kind);

@@ -2,38 +2,65 @@
 
 from mmarn_command import Case, main, run
 
+CASES = [
+    ("prefill", 1, 512, 1024, 8192),
+    ("prefill", 2, 512, 1024, 8192),
+    ("prefill", 8, 512, 256, 8192),
+    ("decode", 2, 1, 2048, 4096),
+    ("decode", 2, 4, 2048, 4096),
+]
+TYPES = ["f16", "f16-int8", "f16-int4", "int8-f16"]
+
+SCALES = {"f16": ("none", 0), "f16-int4": ("per-group", 128)}
+
+
+def stored_bytes(case):
+    """Of all ranks' weights and scales."""
+    elements, n = case["k"] * case["n"], case["n"]
+    each = {
+        "f16": 2 * elements,
+        "f16-int8": elements + 2 * n,
+        "f16-int4": elements // 2 + 2 * n * case["k"] // 128,
+        "int8-f16": elements + 8 * n,
+    }
+    return case["ranks"] * each[case["dtype"]]
+
 
 class Bench(Case):
     def test_json(self):
-        process = run("bench", "--quick", "--dtype", "bf16", "--json")
+        process = run("bench", "--quick", "--json", timeout=900)
         self.assert_exit(process, 0)
         report = self.json_of(process)
         self.assertIs(report["ok"], True)
         self.assertGreater(report["peak_gflops"], 0)
         self.assertGreater(report["read_gbs"], 0)
-        cases = [(case["case"], case["ranks"], case["rows"], case["k"], case["n"]) for case in report["cases"]]
         self.assertEqual(
-            cases,
-            [
-                ("prefill", 1, 512, 1024, 8192),
-                ("prefill", 2, 512, 1024, 8192),
-                ("prefill", 8, 512, 256, 8192),
-                ("decode", 2, 1, 2048, 4096),
-                ("decode", 2, 4, 2048, 4096),
-            ],
+            [tuple(case[key] for key in ("case", "ranks", "rows", "k", "n", "dtype")) for case in report["cases"]],
+            [(*case, dtype) for case in CASES for dtype in TYPES],
         )
-        for case in report["cases"]:
-            self.assertEqual(case["dtype"], "bf16")
+        for number, case in enumerate(report["cases"]):
+            f16 = report["cases"][number - number % len(TYPES)]
+            self.assertEqual((case["scale"], case["group_size"]), SCALES.get(case["dtype"], ("per-channel", 0)))
             self.assertIs(case["bits_equal"], True)
             self.assertGreaterEqual(case["repeat"], 3)
-            weights = case["ranks"] * case["k"] * case["n"]
             seconds = case["time_ms"] * 1e-3
-            self.assertAlmostEqual(case["gflops"] * seconds * 1e9 / (2 * case["rows"] * weights), 1, places=4)
-            self.assertAlmostEqual(case["weights_gbs"] * seconds * 1e9 / (2 * weights), 1, places=4)
+            operations = 2 * case["ranks"] * case["rows"] * case["k"] * case["n"]
+            self.assertAlmostEqual(case["gflops"] * seconds * 1e9 / operations, 1, places=4)
+            self.assertAlmostEqual(case["weight_bytes"] / stored_bytes(case), 1, places=4)
+            self.assertAlmostEqual(case["weights_gbs"] * seconds * 1e9 / stored_bytes(case), 1, places=4)
+            self.assertAlmostEqual(case["f16_ratio"] * case["time_ms"] / f16["time_ms"], 1, places=4)
             if case["case"] == "decode":
-                self.assertGreaterEqual(case["operators"] * weights * 2, 128 << 20)
+                self.assertGreaterEqual(case["operators"] * stored_bytes(case), 128 << 20)
             else:
                 self.assertEqual(case["operators"], 1)
+
+    def test_one_type(self):
+        process = run("bench", "--quick", "--dtype", "int8-bf16")
+        self.assert_exit(process, 0)
+        rows = [line.split() for line in process.stdout.splitlines() if line.startswith(("prefill ", "decode "))]
+        self.assertEqual(len(rows), len(CASES))
+        self.assertEqual({row[4] for row in rows}, {"int8-bf16"})
+        self.assertEqual({row[-1] for row in rows}, {"-"})
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@
 #include "cli/ranks.h"
 #include "reference/exact.h"
 #include "reference/halffloat.h"
+#include "reference/quantised.h"
 
-enum { RANKS = 2, ROWS = 5, K = 48, N = 67, COUNT = ROWS * N };
+enum { RANKS = 2, ROWS = 5, K = 48, N = 66, GROUP_SIZE = 32, COUNT = ROWS * N };
 
 static uint64_t seed;
 
@@ -28,15 +29,34 @@ struct fixture {
     struct data data[RANKS];
 };
 
+static void compute_partial(const struct workload *workload, const struct data *data, float *partial)
+{
+    const struct scenario *scenario = scenario_of(workload->dtype);
+    if (scenario_is_int8(scenario)) {
+        int32_t sums[COUNT];
+        float scales[N];
+        quantised_sums(ROWS, K, N, data->x1, data->x2, false, data->bias, sums);
+        quantised_scales(scenario->scale, data->scale, N, N, scales);
+        quantised_dequantise(ROWS, N, sums, scales, data->row_scale, partial);
+    } else if (scenario_expands(scenario)) {
+        const struct quantised_weights weights = {
+            scenario->x1, scenario->x2, K, N, data->x2, false, GROUP_SIZE, {data->scale, N, 1}, {data->offset, N, 1}};
+        float expanded[K * N];
+        quantised_expand(&weights, expanded);
+        assert_true(exact_partial(scenario->x1, ROWS, K, N, data->x1, expanded, false, data->bias, partial));
+    } else {
+        assert_true(exact_partial(scenario->x1, ROWS, K, N, data->x1, data->x2, false, data->bias, partial));
+    }
+}
+
 static void compute(struct fixture *fixture)
 {
     float partial[RANKS][COUNT], mm[COUNT];
     const float *partials[RANKS] = {partial[0], partial[1]};
-    const int dtype = fixture->job->workload.dtype;
+    const int32_t dtype = scenario_of(fixture->job->workload.dtype)->out;
 
     for (int rank = 0; rank < RANKS; rank++)
-        assert_true(exact_partial(dtype, ROWS, K, N, fixture->data[rank].x1, fixture->data[rank].x2, false,
-                                  fixture->data[rank].bias, partial[rank]));
+        compute_partial(&fixture->job->workload, &fixture->data[rank], partial[rank]);
     exact_reduce(dtype, MMARN_NUMERICS_DEFAULT, RANKS, COUNT, partials, mm);
     for (int rank = 0; rank < RANKS; rank++) {
         struct data *data = &fixture->data[rank];
@@ -57,9 +77,10 @@ static void judge(struct fixture *fixture)
     }
 }
 
-static int set_up(void **state)
+static int set_up_type(void **state, int type)
 {
     static struct fixture fixture;
+    const struct scenario *scenario = scenario_of(type);
     fixture.job = ranks_shared_memory(sizeof(*fixture.job));
     assert_non_null(fixture.job);
     fixture.job->workload = (struct workload){.ranks = RANKS,
@@ -67,18 +88,27 @@ static int set_up(void **state)
                                               .s = ROWS,
                                               .k = K,
                                               .n = N,
-                                              .dtype = MMARN_BF16,
+                                              .dtype = type,
                                               .bias = true,
+                                              .scale = scenario_is_int8(scenario)   ? SCALE_PER_CHANNEL
+                                                       : scenario_expands(scenario) ? SCALE_PER_GROUP
+                                                                                    : SCALE_NONE,
+                                              .group_size = scenario_expands(scenario) ? GROUP_SIZE : 0,
+                                              .offset = scenario_expands(scenario),
+                                              .per_token = scenario_is_int8(scenario),
                                               .operators = 1,
                                               .seed = seed};
     assert_true(check_prepare(fixture.job));
-    for (int rank = 0; rank < RANKS; rank++) {
+    for (int rank = 0; rank < RANKS; rank++)
         assert_true(data_make(&fixture.job->workload, rank, &fixture.data[rank]));
-        data_fill_x2(&fixture.job->workload, rank, 0, fixture.data[rank].x2);
-    }
     compute(&fixture);
     *state = &fixture;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_type(state, SCENARIO_BF16);
 }
 
 static int tear_down(void **state)
@@ -97,6 +127,29 @@ static void right_results_pass(void **state)
     judge(fixture);
     assert_true(check_worst(fixture->job).ok);
     assert_true(check_bits_equal(fixture->job));
+}
+
+/* In each scenario, with everything that it may have; and one wrong element is found. */
+static void every_type_is_checked(void **state)
+{
+    (void)state;
+    for (int type = SCENARIO_F16; type <= SCENARIO_BF16_INT4; type++) {
+        struct fixture *fixture;
+        void *any;
+        float value;
+        int32_t dtype;
+        set_up_type(&any, type);
+        fixture = any;
+        dtype = fixture->job->problem.dtype;
+        judge(fixture);
+        assert_true(check_worst(fixture->job).ok);
+        assert_true(check_bits_equal(fixture->job));
+        value = halffloat_load(dtype, fixture->data[0].y, COUNT - 1);
+        halffloat_store(dtype, fixture->data[0].y, COUNT - 1, value + 0.25);
+        judge(fixture);
+        assert_false(check_worst(fixture->job).ok);
+        tear_down(&any);
+    }
 }
 
 static void one_wrong_element_of_one_rank_fails(void **state)
@@ -142,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(right_results_pass, set_up, tear_down),
+        cmocka_unit_test(every_type_is_checked),
         cmocka_unit_test_setup_teardown(one_wrong_element_of_one_rank_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_different_bit_of_one_rank_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(untouched_outputs_fail, set_up, tear_down),

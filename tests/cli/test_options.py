@@ -22,6 +22,9 @@ WRONG = [
     ("run", "--shape", "99999999999999999999x1x1x1"),
     ("run", "--shape", "4294967296x4294967296x1x1"),
     ("run", "--dtype", "f64"),
+    ("run", "--dtype", "int4-f16"),
+    ("run", "--scale", "per-row"),
+    ("run", "--group-size", "0"),
     ("run", "--numerics", "exact"),
     ("run", "--threads", "0"),
     ("run", "--repeat", "0"),
@@ -56,6 +59,26 @@ class Options(Case):
                 process = run(*arguments)
                 self.assert_exit(process, 2)
                 self.assert_sentence(process, part)
+
+    def test_options_that_do_not_go_together(self):
+        for arguments, parts in [
+            ("--dtype f16 --scale per-tensor", ("--scale", "f16")),
+            ("--dtype f32 --offset", ("--offset", "f32")),
+            ("--dtype bf16 --per-token", ("--per-token", "bf16")),
+            ("--dtype int8-f16 --scale per-group", ("per-group", "int8-f16")),
+            ("--dtype int8-bf16 --offset", ("--offset", "int8-bf16")),
+            ("--dtype f16-int8 --per-token", ("--per-token", "f16-int8")),
+            ("--group-size 64", ("--group-size", "--scale per-group")),
+            ("--dtype f16-int8 --group-size 64", ("--group-size", "--scale per-group")),
+            ("--dtype f16-int8 --scale per-group --group-size 48", ("--group-size is 48", "32")),
+            ("--dtype f16-int4 --scale per-group --shape 1x1x128x8", ("--group-size is 128", "k is 128")),
+            ("--dtype f16-int4 --shape 1x1x8x7", ("even n", "not 7")),
+            ("--dtype bf16-int4 --shape 1x1x9x8 --trans-x2", ("even k", "not 9")),
+        ]:
+            with self.subTest(arguments=arguments):
+                process = run("run", *arguments.split())
+                self.assert_exit(process, 2)
+                self.assert_sentence(process, "mmarn run: ", *parts)
 
     def test_nothing_at_all(self):
         process = run()

@@ -9,7 +9,13 @@ from mmarn_command import Case, main, run, start
 KEYS = {
     "ok", "ranks", "threads", "dtype", "kernel", "time_ms", "matmul_ms", "gflops", "peak_gflops", "peak_share",
     "max_ulp_y", "max_ulp_norm", "bound_ulp_y", "bound_ulp_norm", "bits_equal", "seed", "shape", "numerics",
+    "scale", "group_size", "offset", "per_token",
 }  # fmt: skip
+
+TYPES = (
+    "f16", "bf16", "f32", "int8-f16", "int8-bf16", "int8-f32", "f16-int8", "bf16-int8", "f32-int8", "f16-int4",
+    "bf16-int4",
+)  # fmt: skip
 
 
 def children(pid):
@@ -28,23 +34,52 @@ class Run(Case):
         self.assertEqual(result["repeat"], 2)
         return result
 
+    @staticmethod
+    def scales(dtype, ranks, numerics):
+        """Options of a quantised type: its shapes of scales by turns, with and without what is optional."""
+        x1, _, other = dtype.partition("-")
+        shape = ("per-tensor", "per-channel", "per-group")[ranks - 1]
+        if x1 == "int8":
+            shape = "per-channel" if shape == "per-group" else shape
+            return ["--scale", shape, *(["--per-token"] if numerics != "ascend" else [])]
+        if other:
+            group = ["--group-size", 32] if shape == "per-group" else []
+            return ["--scale", shape, *group, *(["--offset"] if numerics != "fp32" else [])]
+        return []
+
     def test_every_type_mode_and_group(self):
         for ranks in (1, 2, 3):
-            for dtype in ("f16", "bf16", "f32"):
+            for dtype in TYPES:
                 for numerics in ("default", "ascend", "fp32"):
                     with self.subTest(ranks=ranks, dtype=dtype, numerics=numerics):
+                        scales = self.scales(dtype, ranks, numerics)
                         result = self.check(
-                            "-n", ranks, "--shape", "2x7x65x129", "--dtype", dtype, "--numerics", numerics,
+                            "-n", ranks, "--shape", "2x7x66x130", "--dtype", dtype, "--numerics", numerics, *scales,
                             *(["--bias"] if ranks != 2 else []), *(["--trans-x2"] if ranks != 1 else []),
                         )  # fmt: skip
                         self.assertEqual((result["ranks"], result["dtype"]), (ranks, dtype))
-                        self.assertEqual((result["numerics"], result["shape"]), (numerics, "2x7x65x129"))
+                        self.assertEqual((result["numerics"], result["shape"]), (numerics, "2x7x66x130"))
+                        self.assertEqual(result["scale"], scales[1] if scales else "none")
+                        self.assertEqual(result["group_size"], 32 if "--group-size" in scales else 0)
+                        self.assertEqual(result["offset"], "--offset" in scales)
+                        self.assertEqual(result["per_token"], "--per-token" in scales)
                         self.assertEqual(result["rows_checked"], 14)
                         self.assertGreater(result["max_ulp_y"], 0)
                         self.assertLessEqual(result["bound_ratio_y"], 1)
                         self.assertLessEqual(result["bound_ratio_norm"], 1)
                         self.assertGreater(result["gflops"], 0)
                         self.assertGreater(result["peak_gflops"], 0)
+
+    def test_default_scales(self):
+        for dtype, arguments, scale, group_size in [
+            ("int8-f16", [], "per-channel", 0),
+            ("bf16-int4", [], "per-channel", 0),
+            ("f16-int8", ["--scale", "per-group"], "per-group", 128),
+        ]:
+            with self.subTest(dtype=dtype):
+                result = self.check("-n", 2, "--shape", "1x3x130x64", "--dtype", dtype, *arguments)
+                self.assertEqual((result["scale"], result["group_size"]), (scale, group_size))
+                self.assertEqual((result["offset"], result["per_token"]), (False, False))
 
     def test_more_ranks_than_processors(self):
         self.check("-n", 8, "--shape", "1x40x33x200", "--threads", 1)
@@ -57,16 +92,18 @@ class Run(Case):
         self.assertNotEqual(first["max_ulp_y"], other["max_ulp_y"])
 
     def test_sampled_rows(self):
-        result = self.check("-n", 2, "--shape", "1x4096x256x512", "--dtype", "bf16")
-        self.assertEqual(result["rows_checked"], 4096)
-        result = self.check("-n", 2, "--shape", "3x1000x512x1024", "--dtype", "bf16")
-        self.assertEqual(result["rows_checked"], 64)
+        result = self.check("-n", 2, "--shape", "1x200x32x64")
+        self.assertEqual(result["rows_checked"], 200)
+        for dtype in ("bf16", "f16-int4"):
+            result = self.check("-n", 2, "--shape", "2x500x1120x1024", "--dtype", dtype)
+            self.assertEqual(result["rows_checked"], 64)
 
     def test_nothing_to_do(self):
         for shape in ("0x5x8x16", "2x0x8x16", "2x3x8x0"):
             with self.subTest(shape=shape):
-                result = self.check("-n", 2, "--shape", shape)
-                self.assertEqual(result["gflops"], 0)
+                for dtype in ("f16", "int8-f16", "f16-int4"):
+                    result = self.check("-n", 2, "--shape", shape, "--dtype", dtype)
+                    self.assertEqual(result["gflops"], 0)
 
     def test_text(self):
         process = run("run", "-n", 2, "--shape", "1x16x32x64", "--repeat", 1, "--seed", 5)
@@ -75,6 +112,10 @@ class Run(Case):
         self.assertRegex(process.stdout, r"(?m)^seed +5$")
         self.assertRegex(process.stdout, r"(?m)^bits equal +yes")
         self.assertRegex(process.stdout, r"(?m)^result +ok$")
+        self.assertNotIn("scales", process.stdout)
+        process = run("run", "-n", 2, "--shape", "1x4x96x64", "--repeat", 1, "--dtype", "f16-int4", "--offset",
+                      "--scale", "per-group", "--group-size", 32)  # fmt: skip
+        self.assertRegex(process.stdout, r"(?m)^scales +per-group, of 32 rows, with offsets$")
 
     def test_no_k(self):
         process = run("run", "-n", 2, "--shape", "1x4x0x8")

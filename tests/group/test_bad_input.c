@@ -195,7 +195,7 @@ static const struct rule {
     {reduce_op, MMARN_ERR_UNSUPPORTED, {"reduce_op is \"max\"", "\"sum\""}},
     {comm_turn, MMARN_ERR_UNSUPPORTED, {"comm_turn is 2", "only 0"}},
     {numerics, MMARN_ERR_UNSUPPORTED, {"numerics is 7", "0 to 2"}},
-    {flags, MMARN_ERR_UNSUPPORTED, {"flags is 0x40000000", "0x3"}},
+    {flags, MMARN_ERR_UNSUPPORTED, {"flags is 0x40000000", "0x7"}},
     {y_is_x1, MMARN_ERR_ARGUMENT, {"y (at", "overlaps x1"}},
     {y_shifted, MMARN_ERR_ARGUMENT, {"y (at", "overlaps residual"}},
     {norm_is_residual, MMARN_ERR_ARGUMENT, {"norm_out (at", "overlaps residual"}},

@@ -1,6 +1,5 @@
 /*
- * test_reference.c - the rounding-exact model against formulas written out, the error bound against the model, and the
- * bound against mistakes: what it would not notice, no test built on it would.
+ * test_reference.c - the rounding-exact model against formulas written out, and random data against what it claims.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,9 +13,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "reference/bound.h"
 #include "reference/exact.h"
 #include "reference/halffloat.h"
+#include "reference/quantised.h"
 #include "reference/random.h"
 
 enum { MOST_RANKS = 8 };
@@ -126,226 +125,6 @@ static void statistic_has_32_lanes(void **state)
         assert_true(norm[j] == y[j] * rstd * gamma[j]);
 }
 
-/* --------------------------------------------------------------------- the bound, on what the model computes */
-
-/* One problem of all ranks, in one process. */
-struct problem {
-    int32_t dtype, numerics;
-    int ranks;
-    int64_t rows, k, n;
-    bool trans_x2, with_bias;
-    void *x1[MOST_RANKS], *x2[MOST_RANKS], *bias[MOST_RANKS];
-    void *residual, *gamma, *y, *norm_out;
-    int64_t *numbers; /* of all rows */
-    double *part, *var;
-    struct bound_problem bound;
-};
-
-static void *random_tensor(const struct problem *problem, uint64_t stream, float mean, float deviation, int64_t count)
-{
-    void *data = malloc((size_t)count * halffloat_size(problem->dtype));
-    random_normal(random_key(seed, stream), problem->dtype, mean, deviation, data, (size_t)count);
-    return data;
-}
-
-static void make_inputs(struct problem *problem)
-{
-    const int64_t rows = problem->rows, k = problem->k, n = problem->n;
-    const float deviation = (float)(1.0 / sqrt((double)k * problem->ranks));
-
-    for (int rank = 0; rank < problem->ranks; rank++) {
-        const uint64_t stream = 100 + 3 * (uint64_t)rank;
-        problem->x1[rank] = random_tensor(problem, stream, 0.0f, 1.0f, rows * k);
-        problem->x2[rank] = random_tensor(problem, stream + 1, 0.0f, deviation, k * n);
-        problem->bias[rank] = problem->with_bias ? random_tensor(problem, stream + 2, 0.0f, 1.0f, n) : NULL;
-    }
-    problem->residual = random_tensor(problem, 10, 0.0f, 1.0f, rows * n);
-    problem->gamma = random_tensor(problem, 11, 1.0f, 0.25f, n);
-    problem->y = random_tensor(problem, 12, 0.0f, 1.0f, rows * n);
-    problem->norm_out = random_tensor(problem, 13, 0.0f, 1.0f, rows * n);
-}
-
-static void compute_exact(struct problem *problem)
-{
-    const int64_t rows = problem->rows, n = problem->n;
-    float *partials[MOST_RANKS], *mm = malloc(sizeof(float) * (size_t)(rows * n));
-
-    for (int rank = 0; rank < problem->ranks; rank++) {
-        partials[rank] = malloc(sizeof(float) * (size_t)(rows * n));
-        assert_true(exact_partial(problem->dtype, rows, problem->k, n, problem->x1[rank], problem->x2[rank],
-                                  problem->trans_x2, problem->bias[rank], partials[rank]));
-    }
-    exact_reduce(problem->dtype, problem->numerics, problem->ranks, rows * n, (const float *const *)partials, mm);
-    exact_add(problem->dtype, rows * n, mm, problem->residual, problem->y);
-    exact_norm(problem->dtype, problem->numerics, rows, n, problem->y, problem->gamma, EPSILON, problem->norm_out);
-    for (int rank = 0; rank < problem->ranks; rank++)
-        free(partials[rank]);
-    free(mm);
-}
-
-static void compute_reference(struct problem *problem)
-{
-    const int64_t rows = problem->rows, n = problem->n;
-    problem->numbers = malloc(sizeof(int64_t) * (size_t)rows);
-    for (int64_t i = 0; i < rows; i++)
-        problem->numbers[i] = i;
-    problem->part = malloc(sizeof(double) * (size_t)(problem->ranks * rows * n));
-    problem->var = malloc(sizeof(double) * (size_t)(problem->ranks * rows * n));
-    problem->bound =
-        (struct bound_problem){problem->dtype, problem->numerics, problem->ranks, n, EPSILON, rows, problem->numbers};
-    for (int rank = 0; rank < problem->ranks; rank++)
-        assert_true(bound_partials(&problem->bound, problem->k, problem->x1[rank], problem->x2[rank], problem->trans_x2,
-                                   problem->bias[rank], problem->part + rank * rows * n,
-                                   problem->var + rank * rows * n));
-}
-
-static struct bound_result compare(const struct problem *problem)
-{
-    struct bound_result result;
-    assert_true(bound_compare(&problem->bound, problem->part, problem->var, problem->residual, problem->gamma,
-                              problem->y, problem->norm_out, &result));
-    return result;
-}
-
-static void drop(struct problem *problem)
-{
-    for (int rank = 0; rank < problem->ranks; rank++) {
-        free(problem->x1[rank]);
-        free(problem->x2[rank]);
-        free(problem->bias[rank]);
-    }
-    free(problem->residual);
-    free(problem->gamma);
-    free(problem->y);
-    free(problem->norm_out);
-    free(problem->numbers);
-    free(problem->part);
-    free(problem->var);
-}
-
-static struct problem make_problem(int32_t dtype, int32_t numerics, int ranks, int64_t rows, int64_t k, int64_t n)
-{
-    struct problem problem = {.dtype = dtype, .numerics = numerics, .ranks = ranks, .rows = rows, .k = k, .n = n};
-    problem.trans_x2 = ranks % 2 == 0;
-    problem.with_bias = ranks % 3 == 0;
-    make_inputs(&problem);
-    compute_exact(&problem);
-    compute_reference(&problem);
-    return problem;
-}
-
-static void model_is_within_the_bound(void **state)
-{
-    static const int64_t sizes[][3] = {{9, 100, 75}, {3, 1, 1}, {2, 1, 130}, {4, 300, 8}, {16, 7, 1}};
-    (void)state;
-    for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
-        for (int32_t numerics = 0; numerics <= MMARN_NUMERICS_FP32; numerics++)
-            for (int ranks = 1; ranks <= MOST_RANKS; ranks++)
-                for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-                    struct problem problem =
-                        make_problem(dtype, numerics, ranks, sizes[i][0], sizes[i][1], sizes[i][2]);
-                    const struct bound_result result = compare(&problem);
-                    if (!result.ok)
-                        print_message("dtype %d numerics %d ranks %d size %zu: y %g, norm_out %g of the bound\n", dtype,
-                                      numerics, ranks, i, result.y.ratio, result.norm.ratio);
-                    assert_true(result.ok);
-                    assert_true(result.y.ratio <= 1.0 && result.norm.ratio <= 1.0);
-                    drop(&problem);
-                }
-}
-
-/* Moves one element by so many last places at the given magnitude. */
-static void corrupt(const struct problem *problem, void *tensor, size_t index, double magnitude, double ulps)
-{
-    const double value = halffloat_load(problem->dtype, tensor, index);
-    halffloat_store(problem->dtype, tensor, index, value + ulps * halffloat_ulp(problem->dtype, magnitude));
-}
-
-/* Is one element that is so many last places away, upwards or downwards, noticed? */
-static bool noticed(const struct problem *problem, void *tensor, size_t index, double magnitude, double ulps)
-{
-    const float before = halffloat_load(problem->dtype, tensor, index);
-    bool up, down;
-    corrupt(problem, tensor, index, magnitude, ulps);
-    up = !compare(problem).ok;
-    halffloat_store(problem->dtype, tensor, index, before);
-    corrupt(problem, tensor, index, magnitude, -ulps);
-    down = !compare(problem).ok;
-    halffloat_store(problem->dtype, tensor, index, before);
-    return up || down;
-}
-
-/*
- * y is bound by one last place (a half for mm_out, a half for y) and norm_out by two, and a little. So of two values
- * that are two (three) places above and below a right one, one must be refused.
- */
-static void bound_notices_one_wrong_element(void **state)
-{
-    (void)state;
-    for (int32_t dtype = MMARN_F16; dtype <= MMARN_BF16; dtype++)
-        for (int32_t numerics = 0; numerics <= MMARN_NUMERICS_FP32; numerics += MMARN_NUMERICS_FP32)
-            for (int ranks = 1; ranks <= 3; ranks++) {
-                struct problem problem = make_problem(dtype, numerics, ranks, 4, 200, 90);
-                const size_t index = (size_t)(random_word(random_key(seed, 20), (uint64_t)ranks) % (4 * 90));
-                const double add = fabs(halffloat_load(dtype, problem.residual, index));
-                const double y = fabs(halffloat_load(dtype, problem.y, index));
-                const double scale = fmax(fmax(add, y), fabs(y - add)), norm_scale = fmax(scale, 1.0) * 2.0;
-                assert_true(compare(&problem).ok);
-                assert_true(noticed(&problem, problem.y, index, scale, 2.0));
-                assert_true(noticed(&problem, problem.norm_out, index, norm_scale, 3.0));
-                drop(&problem);
-            }
-}
-
-/* In every mode: a NaN, an infinity, a rank's bias forgotten, and rows swapped. */
-static void bound_notices_gross_mistakes(void **state)
-{
-    (void)state;
-    for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
-        for (int32_t numerics = 0; numerics <= MMARN_NUMERICS_FP32; numerics++) {
-            struct problem problem = make_problem(dtype, numerics, 3, 4, 64, 33);
-            const float before = halffloat_load(dtype, problem.norm_out, 50);
-            halffloat_store(dtype, problem.norm_out, 50, (double)NAN);
-            assert_false(compare(&problem).ok);
-            halffloat_store(dtype, problem.norm_out, 50, INFINITY);
-            assert_false(compare(&problem).ok);
-            halffloat_store(dtype, problem.norm_out, 50, before);
-            assert_true(compare(&problem).ok);
-            problem.numbers[0] = 1;
-            assert_false(compare(&problem).ok);
-            problem.numbers[0] = 0;
-            void *bias = problem.bias[1];
-            problem.bias[1] = NULL;
-            compute_exact(&problem);
-            assert_false(compare(&problem).ok);
-            problem.bias[1] = bias;
-            drop(&problem);
-        }
-}
-
-static void ranks_sample_rows_apart(void **state)
-{
-    const int64_t some[3] = {7, 0, 7};
-    struct problem problem = make_problem(MMARN_F16, MMARN_NUMERICS_DEFAULT, 2, 9, 40, 21);
-    struct bound_problem sampled = problem.bound;
-    double part[2 * 3 * 21], var[2 * 3 * 21];
-    struct bound_result result;
-    (void)state;
-    sampled.count = 3;
-    sampled.rows = some;
-    for (int rank = 0; rank < 2; rank++)
-        assert_true(bound_partials(&sampled, problem.k, problem.x1[rank], problem.x2[rank], problem.trans_x2,
-                                   problem.bias[rank], part + rank * 3 * 21, var + rank * 3 * 21));
-    for (int rank = 0; rank < 2; rank++)
-        for (int i = 0; i < 3; i++)
-            assert_memory_equal(part + (rank * 3 + i) * 21, problem.part + (rank * 9 + some[i]) * 21,
-                                21 * sizeof(double));
-    assert_true(
-        bound_compare(&sampled, part, var, problem.residual, problem.gamma, problem.y, problem.norm_out, &result));
-    assert_true(result.ok);
-    drop(&problem);
-}
-
 /* ---------------------------------------------------------------------------------------------- random data */
 
 static void random_data_is_what_it_says(void **state)
@@ -371,6 +150,64 @@ static void random_data_is_what_it_says(void **state)
     free(values);
 }
 
+/* Six standard deviations of a count of `trials` that each succeed with probability p. */
+static void assert_share(int count, int trials, double p)
+{
+    assert_true(fabs(count - trials * p) < 6 * sqrt(trials * p * (1 - p)) + 1);
+}
+
+static void random_quanta_are_what_they_say(void **state)
+{
+    enum { COUNT = 100000 };
+    static const int32_t dtypes[] = {MMARN_I8, MMARN_I4};
+    uint8_t *quanta = malloc(COUNT);
+    (void)state;
+    for (int d = 0; d < 2; d++) {
+        const int limit = dtypes[d] == MMARN_I8 ? 128 : 8;
+        const float deviation = (float)(limit - 1) / 4.5f;
+        int seen[256] = {0};
+        double squares = 0.0, sum = 0.0;
+        random_quanta_uniform(random_key(seed, 32), dtypes[d], quanta, COUNT);
+        for (size_t i = 0; i < COUNT; i++)
+            seen[quantised_load(dtypes[d], quanta, i) + limit]++;
+        for (int value = 0; value < 2 * limit; value++)
+            assert_share(seen[value], COUNT, 0.5 / limit);
+        random_quanta_normal(random_key(seed, 33), dtypes[d], deviation, quanta, COUNT);
+        for (size_t i = 0; i < COUNT; i++) {
+            const double value = quantised_load(dtypes[d], quanta, i);
+            sum += value;
+            squares += value * value;
+        }
+        /* Rounding to whole numbers adds 1/12 to the variance; clipping takes next to nothing. */
+        assert_true(fabs(sum / COUNT) < 6 * (deviation + 1) / sqrt(COUNT));
+        assert_true(fabs(squares / COUNT / (deviation * deviation + 1.0 / 12) - 1) < 6 * sqrt(2.0 / COUNT) + 1e-3);
+        /* Ten times as wide, most of it is clipped: both ends are there, and nothing has wrapped. */
+        random_quanta_normal(random_key(seed, 34), dtypes[d], 10.0f * (float)limit, quanta, COUNT);
+        memset(seen, 0, sizeof(seen));
+        for (size_t i = 0; i < COUNT; i++)
+            seen[quantised_load(dtypes[d], quanta, i) + limit]++;
+        assert_true(seen[0] > COUNT / 3 && seen[2 * limit - 1] > COUNT / 3);
+    }
+    free(quanta);
+}
+
+static void random_scales_are_spread_over_octaves(void **state)
+{
+    enum { COUNT = 100000 };
+    float *scales = malloc(COUNT * sizeof(*scales));
+    int octave[6] = {0};
+    (void)state;
+    random_scales(random_key(seed, 35), MMARN_F32, 0.01f, 3, scales, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        const int number = (int)floor(log2(scales[i] / 0.01f) + 1e-6) + 3;
+        assert_in_range(number, 0, 6);
+        octave[number < 6 ? number : 5]++;
+    }
+    for (int i = 0; i < 6; i++)
+        assert_share(octave[i], COUNT, 1.0 / 6);
+    free(scales);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,11 +215,9 @@ int main(void)
         cmocka_unit_test(rounds_every_step_in_rank_order),
         cmocka_unit_test(partial_is_one_chain_and_then_bias),
         cmocka_unit_test(statistic_has_32_lanes),
-        cmocka_unit_test(model_is_within_the_bound),
-        cmocka_unit_test(bound_notices_one_wrong_element),
-        cmocka_unit_test(bound_notices_gross_mistakes),
-        cmocka_unit_test(ranks_sample_rows_apart),
         cmocka_unit_test(random_data_is_what_it_says),
+        cmocka_unit_test(random_quanta_are_what_they_say),
+        cmocka_unit_test(random_scales_are_spread_over_octaves),
     };
     seed = getenv("MMARN_TEST_SEED") != NULL ? strtoull(getenv("MMARN_TEST_SEED"), NULL, 10) : (uint64_t)time(NULL);
     print_message("MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);

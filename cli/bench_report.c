@@ -1,0 +1,118 @@
+/*
+ * bench_report.c - see bench_report.h. Shares of the ceilings stand next to the figures that they belong to.
+ */
+#include "bench_report.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "data.h"
+#include "machine.h"
+#include "options.h"
+#include "table.h"
+
+static const struct table_column columns[] = {
+    {"case", 8, 1},    {"rows", 5, 0},    {"k", 5, 0},       {"n", 5, 0},         {"dtype", 9, 1},
+    {"ranks", 5, 0},   {"threads", 7, 0}, {"time ms", 9, 0}, {"matmul ms", 9, 0}, {"GFLOP/s", 8, 0},
+    {"of peak", 7, 0}, {"GB/s", 7, 0},    {"of read", 7, 0}, {"to f16", 7, 0},    {NULL, 0, 0},
+};
+
+void bench_report_begin(struct bench_report *report, const struct peak *peak)
+{
+    struct json *json = &report->json;
+    char machine[160], kernel[64];
+
+    machine_line(machine, sizeof(machine));
+    machine_library_value("gemm kernel", kernel, sizeof(kernel));
+    if (report->as_json) {
+        json_begin_object(json, NULL);
+        json_string(json, "machine", machine);
+        json_string(json, "kernel", kernel);
+        json_number(json, "peak_gflops", peak->gflops);
+        json_number(json, "read_gbs", peak->gigabytes);
+        json_begin_array(json, "cases");
+        return;
+    }
+    table_pair("machine", "%s", machine);
+    table_pair("kernel", "%s", kernel);
+    table_pair("peak", "%.1f GFLOP/s in fp32 (%s, %d at once)", peak->gflops, peak->level, peak->workers);
+    table_pair("reading", "%.1f GB/s", peak->gigabytes);
+    table_pair("to f16", "f16's time for the same case / the time; types of a case take turns");
+    putchar('\n');
+    table_header(columns);
+}
+
+static void show_row(const struct bench_line *line)
+{
+    const struct workload *workload = &line->workload;
+    char cells[sizeof(columns) / sizeof(columns[0])][TABLE_CELL];
+    int i = 0;
+
+    snprintf(cells[i++], TABLE_CELL, "%s", line->name);
+    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)workload->s);
+    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)workload->k);
+    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)workload->n);
+    snprintf(cells[i++], TABLE_CELL, "%s", options_choice_name(scenario_names, workload->dtype));
+    snprintf(cells[i++], TABLE_CELL, "%d", workload->ranks);
+    snprintf(cells[i++], TABLE_CELL, "%d", workload->threads);
+    snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.seconds * 1e3);
+    snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.matmul_seconds * 1e3);
+    snprintf(cells[i++], TABLE_CELL, "%.1f", line->gflops);
+    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gflops / line->peak.gflops);
+    snprintf(cells[i++], TABLE_CELL, "%.2f", line->gigabytes);
+    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gigabytes / line->peak.gigabytes);
+    if (isnan(line->f16_ratio))
+        snprintf(cells[i++], TABLE_CELL, "-");
+    else
+        snprintf(cells[i++], TABLE_CELL, "%.2f", line->f16_ratio);
+    table_row(columns, cells);
+}
+
+static void show_object(struct json *json, const struct bench_line *line)
+{
+    const struct workload *workload = &line->workload;
+
+    json_begin_object(json, NULL);
+    json_string(json, "case", line->name);
+    json_whole(json, "rows", workload->s);
+    json_whole(json, "k", workload->k);
+    json_whole(json, "n", workload->n);
+    json_string(json, "dtype", options_choice_name(scenario_names, workload->dtype));
+    json_string(json, "scale",
+                workload->scale != SCALE_NONE ? options_choice_name(scale_names, workload->scale) : "none");
+    json_whole(json, "group_size", workload->group_size);
+    json_whole(json, "ranks", workload->ranks);
+    json_whole(json, "threads", workload->threads);
+    json_whole(json, "operators", workload->operators);
+    json_whole(json, "repeat", line->result.repeat);
+    json_number(json, "time_ms", line->result.seconds * 1e3);
+    json_number(json, "matmul_ms", line->result.matmul_seconds * 1e3);
+    json_number(json, "gflops", line->gflops);
+    json_number(json, "peak_gflops", line->peak.gflops);
+    json_number(json, "peak_share", line->gflops / line->peak.gflops);
+    json_number(json, "weight_bytes", data_weight_bytes(workload) * workload->ranks);
+    json_number(json, "weights_gbs", line->gigabytes);
+    json_number(json, "read_gbs", line->peak.gigabytes);
+    json_number(json, "read_share", line->gigabytes / line->peak.gigabytes);
+    json_number(json, "f16_ratio", line->f16_ratio);
+    json_bool(json, "bits_equal", line->result.bits_equal);
+    json_end_object(json);
+}
+
+void bench_report_line(struct bench_report *report, const struct bench_line *line)
+{
+    if (report->as_json)
+        show_object(&report->json, line);
+    else
+        show_row(line);
+}
+
+void bench_report_end(struct bench_report *report, bool ok)
+{
+    if (!report->as_json)
+        return;
+    json_end_array(&report->json);
+    json_bool(&report->json, "ok", ok);
+    json_end_object(&report->json);
+    putchar('\n');
+}

@@ -1,0 +1,84 @@
+/*
+ * operator.c - see operator.h. Here the data get their shapes: what lies as (n, k) or (n, groups) is seen transposed.
+ */
+#include "operator.h"
+
+#include "job.h"
+
+/* A (rows, columns) view of memory that lies so, or turned. */
+static mmarn_tensor matrix(void *data, int32_t dtype, int64_t rows, int64_t columns, bool turned)
+{
+    const int64_t shape[2] = {turned ? columns : rows, turned ? rows : columns};
+    const mmarn_tensor tensor = mmarn_tensor_make(data, dtype, 2, shape);
+    return turned ? mmarn_tensor_transpose(&tensor) : tensor;
+}
+
+static mmarn_tensor vector(void *data, int32_t dtype, int64_t size)
+{
+    return mmarn_tensor_make(data, dtype, 1, &size);
+}
+
+/* A view of the scales, or of the offsets. */
+static mmarn_tensor scales(const struct workload *workload, void *data)
+{
+    const int32_t dtype = scenario_of(workload->dtype)->scale;
+    if (workload->scale == SCALE_PER_GROUP)
+        return matrix(data, dtype, data_groups(workload), workload->n, workload->trans_x2);
+    return vector(data, dtype, data_scales(workload));
+}
+
+mmarn_status operator_create(const struct workload *workload, const struct data *data, mmarn_comm *comm, mmarn_op **op)
+{
+    const struct scenario *scenario = scenario_of(workload->dtype);
+    const mmarn_tensor x2 = matrix(data->x2, scenario->x2, workload->k, workload->n, workload->trans_x2);
+    const mmarn_tensor gamma = vector(data->gamma, scenario->out, workload->n);
+    const mmarn_tensor bias = vector(data->bias, scenario->bias, workload->n);
+    const mmarn_tensor scale = scales(workload, data->scale), offset = scales(workload, data->offset);
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+
+    config.x2 = &x2;
+    config.gamma = &gamma;
+    config.bias = workload->bias ? &bias : NULL;
+    config.epsilon = JOB_EPSILON;
+    config.numerics = workload->numerics;
+    if (scenario_is_int8(scenario))
+        config.dequant_scale = &scale;
+    else if (scenario_expands(scenario))
+        config.antiquant_scale = &scale;
+    config.antiquant_offset = workload->offset ? &offset : NULL;
+    config.antiquant_group_size = workload->group_size;
+    return mmarn_op_create(comm, &config, op);
+}
+
+mmarn_status operator_run(const struct workload *workload, const struct data *data, mmarn_op *op)
+{
+    const struct scenario *scenario = scenario_of(workload->dtype);
+    const int64_t in[3] = {workload->b, workload->s, workload->k}, out[3] = {workload->b, workload->s, workload->n};
+    const mmarn_tensor x1 = mmarn_tensor_make(data->x1, scenario->x1, 3, in);
+    const mmarn_tensor row_scale = vector(data->row_scale, MMARN_F32, workload->b * workload->s);
+    const mmarn_tensor residual = mmarn_tensor_make(data->residual, scenario->out, 3, out);
+    const mmarn_tensor y = mmarn_tensor_make(data->y, scenario->out, 3, out);
+    const mmarn_tensor norm_out = mmarn_tensor_make(data->norm_out, scenario->out, 3, out);
+
+    if (workload->per_token)
+        return mmarn_op_run_per_token(op, &x1, &row_scale, &residual, &y, &norm_out);
+    return mmarn_op_run(op, &x1, &residual, &y, &norm_out);
+}
+
+/* Some rows at a time into the same small buffer: the result is not meant to reach memory. */
+mmarn_status operator_matmul(const struct workload *workload, const struct data *data, mmarn_op *op)
+{
+    const int32_t dtype = scenario_of(workload->dtype)->x1;
+    const int64_t rows = workload->b * workload->s, chunk = data_chunk_rows(workload), k = workload->k;
+
+    for (int64_t row = 0; row < rows; row += chunk) {
+        const int64_t some = rows - row < chunk ? rows - row : chunk;
+        const mmarn_tensor x1 =
+            matrix((char *)data->x1 + scenario_bytes(dtype, (size_t)(row * k)), dtype, some, k, false);
+        const mmarn_tensor partial = matrix(data->partial, MMARN_F32, some, workload->n, false);
+        const mmarn_status status = mmarn_op_matmul(op, &x1, &partial);
+        if (status != MMARN_OK)
+            return status;
+    }
+    return MMARN_OK;
+}

@@ -1,0 +1,15 @@
+/*
+ * operator.h - the library's calls on one rank's data: an operator from its weights, a whole step, the matmul alone.
+ */
+#ifndef MMARN_CLI_OPERATOR_H
+#define MMARN_CLI_OPERATOR_H
+
+#include "data.h"
+
+mmarn_status operator_create(const struct workload *workload, const struct data *data, mmarn_comm *comm, mmarn_op **op);
+
+/* Both are timed. */
+typedef mmarn_status operator_step(const struct workload *workload, const struct data *data, mmarn_op *op);
+operator_step operator_run, operator_matmul;
+
+#endif

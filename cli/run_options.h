@@ -1,0 +1,14 @@
+/*
+ * run_options.h - what mmarn run was asked to do.
+ */
+#ifndef MMARN_CLI_RUN_OPTIONS_H
+#define MMARN_CLI_RUN_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "workload.h"
+
+/* Overwrites the defaults in *workload. OPTIONS_PROCEED, or the status to exit with. */
+int run_options_parse(int argc, char **argv, struct workload *workload, bool *as_json);
+
+#endif

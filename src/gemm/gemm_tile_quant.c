@@ -1,0 +1,122 @@
+/*
+ * gemm_tile_quant.c - a part of a tile whose weights are to be expanded to x1's type, piece by piece:
+ *   many rows   a piece is expanded once into scratch and is then an ordinary operand for all rows;
+ *   few rows    weights are expanded in registers right before they are multiplied, one group of rows of k at a time;
+ *               where the kernel declines a group's scales, that group is expanded into scratch like any other piece.
+ * Borrowed weights are first packed, as what comes after reads panels only.
+ */
+#include "gemm/gemm_tile.h"
+
+enum {
+    FEW_ROWS = 6,
+    /* Few rows: columns and rows of k of a piece. As many panels as the kernel walks side by side; but of row-major
+       weights long pieces of rows, which are read one after the other. */
+    FEW_N = 64,
+    FEW_N_KN = 1024,
+    FEW_K_KN = 128
+};
+
+_Static_assert(FEW_N_KN *FEW_K_KN <= GEMM_PIECE_N * GEMM_K_BLOCK, "a wide piece must fit scratch");
+
+/* Columns j .. j + n of rows p .. p + k of the part, in panels at b. */
+struct piece {
+    int p, k, j, n;
+    const void *b;
+    ptrdiff_t panel_stride;
+};
+
+static struct piece find_piece(const struct gemm_part *t, int p, int k, int j, int n)
+{
+    const struct gemm_weights *w = t->weights;
+    struct piece piece = {.p = p, .k = k, .j = j, .n = n};
+    if (w->layout == GEMM_PACKED) {
+        piece.b = (const char *)w->data + gemm_bytes(w->dtype, (t->col + j) * w->k + (t->k0 + p) * GEMM_NR);
+        piece.panel_stride = w->k * GEMM_NR;
+    } else {
+        /* Whole panels as far as the matrix goes: an odd end would split a byte. */
+        const int64_t whole = (n + GEMM_NR - 1) / GEMM_NR * GEMM_NR, left = w->n - t->col - j;
+        gemm_part_pack(t, p, k, j, (int)(whole < left ? whole : left));
+        piece.b = t->scratch->piece;
+        piece.panel_stride = (ptrdiff_t)k * GEMM_NR;
+    }
+    return piece;
+}
+
+/* The rows of k from row `from` of the piece to the end of their group or of the piece. */
+static struct quant_run next_run(const struct gemm_part *t, const struct piece *piece, int from)
+{
+    const struct gemm_weights *w = t->weights;
+    const int64_t row = t->k0 + piece->p + from, group = row / w->group;
+    const int64_t in_group = (group + 1) * w->group - row, values = group * w->scale_ld + t->col + piece->j;
+    return (struct quant_run){
+        .b = (const char *)piece->b + gemm_bytes(w->dtype, (int64_t)from * GEMM_NR),
+        .panel_stride = piece->panel_stride,
+        .scale = w->scale + values,
+        .offset = w->offset ? w->offset + values : NULL,
+        .n = piece->n,
+        .k = in_group < piece->k - from ? (int)in_group : piece->k - from,
+    };
+}
+
+/* Multiplies rows p .. p + k of the block with the first k expanded rows of the piece. */
+static void multiply_expanded(const struct gemm_part *t, const struct piece *piece, int p, int k)
+{
+    const struct gemm_block block = {
+        .a = (const float *)t->scratch->a + p,
+        .lda = t->lda,
+        .b = t->scratch->expanded,
+        .k_stride = GEMM_NR,
+        .panel_stride = (ptrdiff_t)piece->k * GEMM_NR,
+        .c = t->c + piece->j,
+        .ldc = t->ldc,
+        .m = t->m,
+        .n = piece->n,
+        .k = k,
+        .first = t->k0 + p == 0,
+    };
+    t->scratch->kernel->block[t->weights->x_dtype](&block);
+}
+
+static void multiply_many(const struct gemm_part *t, const struct piece *piece)
+{
+    const struct gemm_weights *w = t->weights;
+    quant_expand_fn *expand = t->scratch->quant->expand[w->dtype][w->x_dtype];
+    struct quant_run run;
+    for (int from = 0; from < piece->k; from += run.k) {
+        run = next_run(t, piece, from);
+        expand(&run, (char *)t->scratch->expanded + gemm_bytes(w->x_dtype, (int64_t)from * GEMM_NR),
+               (ptrdiff_t)piece->k * GEMM_NR);
+    }
+    multiply_expanded(t, piece, piece->p, piece->k);
+}
+
+static void multiply_few(const struct gemm_part *t, const struct piece *piece)
+{
+    const struct gemm_weights *w = t->weights;
+    const struct quant_kernel *quant = t->scratch->quant;
+    struct quant_block block = {.lda = t->lda, .c = t->c + piece->j, .ldc = t->ldc, .m = t->m};
+    for (int from = 0; from < piece->k; from += block.run.k) {
+        const int p = piece->p + from;
+        block.run = next_run(t, piece, from);
+        block.a = (const float *)t->scratch->a + p;
+        block.first = t->k0 + p == 0;
+        if (quant->block[w->dtype][w->x_dtype](&block))
+            continue;
+        quant->expand[w->dtype][w->x_dtype](&block.run, t->scratch->expanded, (ptrdiff_t)piece->k * GEMM_NR);
+        multiply_expanded(t, piece, p, block.run.k);
+    }
+}
+
+void gemm_part_quant(const struct gemm_part *t)
+{
+    const bool few = t->m <= FEW_ROWS, wide = few && t->weights->layout == GEMM_KN;
+    const int width = wide ? FEW_N_KN : few ? FEW_N : GEMM_PIECE_N, depth = wide ? FEW_K_KN : GEMM_K_BLOCK;
+    for (int j = 0; j < t->n; j += width)
+        for (int p = 0; p < t->k; p += depth) {
+            struct piece piece = find_piece(t, p, gemm_smaller(depth, t->k - p), j, gemm_smaller(width, t->n - j));
+            if (few)
+                multiply_few(t, &piece);
+            else
+                multiply_many(t, &piece);
+        }
+}

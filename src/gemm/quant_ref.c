@@ -1,0 +1,105 @@
+/*
+ * quant_ref.c - the definition of the kernels for integer weights: plain C, one weight at a time over the plain
+ * conversions.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/convert.h"
+#include "gemm/quant.h"
+
+/* Unsigned, so that sums wrap. */
+static void i8_block(const struct quant_i8_block *g)
+{
+    for (int i = 0; i < g->m; i++)
+        for (int j = 0; j < g->n; j++) {
+            const int8_t *b = g->b + j / GEMM_NR * g->panel_stride + j % GEMM_NR;
+            int32_t *c = g->c + i * g->ldc + j;
+            uint32_t sum = g->first ? 0 : (uint32_t)*c;
+            for (int p = 0; p < g->k; p++)
+                sum += (uint32_t)(g->a[i * g->lda + p] * b[p * g->k_stride]);
+            *c = (int32_t)sum;
+        }
+}
+
+/* The weight of row p and column j of a panel. */
+static int weight(int32_t dtype, const int8_t *panel, int p, int j)
+{
+    if (dtype == MMARN_I8)
+        return panel[p * GEMM_NR + j];
+    unsigned both = (uint8_t)panel[p * (GEMM_NR / 2) + j % (GEMM_NR / 2)];
+    unsigned nibble = j < GEMM_NR / 2 ? both & 15 : both >> 4;
+    return (int)(nibble ^ 8) - 8;
+}
+
+static float round_to(int32_t dtype, float value)
+{
+    const struct convert_kernel *convert = convert_kernels[0];
+    float narrow;
+    convert->from_f32[dtype](&value, &narrow, 1);
+    convert->to_f32[dtype](&narrow, &value, 1);
+    return value;
+}
+
+/* w of row p and column j of a run, as fp32. */
+static float expanded(int32_t dtype, int32_t x_dtype, const struct quant_run *run, int p, int j)
+{
+    const int8_t *panel = (const int8_t *)run->b + gemm_bytes(dtype, j / GEMM_NR * run->panel_stride);
+    float w = (float)weight(dtype, panel, p, j % GEMM_NR);
+    if (run->offset) {
+        w += run->offset[j];
+        if (x_dtype == MMARN_F16)
+            w = round_to(MMARN_F16, w);
+    }
+    return round_to(x_dtype, w * run->scale[j]);
+}
+
+static void expand(int32_t dtype, int32_t x_dtype, const struct quant_run *run, void *dst, ptrdiff_t panel_stride)
+{
+    for (int j = 0; j < run->n; j++)
+        for (int p = 0; p < run->k; p++) {
+            float w = expanded(dtype, x_dtype, run, p, j);
+            ptrdiff_t at = j / GEMM_NR * panel_stride + p * GEMM_NR + j % GEMM_NR;
+            convert_kernels[0]->from_f32[x_dtype](&w, (char *)dst + at * (ptrdiff_t)dtype_size(x_dtype), 1);
+        }
+}
+
+static bool block(int32_t dtype, int32_t x_dtype, const struct quant_block *g)
+{
+    for (int j = 0; j < g->run.n; j++) {
+        for (int i = 0; i < g->m && g->first; i++)
+            g->c[i * g->ldc + j] = 0;
+        for (int p = 0; p < g->run.k; p++) {
+            const float w = expanded(dtype, x_dtype, &g->run, p, j);
+            for (int i = 0; i < g->m; i++)
+                g->c[i * g->ldc + j] = fmaf(g->a[i * g->lda + p], w, g->c[i * g->ldc + j]);
+        }
+    }
+    return true;
+}
+
+/* clang-format off */
+#define PAIRS(X)                                  \
+    X(I8, F16) X(I8, BF16) X(I8, F32)             \
+    X(I4, F16) X(I4, BF16) X(I4, F32)
+/* clang-format on */
+#define DEFINE(type, x_type)                                                                                           \
+    static void expand_##type##_##x_type(const struct quant_run *run, void *dst, ptrdiff_t panel_stride)               \
+    {                                                                                                                  \
+        expand(MMARN_##type, MMARN_##x_type, run, dst, panel_stride);                                                  \
+    }                                                                                                                  \
+    static bool block_##type##_##x_type(const struct quant_block *g)                                                   \
+    {                                                                                                                  \
+        return block(MMARN_##type, MMARN_##x_type, g);                                                                 \
+    }
+PAIRS(DEFINE)
+#define EXPAND(type, x_type) [MMARN_##type][MMARN_##x_type] = expand_##type##_##x_type,
+#define BLOCK(type, x_type)  [MMARN_##type][MMARN_##x_type] = block_##type##_##x_type,
+
+const struct quant_kernel quant_ref = {
+    .name = "ref",
+    .needs = 0,
+    .i8_block = i8_block,
+    .expand = {PAIRS(EXPAND)},
+    .block = {PAIRS(BLOCK)},
+};

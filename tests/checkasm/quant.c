@@ -1,0 +1,262 @@
+/*
+ * quant.c - the kernels for integer weights: int8 x int8 blocks against sums in 64 bits, expansion and the blocks that
+ * expand as they go against data_expand and a triple loop, int4 packing nibble by nibble. All sizes up to a few panels,
+ * odd depths, gaps between panels, extremes, between guard pages.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "checkasm.h"
+#include "gemm/quant.h"
+
+enum { MOST_M = 13, MOST_N = 70, MOST_K = 40 };
+enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE, SLOT_OFFSET };
+
+static enum data random_kind(void)
+{
+    return (enum data)random_int(0, DATA_KINDS - 1);
+}
+
+static int panels_of(int n)
+{
+    return (n + GEMM_NR - 1) / GEMM_NR;
+}
+
+/* -------------------------------------------------------------------------------------------------- int8 x int8 */
+
+/* Strides of B: packed with or without gaps, or row-major with rows of odd length. */
+static size_t choose_b(struct quant_i8_block *g)
+{
+    const int panels = panels_of(g->n);
+    g->k_stride = GEMM_NR + (random_bits() & 1 ? random_int(0, 5) : 0);
+    g->panel_stride = g->k * g->k_stride + (random_bits() & 1 ? random_int(0, 9) : 0);
+    if (random_bits() & 1) {
+        g->panel_stride = GEMM_NR;
+        g->k_stride = panels * GEMM_NR + random_int(0, 9);
+    }
+    return (size_t)((panels - 1) * g->panel_stride + (g->k - 1) * g->k_stride + GEMM_NR);
+}
+
+static bool compare_i8(const struct quant_i8_block *g, const int32_t *before)
+{
+    for (int i = 0; i < g->m; i++) {
+        for (int j = 0; j < g->n; j++) {
+            int64_t sum = g->first ? 0 : before[i * g->ldc + j];
+            for (int p = 0; p < g->k; p++)
+                sum +=
+                    (int64_t)g->a[i * g->lda + p] * g->b[j / GEMM_NR * g->panel_stride + j % GEMM_NR + p * g->k_stride];
+            if ((uint32_t)sum != (uint32_t)g->c[i * g->ldc + j])
+                return false;
+        }
+        if (i + 1 < g->m && !guard_filled(g->c + i * g->ldc + g->n, (size_t)(g->ldc - g->n) * sizeof(int32_t)))
+            return false;
+    }
+    return guard_intact(SLOT_C);
+}
+
+static void test_i8_block(const struct quant_kernel *kernel, int m, int n, int k)
+{
+    const enum data kind_a = random_kind(), kind_b = random_kind();
+    struct quant_i8_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
+    const size_t b_count = choose_b(&g);
+    g.lda = k + random_int(0, 3);
+    g.ldc = n + random_int(0, 3);
+    const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
+    int16_t *a = guard_place(SLOT_A, a_count * sizeof *a, random_bits() & 1);
+    int8_t *b = guard_place(SLOT_B, b_count, random_bits() & 1);
+    int8_t *narrow = malloc(a_count);
+    int32_t *before = malloc(c_count * sizeof *before);
+    g.c = guard_place(SLOT_C, c_count * sizeof *g.c, random_bits() & 1);
+    data_fill_int(kind_a, MMARN_I8, narrow, a_count);
+    data_fill_int(kind_b, MMARN_I8, b, b_count);
+    for (size_t i = 0; i < a_count; i++)
+        a[i] = narrow[i];
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++)
+            g.c[i * g.ldc + j] = (int32_t)random_bits();
+    memcpy(before, g.c, c_count * sizeof *before);
+    g.a = a;
+    g.b = b;
+    kernel->i8_block(&g);
+    check(compare_i8(&g, before),
+          "quant %s: i8 block m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, data %d and %d",
+          kernel->name, m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, (int)kind_a, (int)kind_b);
+    free(before);
+    free(narrow);
+}
+
+/* --------------------------------------------------------------------------------------- weights to be expanded */
+
+/* Panels, scales and offsets of a run. Anything may be in columns beyond n. */
+static void make_run(struct quant_run *run, int32_t dtype, int32_t x_dtype, enum data kind, int k, int n)
+{
+    const int panels = panels_of(n), columns = panels * GEMM_NR;
+    const bool has_offset = random_bits() & 1;
+    const ptrdiff_t stride = k * GEMM_NR + random_int(0, 4) * 2;
+    const size_t count = (size_t)((panels - 1) * stride + k * GEMM_NR);
+    void *b = guard_place(SLOT_B, (size_t)gemm_bytes(dtype, (int64_t)count), random_bits() & 1);
+    float *scale = guard_place(SLOT_SCALE, (size_t)columns * sizeof *scale, random_bits() & 1);
+    float *offset = guard_place(SLOT_OFFSET, (size_t)columns * sizeof *offset, random_bits() & 1);
+    data_fill_int(random_bits() & 3 ? DATA_ORDINARY : random_kind(), dtype, b, count);
+    /* Beyond the ordinary: the scales, the offsets, or both. */
+    const int beyond = random_int(1, 3);
+    data_fill_scales(beyond & 1 ? kind : DATA_ORDINARY, x_dtype, scale, (size_t)columns);
+    data_fill_offsets(beyond & 2 ? kind : DATA_ORDINARY, x_dtype, offset, (size_t)columns);
+    *run = (struct quant_run){
+        .b = b, .panel_stride = stride, .scale = scale, .offset = has_offset ? offset : NULL, .n = n, .k = k};
+}
+
+/* A panel's row of int4 holds columns 0 .. 7 in lower halves of bytes, 8 .. 15 in upper ones. */
+static float expected_w(const struct quant_run *run, int32_t dtype, int32_t x_dtype, int p, int j)
+{
+    const int column = j % GEMM_NR, half = GEMM_NR / 2;
+    const int place = dtype == MMARN_I8 ? column : column % half * 2 + column / half;
+    const ptrdiff_t at = j / GEMM_NR * run->panel_stride + (ptrdiff_t)p * GEMM_NR + place;
+    return data_expand(x_dtype, data_get_int(dtype, run->b, (size_t)at), run->offset ? &run->offset[j] : NULL,
+                       run->scale[j]);
+}
+
+static void test_expand(const struct quant_kernel *kernel, int32_t dtype, int32_t x_dtype, int k, int n)
+{
+    const enum data kind = random_kind();
+    const int panels = panels_of(n), gap = random_int(0, 5);
+    const ptrdiff_t stride = k * GEMM_NR + gap;
+    const size_t size = dtype_size(x_dtype);
+    struct quant_run run;
+    make_run(&run, dtype, x_dtype, kind, k, n);
+    char *dst = guard_place(SLOT_C, (size_t)((panels - 1) * stride + k * GEMM_NR) * size, random_bits() & 1);
+    kernel->expand[dtype][x_dtype](&run, dst, stride);
+    bool same = guard_intact(SLOT_C);
+    for (int panel = 0; panel + 1 < panels; panel++)
+        same = same && guard_filled(dst + (size_t)(panel * stride + k * GEMM_NR) * size, (size_t)gap * size);
+    for (int j = 0; j < n; j++)
+        for (int p = 0; p < k; p++) {
+            float w = expected_w(&run, dtype, x_dtype, p, j), narrow[1];
+            data_set(x_dtype, narrow, 0, w);
+            same =
+                same && data_same(x_dtype, narrow, 0, dst, (size_t)(j / GEMM_NR * stride + p * GEMM_NR + j % GEMM_NR));
+        }
+    check(same, "quant %s: expand %s to %s, k %d n %d, offset %d, data %d", kernel->name, dtype_name(dtype),
+          dtype_name(x_dtype), k, n, run.offset != NULL, (int)kind);
+}
+
+static bool compare_block(const struct quant_block *g, int32_t dtype, int32_t x_dtype, const float *before, bool done)
+{
+    for (int i = 0; i < g->m; i++) {
+        for (int j = 0; j < g->run.n; j++) {
+            float sum = g->first && done ? 0.0F : before[i * g->ldc + j];
+            for (int p = 0; p < g->run.k && done; p++)
+                sum = fmaf(g->a[i * g->lda + p], expected_w(&g->run, dtype, x_dtype, p, j), sum);
+            if (!data_same(MMARN_F32, &sum, 0, g->c, (size_t)(i * g->ldc + j)))
+                return false;
+        }
+        if (i + 1 < g->m && !guard_filled(g->c + i * g->ldc + g->run.n, (size_t)(g->ldc - g->run.n) * sizeof(float)))
+            return false;
+    }
+    return guard_intact(SLOT_C);
+}
+
+static void test_block(const struct quant_kernel *kernel, int32_t dtype, int32_t x_dtype, int m, int n, int k)
+{
+    /* Declined scales are no test of the arithmetic: ordinary ones are the most frequent. */
+    const enum data kind = random_bits() & 1 ? DATA_ORDINARY : random_kind(), kind_a = random_kind();
+    struct quant_block g = {.m = m, .lda = k + random_int(0, 3), .ldc = n + random_int(0, 3)};
+    const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
+    make_run(&g.run, dtype, x_dtype, kind, k, n);
+    g.first = random_bits() & 1;
+    float *a = guard_place(SLOT_A, a_count * sizeof *a, random_bits() & 1), *before = malloc(c_count * sizeof *before);
+    g.c = guard_place(SLOT_C, c_count * sizeof *g.c, random_bits() & 1);
+    for (size_t i = 0; i < a_count; i++) {
+        float number[1];
+        data_fill(kind_a, x_dtype, number, 1);
+        a[i] = data_get(x_dtype, number, 0);
+    }
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            data_fill(kind_a, MMARN_F32, &g.c[i * g.ldc + j], 1);
+            if (x_dtype == MMARN_F16)
+                g.c[i * g.ldc + j] += 0.0F; /* turns -0 into 0 */
+        }
+    memcpy(before, g.c, c_count * sizeof *before);
+    g.a = a;
+    const bool done = kernel->block[dtype][x_dtype](&g);
+    check(done || (kind != DATA_ORDINARY && kernel != quant_kernels[0]),
+          "quant %s: block %s %s declines ordinary scales", kernel->name, dtype_name(dtype), dtype_name(x_dtype));
+    check(compare_block(&g, dtype, x_dtype, before, done),
+          "quant %s: block %s %s m %d n %d k %d, strides %td, a %td, c %td, first %d, offset %d, data %d and %d",
+          kernel->name, dtype_name(dtype), dtype_name(x_dtype), m, n, k, g.run.panel_stride, g.lda, g.ldc, g.first,
+          g.run.offset != NULL, (int)kind, (int)kind_a);
+    free(before);
+}
+
+/* ------------------------------------------------------------------------------------------------- int4 packing */
+
+static void test_pack4(const struct gemm_kernel *kernel, bool nk, int k, int n)
+{
+    k += nk && k % 2;
+    n += !nk && n % 2;
+    const int length = nk ? k : n, ld = length + random_int(0, 4) * 2, half = GEMM_NR / 2;
+    const size_t count = (size_t)(nk ? n - 1 : k - 1) * (size_t)ld + (size_t)length;
+    void *src = guard_place(SLOT_A, count / 2, random_bits() & 1);
+    void *dst = guard_place(SLOT_C, (size_t)(panels_of(n) * half) * (size_t)k, random_bits() & 1);
+    data_fill_int(DATA_ORDINARY, MMARN_I4, src, count);
+    (nk ? kernel->pack_nk : kernel->pack_kn)[MMARN_I4](src, ld, k, n, dst);
+    bool same = guard_intact(SLOT_C);
+    for (int j = 0; j < panels_of(n) * GEMM_NR; j++)
+        for (int p = 0; p < k; p++) {
+            int column = j % GEMM_NR, at = nk ? j * ld + p : p * ld + j;
+            int place = (j / GEMM_NR * k + p) * GEMM_NR + column % half * 2 + column / half;
+            int expected = j < n ? data_get_int(MMARN_I4, src, (size_t)at) : 0;
+            same = same && data_get_int(MMARN_I4, dst, (size_t)place) == expected;
+        }
+    check(same, "gemm %s: pack_%s i4 k %d n %d ld %d", kernel->name, nk ? "nk" : "kn", k, n, ld);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- all */
+
+static void test_sizes(const struct quant_kernel *kernel)
+{
+    for (int m = 1; m <= MOST_M; m++)
+        for (int other = 1; other <= MOST_N; other++) {
+            test_i8_block(kernel, m, other, random_int(1, MOST_K));
+            test_i8_block(kernel, m, random_int(1, MOST_N), other);
+        }
+    for (int n = 1; n <= MOST_N; n++)
+        for (int k = 1; k <= MOST_K; k++)
+            test_i8_block(kernel, random_int(1, MOST_M), n, k);
+    /* Sums beyond 2^31: 2^14 * 2^17 of them. */
+    test_i8_block(kernel, 1, 16, (1 << 17) + 3);
+}
+
+static void test_expanded(const struct quant_kernel *kernel, int32_t dtype, int32_t x_dtype)
+{
+    for (int m = 1; m <= MOST_M; m++)
+        for (int n = 1; n <= MOST_N; n++)
+            test_block(kernel, dtype, x_dtype, m, n, random_int(1, MOST_K));
+    for (int n = 1; n <= MOST_N; n++)
+        for (int k = 1; k <= MOST_K; k++)
+            test_expand(kernel, dtype, x_dtype, k, n);
+    test_block(kernel, dtype, x_dtype, 3, 150, 501);
+    test_expand(kernel, dtype, x_dtype, 501, 150);
+}
+
+void test_quant(void)
+{
+    for (int i = 0; quant_kernels[i]; i++) {
+        if (quant_kernels[i]->needs & ~cpu_features())
+            continue;
+        test_sizes(quant_kernels[i]);
+        for (int32_t x_dtype = MMARN_F16; x_dtype <= MMARN_F32; x_dtype++) {
+            test_expanded(quant_kernels[i], MMARN_I8, x_dtype);
+            test_expanded(quant_kernels[i], MMARN_I4, x_dtype);
+        }
+    }
+    for (int i = 0; gemm_kernels[i]; i++)
+        for (int n = 1; n <= MOST_N && !(gemm_kernels[i]->needs & ~cpu_features()); n++)
+            for (int k = 1; k <= MOST_N; k++) {
+                test_pack4(gemm_kernels[i], false, k, n);
+                test_pack4(gemm_kernels[i], true, k, n);
+            }
+}

@@ -1,0 +1,39 @@
+/*
+ * quant_case.h - one case of a quantised scenario: random inputs for every rank, what must come out to the bit
+ * (reference/quantised.h and reference/exact.h), and one rank's run against it.
+ */
+#ifndef MMARN_TESTS_QUANT_CASE_H
+#define MMARN_TESTS_QUANT_CASE_H
+
+#include "group.h"
+
+/* Data besides the usual: sums at the ends of their range; scales of all sizes, infinities and NaNs. */
+enum quant_data { QUANT_NORMAL, QUANT_EXTREME, QUANT_HOSTILE };
+enum quant_scale { QUANT_PER_TENSOR, QUANT_PER_CHANNEL, QUANT_PER_GROUP };
+enum quant_call { QUANT_PACKED, QUANT_BORROWED, QUANT_ONCE };
+
+struct quant_case {
+    int32_t x_dtype, x2_dtype; /* i8 and i8; or a float type and i8 or i4 */
+    int32_t out_dtype;
+    int32_t scale_dtype; /* int8 x int8: of dequant_scale */
+    int32_t numerics;
+    int64_t rows, k, n, group;
+    enum quant_scale scale;
+    enum quant_call call;
+    enum quant_data data;
+    bool offset, bias, trans_x2, per_token, strided_scale;
+    int threads;
+};
+
+struct quant_data_set;
+
+/* Inputs of all ranks and the expected mm_out; made before ranks start, then only read. */
+struct quant_data_set *quant_data_make(const struct quant_case *shape, int world_size, uint64_t stream);
+void quant_data_free(struct quant_data_set *set);
+
+/* Runs the case on this rank and compares every bit of both outputs (of NaNs, that they are NaNs). */
+bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quant_data_set *set);
+
+void quant_case_text(const struct quant_case *shape, char *text, size_t size);
+
+#endif

@@ -9,11 +9,6 @@ static const struct {
     [MMARN_I4] = {"i4", 4},    [MMARN_I32] = {"i32", 32},   [MMARN_I64] = {"i64", 64}, [MMARN_U64] = {"u64", 64},
 };
 
-bool dtype_valid(int32_t dtype)
-{
-    return dtype > 0 && dtype < DTYPE_COUNT;
-}
-
 bool dtype_is_float(int32_t dtype)
 {
     return dtype == MMARN_F16 || dtype == MMARN_BF16 || dtype == MMARN_F32;

@@ -13,8 +13,6 @@
 /* Codes run from 1 to DTYPE_COUNT - 1, so that tables can be indexed by them. */
 enum { DTYPE_COUNT = 9 };
 
-bool dtype_valid(int32_t dtype);
-
 /* f16, bf16 or f32. */
 bool dtype_is_float(int32_t dtype);
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""check_text.py - links in Markdown pages lead somewhere, and no file names a folder of somebody's own machine.
+"""check_text.py - links in Markdown pages lead somewhere, code shown in them is code that is tested, and no file names
+a folder of somebody's own machine.
 
 A relative link must name a file or folder of the project, and its fragment a heading of that page. Links with a scheme
-are not followed.
+are not followed. A code block behind `<!-- from FILE -->` must consist of lines of that file, in its order; white space
+and comments at the end of a line do not count.
 """
 
 import re
@@ -15,6 +17,8 @@ from project_files import argument_parser, project_files, report
 MACHINE_PATH = re.compile(r"(?<![\w.$}~<>-])/(?:work|root|home/\w+|Users/\w+)/")
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\s*\[[^\]]+\]:\s*(\S+)", flags=re.MULTILINE)
 CODE = re.compile(r"^(```|~~~).*?^\1[^\n]*$|`[^`\n]*`", flags=re.MULTILINE | re.DOTALL)
+
+EXCERPT = re.compile(r"^<!-- from (\S+) -->\n```\w*\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
 
 def blank(found):
@@ -49,6 +53,20 @@ def check_link(root, name, link):
     return None
 
 
+def bare(line):
+    return re.sub(r"\s*/\*.*?\*/\s*$", "", line).strip()
+
+
+def check_excerpts(root, name, text):
+    for found in EXCERPT.finditer(text):
+        source = root / found.group(1)
+        lines = iter([bare(line) for line in source.read_text().splitlines()] if source.exists() else [])
+        for line in found.group(2).splitlines():
+            if bare(line) and bare(line) not in lines:
+                yield f"{name}: not in {found.group(1)}, or not in this order: {bare(line)}"
+                break
+
+
 def check_file(root, name):
     try:
         text = (root / name).read_text()
@@ -59,6 +77,7 @@ def check_file(root, name):
         if found:
             yield f"{name}:{number}: a path of one machine: {found.group()}"
     if name.endswith(".md"):
+        yield from check_excerpts(root, name, text)
         plain = CODE.sub(blank, text)
         for found in LINK.finditer(plain):
             link = found.group(1) or found.group(2)
@@ -71,7 +90,7 @@ def main():
     root = argument_parser(__doc__).parse_args().root
     names = project_files(root)
     problems = [problem for name in names for problem in check_file(root, name)]
-    return report(problems, f"{len(names)} files, every link leads somewhere")
+    return report(problems, f"{len(names)} files, every link leads somewhere, every excerpt is there")
 
 
 if __name__ == "__main__":

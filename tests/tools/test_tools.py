@@ -162,6 +162,14 @@ class Text(Tree):
                    "docs/b.md:4: link ../../elsewhere.md: leaves", "docs/b.md:5: link #tittle: no such heading",
                    "docs/b.md:6: link ../gone: no such file")
 
+    def test_excerpts(self):
+        self.write("x.c", "a();\nb(); /* why */\nc();\n")
+        self.write("good.md", "<!-- from x.c -->\n```c\na();\n\n    c();   /* other words */\n```\n")
+        self.passes("check_text.py")
+        self.write("order.md", "<!-- from x.c -->\n```c\nc();\na();\n```\n")
+        self.write("gone.md", "<!-- from y.c -->\n```c\na();\n```\n")
+        self.fails("check_text.py", "order.md: not in x.c, or not in this order: a();", "gone.md: not in y.c")
+
     def test_machine_paths(self):
         # Put together here, so that this file passes the check itself.
         self.write("a.sh", "\ncd " + "/".join(["", "work", "main"]) + "\n")

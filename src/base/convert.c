@@ -1,9 +1,7 @@
 /* convert.c - the list of conversion kernels, and the choice among them. */
 #include "base/convert.h"
 
-#include <stdatomic.h>
-
-#include "base/cpu.h"
+#include "base/choice.h"
 
 #define KERNEL(name) extern const struct convert_kernel convert_##name;
 #include "base/convert_kernels.inc"
@@ -17,16 +15,7 @@ const struct convert_kernel *const convert_kernels[] = {
 
 const struct convert_kernel *convert_kernel_best(void)
 {
-    static _Atomic(const struct convert_kernel *) chosen;
-    /* Relaxed is enough: the tables are constants, and every thread that finds no choice yet makes the same one. */
-    const struct convert_kernel *best = atomic_load_explicit(&chosen, memory_order_relaxed);
-    if (best)
-        return best;
-    for (int i = 0; convert_kernels[i]; i++)
-        if ((convert_kernels[i]->needs & ~cpu_features()) == 0)
-            best = convert_kernels[i];
-    atomic_store_explicit(&chosen, best, memory_order_relaxed);
-    return best;
+    CHOOSE_KERNEL(convert_kernel, convert_kernels);
 }
 
 void convert_to_f32(int32_t dtype, const void *src, float *dst, size_t count)

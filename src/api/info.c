@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "coll/coll.h"
 #include "gemm/gemm.h"
+#include "gemm/quant.h"
 #include "norm/norm.h"
 
 const char *mmarn_status_string(mmarn_status status)
@@ -52,8 +53,8 @@ size_t mmarn_describe(char *buffer, size_t size)
         at += (size_t)snprintf(transports + at, sizeof transports - at, i ? " %s" : "%s", coll_transports[i]->name);
     int length = snprintf(buffer, size,
                           "version: %s\ncpu features: %s\ncpu features used: %s\ncpu level: %s\n"
-                          "gemm kernel: %s\nnorm kernel: %s\nconvert kernel: %s\ntransports: %s\n",
+                          "gemm kernel: %s\nquant kernel: %s\nnorm kernel: %s\nconvert kernel: %s\ntransports: %s\n",
                           mmarn_version(), present, used, cpu_level(), gemm_kernel_best()->name,
-                          norm_kernel_best()->name, convert_kernel_best()->name, transports);
+                          quant_kernel_best()->name, norm_kernel_best()->name, convert_kernel_best()->name, transports);
     return (size_t)length;
 }

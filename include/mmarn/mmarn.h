@@ -138,9 +138,16 @@ typedef struct mmarn_comm_config {
     int32_t world_size;    /* 1 .. MMARN_MAX_RANKS */
     int32_t threads;       /* of this rank; 0: this rank's share of the processors, at most OpenMP's own limit */
     int32_t timeout_ms;    /* of joining and of every later wait; 0: 300 000; negative: none */
+    /*
+     * NULL, or asked every 1 to 20 ms while this rank waits for others, in joining and in calls, by any thread of the
+     * call, maybe by several at once. Nonzero gives the wait up: the group is aborted, as by mmarn_comm_abort. Must not
+     * call the library. For runtimes that have signals of their own to look at, as Python has.
+     */
+    int32_t (*interrupted)(void *ctx);
+    void *interrupted_ctx;
 } mmarn_comm_config;
 
-#define MMARN_COMM_CONFIG_INIT {sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 0, 0}
+#define MMARN_COMM_CONFIG_INIT {sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 0, 0, NULL, NULL}
 
 /*
  * Joins a group. Collective over the ranks that hold the same id. A group of one needs no id (NULL).

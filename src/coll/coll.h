@@ -37,11 +37,23 @@ struct coll_call {
     enum coll_algorithm algorithm;
 };
 
+/* Asked every 1 to 20 ms while a rank waits, by any of its threads: nonzero gives the wait up. ask may be NULL. */
+struct coll_interrupt {
+    int32_t (*ask)(void *ctx);
+    void *ctx;
+};
+
+static inline bool coll_interrupted(const struct coll_interrupt *interrupt)
+{
+    return interrupt->ask && interrupt->ask(interrupt->ctx);
+}
+
 struct coll_options {
     const mmarn_id *id; /* NULL for the self transport only */
     int rank, world_size;
     int threads;    /* most threads this rank will use in a call */
     int timeout_ms; /* of every wait; negative: none */
+    struct coll_interrupt interrupt;
 };
 
 struct coll_transport;
@@ -52,6 +64,7 @@ struct coll {
     int rank, world_size;
     int max_threads; /* the largest `threads` of any rank: the same number on all of them */
     int timeout_ms;
+    struct coll_interrupt interrupt;
     bool oversubscribed; /* all ranks' threads outnumber the processors they may use: the same on all ranks */
 };
 

@@ -65,6 +65,11 @@ mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, cons
     return status;
 }
 
+mmarn_status shm_interrupted(const struct coll_options *options)
+{
+    return error_set(MMARN_ERR_ABORTED, "rank %d was interrupted while the group was being formed", options->rank);
+}
+
 /* Connects to rank 0, which may not have come yet. -1: sentence recorded, *status set. */
 static int find_host(const struct coll_options *options, int64_t deadline, mmarn_status *status)
 {
@@ -80,6 +85,10 @@ static int find_host(const struct coll_options *options, int64_t deadline, mmarn
         }
         if (errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR) {
             *status = error_errno("rank %d could not connect to rank 0", options->rank);
+            return -1;
+        }
+        if (coll_interrupted(&options->interrupt)) {
+            *status = shm_interrupted(options);
             return -1;
         }
         if (sync_now() >= deadline) {
@@ -140,7 +149,8 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
     shm->coll = (struct coll){.transport = &coll_transport_shm,
                               .rank = options->rank,
                               .world_size = options->world_size,
-                              .timeout_ms = options->timeout_ms};
+                              .timeout_ms = options->timeout_ms,
+                              .interrupt = options->interrupt};
     for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
         shm->peers[rank].lifeline = -1;
     int ends[2] = {-1, -1};

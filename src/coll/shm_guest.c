@@ -62,8 +62,9 @@ static mmarn_status attend(struct guest *guest)
 {
     while (!guest->go) {
         struct pollfd link = {.fd = guest->link, .events = POLLIN};
-        if (!shm_poll(&link, 1, guest->joining->deadline))
-            return shm_missing(guest->options, guest->joined);
+        int ready = shm_poll(&link, 1, guest->joining->deadline, &guest->options->interrupt);
+        if (ready <= 0)
+            return ready ? shm_interrupted(guest->options) : shm_missing(guest->options, guest->joined);
         struct shm_message message;
         int descriptors[SHM_DESCRIPTORS];
         enum shm_receipt receipt = shm_receive(guest->link, &message, descriptors);

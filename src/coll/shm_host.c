@@ -175,7 +175,7 @@ static int poll_guests(struct host *host, struct pollfd polls[GUESTS + 1])
     for (int i = 0; i < host->count; i++)
         polls[i] = (struct pollfd){.fd = host->guests[i].link, .events = POLLIN};
     polls[host->count] = (struct pollfd){.fd = host->listener, .events = POLLIN};
-    return shm_poll(polls, host->count + 1, host->until);
+    return shm_poll(polls, host->count + 1, host->until, &host->options->interrupt);
 }
 
 static mmarn_status gather(struct host *host)
@@ -184,9 +184,10 @@ static mmarn_status gather(struct host *host)
     uint64_t all = all_ranks(host);
     while (((host->status ? host->answered : host->joined) & all) != all) {
         int known = host->count;
-        if (!poll_guests(host, polls)) {
+        int ready = poll_guests(host, polls);
+        if (ready <= 0) {
             if (!host->status)
-                fail(host, shm_missing(host->options, host->joined));
+                fail(host, ready ? shm_interrupted(host->options) : shm_missing(host->options, host->joined));
             break;
         }
         for (int i = known - 1; i >= 0; i--)
@@ -222,7 +223,10 @@ static mmarn_status await_confirmations(struct host *host)
         struct guest *guest = &host->guests[at];
         while (!guest->confirmed) {
             struct pollfd link = {.fd = guest->link, .events = POLLIN};
-            if (!shm_poll(&link, 1, host->until))
+            int ready = shm_poll(&link, 1, host->until, &host->options->interrupt);
+            if (ready < 0)
+                return shm_interrupted(host->options);
+            if (!ready)
                 return error_set(MMARN_ERR_TIMEOUT, "rank %d came but did not answer within %d ms", guest->rank,
                                  host->options->timeout_ms);
             mmarn_status status = confirm(guest);

@@ -72,8 +72,8 @@ enum shm_receipt { SHM_NOTHING, SHM_RECEIVED, SHM_GARBAGE, SHM_CLOSED };
 /* descriptors are -1 where none came; the caller closes them. */
 enum shm_receipt shm_receive(int link, struct shm_message *message, int descriptors[SHM_DESCRIPTORS]);
 
-/* poll() until the deadline; 0 when it has passed. */
-int shm_poll(struct pollfd *polls, int count, int64_t deadline);
+/* poll() until the deadline; 0 when it has passed, negative when the interrupt has ended it. */
+int shm_poll(struct pollfd *polls, int count, int64_t deadline, const struct coll_interrupt *interrupt);
 void shm_close(int *descriptor);
 void shm_close_all(int descriptors[SHM_DESCRIPTORS]);
 
@@ -82,5 +82,7 @@ mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, cons
                        int descriptors[SHM_DESCRIPTORS]);
 /* Records that the ranks not in `joined` did not come in time. */
 mmarn_status shm_missing(const struct coll_options *options, uint64_t joined);
+/* Records that this rank was interrupted. */
+mmarn_status shm_interrupted(const struct coll_options *options);
 
 #endif

@@ -16,7 +16,7 @@
 #define VERSION_TEXT2(major, minor, patch) #major "." #minor "." #patch
 #define VERSION_TEXT(major, minor, patch)  VERSION_TEXT2(major, minor, patch)
 
-enum { BACKLOG = 256, NANOSECONDS_PER_MS = 1000000, POLL_MS_MOST = 1000 };
+enum { BACKLOG = 256, NANOSECONDS_PER_MS = 1000000, POLL_MS_MOST = 20 };
 
 struct shm_message shm_message_make(enum shm_kind kind, const struct coll_options *options)
 {
@@ -178,7 +178,7 @@ enum shm_receipt shm_receive(int link, struct shm_message *message, int descript
     return got ? SHM_GARBAGE : SHM_CLOSED;
 }
 
-int shm_poll(struct pollfd *polls, int count, int64_t deadline)
+int shm_poll(struct pollfd *polls, int count, int64_t deadline, const struct coll_interrupt *interrupt)
 {
     for (;;) {
         int64_t rest = deadline - sync_now();
@@ -188,6 +188,8 @@ int shm_poll(struct pollfd *polls, int count, int64_t deadline)
             return ready;
         if (ready < 0 && errno != EINTR)
             return 0;
+        if (coll_interrupted(interrupt))
+            return -1;
     }
 }
 

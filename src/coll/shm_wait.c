@@ -114,6 +114,13 @@ static int culprit(const struct shm *shm)
     return -1;
 }
 
+/* Between two slices of sleep: does the caller of the library want the wait to end? */
+static void ask_caller(struct shm *shm)
+{
+    if (coll_interrupted(&shm->coll.interrupt))
+        shm_fail(shm, SHM_ABORTED, -1, 0);
+}
+
 /* Sleeps until the bell rings, the group fails, or the time is over; false: the time is over. */
 static bool sleep_until(struct shm *shm, uint32_t ticket, int64_t deadline, int64_t slice)
 {
@@ -127,6 +134,7 @@ static bool sleep_until(struct shm *shm, uint32_t ticket, int64_t deadline, int6
             return false;
         if (sync_bell_sleep(bell, ticket, rest < slice ? rest : slice))
             return true;
+        ask_caller(shm);
     }
 }
 
@@ -180,6 +188,7 @@ bool shm_wait_finished(struct shm *shm, uint64_t call)
         else
             shm_fail(shm, SHM_TIMED_OUT, culprit(shm), shm->call);
         sync_bell_exit(bell);
+        ask_caller(shm);
     }
     return !failed(shm);
 }

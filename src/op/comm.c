@@ -61,6 +61,7 @@ static mmarn_status join(const mmarn_id *id, const mmarn_comm_config *config, mm
         .world_size = config->world_size,
         .threads = comm->threads,
         .timeout_ms = config->timeout_ms ? config->timeout_ms : DEFAULT_TIMEOUT_MS,
+        .interrupt = {config->interrupted, config->interrupted_ctx},
     };
     mmarn_status status = MMARN_OK;
     const struct coll_transport *transport = coll_find(config->transport, &options, &status);

@@ -291,16 +291,16 @@ static void groups(void **state)
         mmarn_status status;
         const char *text;
     } lines[] = {
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 0, 0, 0}, MMARN_ERR_ARGUMENT, "world_size is 0"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 65, 0, 0}, MMARN_ERR_ARGUMENT, "world_size is 65"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 1, 1, 0, 0}, MMARN_ERR_ARGUMENT, "rank is 1"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, -1, 1, 0, 0}, MMARN_ERR_ARGUMENT, "rank is -1"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 1, -2, 0}, MMARN_ERR_ARGUMENT, "threads is -2"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, 0, 0}, MMARN_ERR_NULL, "id is NULL"},
-        {{sizeof(mmarn_comm_config), "", NULL, 0, 1, 0, 0}, MMARN_ERR_ARGUMENT, "name has 0"},
-        {{sizeof(mmarn_comm_config), "a\nb", NULL, 0, 1, 0, 0}, MMARN_ERR_ARGUMENT, "character 1 is 0x0a"},
-        {{sizeof(mmarn_comm_config), NULL, "pigeon", 0, 1, 0, 0}, MMARN_ERR_UNSUPPORTED, "pigeon"},
-        {{1, NULL, NULL, 0, 1, 0, 0}, MMARN_ERR_ARGUMENT, "struct_size is 1"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 0, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "world_size is 0"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 65, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "world_size is 65"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 1, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "rank is 1"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, -1, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "rank is -1"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 1, -2, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "threads is -2"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, 0, 0, NULL, NULL}, MMARN_ERR_NULL, "id is NULL"},
+        {{sizeof(mmarn_comm_config), "", NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "name has 0"},
+        {{sizeof(mmarn_comm_config), "a\nb", NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "character 1 is 0x0a"},
+        {{sizeof(mmarn_comm_config), NULL, "pigeon", 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_UNSUPPORTED, "pigeon"},
+        {{1, NULL, NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "struct_size is 1"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         assert_int_equal(mmarn_comm_create(NULL, &lines[i].config, &none), lines[i].status);

@@ -316,7 +316,8 @@ bool helper_good_call(struct coll *coll, const struct helper_job *job)
 
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll)
 {
-    struct coll_options options = {&group->id, rank, group->world_size, group->threads, group->timeout_ms};
+    struct coll_options options = {&group->id,        rank,        group->world_size, group->threads,
+                                   group->timeout_ms, {NULL, NULL}};
     mmarn_status status = MMARN_OK;
     const struct coll_transport *transport = coll_find("shm", &options, &status);
     return transport ? transport->join(&options, coll) : status;

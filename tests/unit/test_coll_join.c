@@ -251,7 +251,7 @@ static struct shm_message hear(int link)
     struct shm_message message;
     int descriptors[SHM_DESCRIPTORS];
     struct pollfd poll = {.fd = link, .events = POLLIN};
-    shm_poll(&poll, 1, sync_deadline(60000));
+    shm_poll(&poll, 1, sync_deadline(60000), &(struct coll_interrupt){NULL, NULL});
     if (shm_receive(link, &message, descriptors) != SHM_RECEIVED)
         memset(&message, 0, sizeof message);
     shm_close_all(descriptors);

@@ -1,0 +1,137 @@
+/*
+ * test_interrupt.c - mmarn_comm_config.interrupted: a rank that waits for a peer, in a call or while it joins, asks its
+ * caller and gives up when told to; its peers learn of it, and a rank that is never told to stop is not disturbed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "group.h"
+
+struct caller {
+    int stop_at;      /* give up when asked for this time; 0: never */
+    atomic_int asked; /* by any thread of the call */
+};
+
+static int32_t ask(void *ctx)
+{
+    struct caller *caller = ctx;
+    int asked = atomic_fetch_add(&caller->asked, 1) + 1;
+    return caller->stop_at && asked >= caller->stop_at;
+}
+
+static mmarn_status join(const struct group_rank *rank, struct caller *caller, mmarn_comm **comm)
+{
+    mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
+    config.rank = rank->rank;
+    config.world_size = rank->world_size;
+    config.threads = 2;
+    config.timeout_ms = 20000;
+    config.interrupted = ask;
+    config.interrupted_ctx = caller;
+    return mmarn_comm_create(&rank->id, &config, comm);
+}
+
+static mmarn_status sum_one(mmarn_comm *comm, float *value)
+{
+    mmarn_tensor one = mmarn_tensor_make(value, MMARN_F32, 1, (int64_t[]){1});
+    return mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one);
+}
+
+/* One rank of three does not come; the one that ctx names is told to give up, the other learns of it. */
+static bool join_in_vain(struct group_rank *rank, void *ctx)
+{
+    int told = *(const int *)ctx;
+    if (rank->rank == 2)
+        return true;
+    struct caller caller = {.stop_at = rank->rank == told ? 3 : 0};
+    mmarn_comm *comm = NULL;
+    double start = group_seconds();
+    mmarn_status status = join(rank, &caller, &comm);
+    EXPECT(rank, group_seconds() - start < 15, "it took until the deadline");
+    EXPECT(rank, !comm, "a handle was given out");
+    if (rank->rank == told)
+        EXPECT(rank, status == MMARN_ERR_ABORTED && strstr(mmarn_last_error(), "was interrupted"), "%s: %s",
+               mmarn_status_string(status), mmarn_last_error());
+    else
+        EXPECT(rank, status == MMARN_ERR_ABORTED || status == MMARN_ERR_PEER, "%s: %s", mmarn_status_string(status),
+               mmarn_last_error());
+    return true;
+}
+
+static void while_joining(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++)
+        assert_true(group_run(GROUP_PROCESSES, 3, join_in_vain, &told));
+}
+
+/* Rank 0 waits in a call that rank 1 comes to only after rank 0 has been told to give up. */
+static bool call_in_vain(struct group_rank *rank, void *ctx)
+{
+    (void)ctx;
+    struct caller caller = {.stop_at = 0};
+    mmarn_comm *comm = NULL;
+    EXPECT_STATUS(rank, join(rank, &caller, &comm), MMARN_OK);
+    float value = 1.5f;
+    EXPECT_STATUS(rank, sum_one(comm, &value), MMARN_OK);
+    EXPECT(rank, value == 3, "the sum is %g", (double)value);
+    if (rank->rank == 1)
+        usleep(1000000);
+    else
+        caller.stop_at = 1;
+    float untouched = 0.25f;
+    EXPECT_STATUS(rank, sum_one(comm, &untouched), MMARN_ERR_ABORTED);
+    EXPECT(rank, strstr(mmarn_last_error(), "rank 0 aborted the group"), "%s", mmarn_last_error());
+    EXPECT(rank, untouched == 0.25f, "the output was written");
+    EXPECT(rank, rank->rank == 1 || atomic_load(&caller.asked) >= 1, "the caller was never asked");
+    mmarn_comm_destroy(comm);
+    return true;
+}
+
+static void in_a_call(void **state)
+{
+    (void)state;
+    assert_true(group_run(GROUP_PROCESSES, 2, call_in_vain, NULL));
+    assert_true(group_run(GROUP_THREADS, 2, call_in_vain, NULL));
+}
+
+/* A long wait asks often, and the call still succeeds when nobody says stop. */
+static bool call_late(struct group_rank *rank, void *ctx)
+{
+    (void)ctx;
+    struct caller caller = {.stop_at = 0};
+    mmarn_comm *comm = NULL;
+    EXPECT_STATUS(rank, join(rank, &caller, &comm), MMARN_OK);
+    if (rank->rank == 1)
+        usleep(1000000);
+    atomic_store(&caller.asked, 0);
+    float value = 2.5f;
+    EXPECT_STATUS(rank, sum_one(comm, &value), MMARN_OK);
+    EXPECT(rank, value == 5, "the sum is %g", (double)value);
+    EXPECT(rank, rank->rank == 1 || atomic_load(&caller.asked) >= 3, "asked only %d times in a second",
+           atomic_load(&caller.asked));
+    mmarn_comm_destroy(comm);
+    return true;
+}
+
+static void not_disturbed(void **state)
+{
+    (void)state;
+    assert_true(group_run(GROUP_PROCESSES, 2, call_late, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(while_joining),
+        cmocka_unit_test(in_a_call),
+        cmocka_unit_test(not_disturbed),
+    };
+    return cmocka_run_group_tests_name("interrupt", tests, NULL, NULL);
+}

@@ -20,7 +20,7 @@
 static const struct {
     const char *name;
     unsigned features;
-} levels[] = {{"ref", 0}, {"avx2", CPU_AVX2}};
+} levels[] = {{"ref", 0}, {"avx2", CPU_AVX2}, {"avx512", CPU_AVX2 | CPU_AVX512}};
 enum { LEVELS = sizeof levels / sizeof levels[0] };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -37,13 +37,17 @@ static unsigned long long read_xcr0(void)
 static unsigned detect(void)
 {
     const unsigned need1 = bit_FMA | bit_OSXSAVE | bit_AVX | bit_F16C;
-    const unsigned long long xmm_and_ymm = 6;
+    const unsigned wide = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    const unsigned long long xmm_and_ymm = 0x6, zmm_and_masks = 0xe0;
     unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & need1) != need1 || (read_xcr0() & xmm_and_ymm) != xmm_and_ymm)
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & need1) != need1)
         return 0;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2))
+    const unsigned long long saved = read_xcr0();
+    if ((saved & xmm_and_ymm) != xmm_and_ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2))
         return 0;
-    return CPU_AVX2;
+    if ((saved & zmm_and_masks) != zmm_and_masks || (b & wide) != wide || !(c & bit_AVX512VNNI))
+        return CPU_AVX2;
+    return CPU_AVX2 | CPU_AVX512;
 }
 #else
 static unsigned detect(void)
@@ -86,7 +90,8 @@ const char *cpu_level(void)
 
 void cpu_features_text(unsigned features, char *buffer, size_t size)
 {
-    snprintf(buffer, size, "%s", features & CPU_AVX2 ? "avx2" : "none");
+    const char *text = features & CPU_AVX512 ? "avx2 avx512" : features & CPU_AVX2 ? "avx2" : "none";
+    snprintf(buffer, size, "%s", text);
 }
 
 int cpu_count(void)

@@ -94,45 +94,51 @@ static const void *weight(const struct gemm_part *t, int p, int j)
     return (const char *)w->data + gemm_bytes(w->dtype, at);
 }
 
-static void multiply_i8(const struct gemm_part *t, int p, int k, int j, int n, const void *b, ptrdiff_t k_stride,
-                        ptrdiff_t panel_stride)
+/* Columns j .. j + n of rows p .. p + k of the part, as kernels read them. */
+struct operand {
+    int p, k, j, n;
+    const void *b;
+    ptrdiff_t k_stride, panel_stride;
+    bool in_place; /* row-major, the caller's own */
+};
+
+static void multiply_i8(const struct gemm_part *t, const struct operand *right)
 {
     const struct quant_i8_block block = {
-        .a = (const int16_t *)t->scratch->a + p,
+        .a = (const int16_t *)t->scratch->a + right->p,
         .lda = t->lda,
-        .b = b,
-        .k_stride = k_stride,
-        .panel_stride = panel_stride,
-        .c = (int32_t *)(void *)(t->c + j),
+        .b = right->b,
+        .k_stride = right->k_stride,
+        .panel_stride = right->panel_stride,
+        .c = (int32_t *)(void *)(t->c + right->j),
         .ldc = t->ldc,
         .m = t->m,
-        .n = n,
-        .k = k,
-        .first = t->k0 + p == 0,
+        .n = right->n,
+        .k = right->k,
+        .first = t->k0 + right->p == 0,
+        .paired = !right->in_place,
     };
     t->scratch->quant->i8_block(&block);
 }
 
-/* Multiplies rows p .. p + k of the block with columns j .. j + n, which lie at b. */
-static void multiply(const struct gemm_part *t, int p, int k, int j, int n, const void *b, ptrdiff_t k_stride,
-                     ptrdiff_t panel_stride)
+static void multiply(const struct gemm_part *t, const struct operand *right)
 {
     if (t->weights->dtype == MMARN_I8) {
-        multiply_i8(t, p, k, j, n, b, k_stride, panel_stride);
+        multiply_i8(t, right);
         return;
     }
     const struct gemm_block block = {
-        .a = (const float *)t->scratch->a + p,
+        .a = (const float *)t->scratch->a + right->p,
         .lda = t->lda,
-        .b = b,
-        .k_stride = k_stride,
-        .panel_stride = panel_stride,
-        .c = t->c + j,
+        .b = right->b,
+        .k_stride = right->k_stride,
+        .panel_stride = right->panel_stride,
+        .c = t->c + right->j,
         .ldc = t->ldc,
         .m = t->m,
-        .n = n,
-        .k = k,
-        .first = t->k0 + p == 0,
+        .n = right->n,
+        .k = right->k,
+        .first = t->k0 + right->p == 0,
     };
     t->scratch->kernel->block[t->weights->dtype](&block);
 }
@@ -140,8 +146,13 @@ static void multiply(const struct gemm_part *t, int p, int k, int j, int n, cons
 static void multiply_packed(const struct gemm_part *t)
 {
     const struct gemm_weights *w = t->weights;
-    int64_t at = t->col * w->k + t->k0 * GEMM_NR;
-    multiply(t, 0, t->k, 0, t->n, (const char *)w->data + gemm_bytes(w->dtype, at), GEMM_NR, w->k * GEMM_NR);
+    const int64_t at = t->col * w->k + t->k0 * GEMM_NR;
+    const struct operand panels = {.k = t->k,
+                                   .n = t->n,
+                                   .b = (const char *)w->data + gemm_bytes(w->dtype, at),
+                                   .k_stride = GEMM_NR,
+                                   .panel_stride = w->k * GEMM_NR};
+    multiply(t, &panels);
 }
 
 void gemm_part_pack(const struct gemm_part *t, int p, int k, int j, int n)
@@ -149,13 +160,22 @@ void gemm_part_pack(const struct gemm_part *t, int p, int k, int j, int n)
     const struct gemm_kernel *kernel = t->scratch->kernel;
     gemm_pack_fn *pack = (t->weights->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[t->weights->dtype];
     pack(weight(t, p, j), t->weights->ld, k, n, t->scratch->piece);
+    for (int at = 0; t->weights->x_dtype == MMARN_I8 && at < n; at += GEMM_NR)
+        t->scratch->quant->i8_pair((int8_t *)t->scratch->piece + (ptrdiff_t)at * k, k);
 }
 
 /* The same for borrowed weights, copied into panels first. */
 static void multiply_piece(const struct gemm_part *t, int p, int k, int j, int n)
 {
+    const struct operand piece = {.p = p,
+                                  .k = k,
+                                  .j = j,
+                                  .n = n,
+                                  .b = t->scratch->piece,
+                                  .k_stride = GEMM_NR,
+                                  .panel_stride = (ptrdiff_t)k * GEMM_NR};
     gemm_part_pack(t, p, k, j, n);
-    multiply(t, p, k, j, n, t->scratch->piece, GEMM_NR, (ptrdiff_t)k * GEMM_NR);
+    multiply(t, &piece);
 }
 
 static void multiply_pieces(const struct gemm_part *t, int strip_k, int strip_n)
@@ -171,9 +191,16 @@ static void multiply_in_place(const struct gemm_part *t)
     const int64_t rest = t->weights->n - t->col;
     const int whole = rest % GEMM_NR && t->n > rest - rest % GEMM_NR ? (int)(rest - rest % GEMM_NR) : t->n;
     for (int p = 0; p < t->k; p += STRIP_KN) {
-        int k = gemm_smaller(STRIP_KN, t->k - p);
+        const int k = gemm_smaller(STRIP_KN, t->k - p);
+        const struct operand strip = {.p = p,
+                                      .k = k,
+                                      .n = whole,
+                                      .b = weight(t, p, 0),
+                                      .k_stride = t->weights->ld,
+                                      .panel_stride = GEMM_NR,
+                                      .in_place = true};
         if (whole > 0)
-            multiply(t, p, k, 0, whole, weight(t, p, 0), t->weights->ld, GEMM_NR);
+            multiply(t, &strip);
         if (whole < t->n)
             multiply_piece(t, p, k, whole, t->n - whole);
     }

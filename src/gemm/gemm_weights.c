@@ -4,9 +4,9 @@
  * x2 that neighbouring panels have in common are still cached.
  */
 #include "base/memory.h"
-#include "gemm/gemm.h"
+#include "gemm/quant.h"
 
-/* Runs are even: two int4 of neighbouring k may share a byte. */
+/* Runs are even: two int4 of neighbouring k may share a byte, and int8 x int8 reads rows of k in pairs. */
 enum { GROUP = 8 /* panels */, RUN_KN = 64, RUN_NK = 1024 /* rows of k */ };
 
 static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int64_t first_panel, int64_t panels,
@@ -19,8 +19,10 @@ static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int6
             int64_t col = panel * GEMM_NR;
             int n = (int)(from->n - col < GEMM_NR ? from->n - col : GEMM_NR);
             int64_t at = from->layout == GEMM_KN ? k0 * from->ld + col : col * from->ld + k0;
-            pack((const char *)from->data + gemm_bytes(from->dtype, at), from->ld, k, n,
-                 packed + gemm_bytes(from->dtype, (panel * from->k + k0) * GEMM_NR));
+            char *to = packed + gemm_bytes(from->dtype, (panel * from->k + k0) * GEMM_NR);
+            pack((const char *)from->data + gemm_bytes(from->dtype, at), from->ld, k, n, to);
+            if (from->x_dtype == MMARN_I8)
+                quant_kernel_best()->i8_pair((int8_t *)to, k);
         }
     }
 }

@@ -9,7 +9,7 @@
 
 /*
  * C[m][n] (+)= A[m][k] @ B[k][n], modulo 2^32. A is int8 widened to int16, row i at a + i * lda; B is int8, strides and
- * everything else as in struct gemm_block.
+ * everything else as in struct gemm_block. paired: B lies in panels after quant_i8_pair_fn, and k_stride says nothing.
  */
 struct quant_i8_block {
     const int16_t *a;
@@ -19,9 +19,15 @@ struct quant_i8_block {
     int32_t *c;
     ptrdiff_t ldc;
     int m, n, k;
-    bool first;
+    bool first, paired;
 };
 typedef void quant_i8_block_fn(const struct quant_i8_block *block);
+
+/*
+ * Interleaves the k rows of one packed panel two by two, in place: row 2 q, column j goes to byte 32 q + 2 j, and row
+ * 2 q + 1 right behind it, so that one multiply-add instruction finds what it adds. The last row of an odd k stays.
+ */
+typedef void quant_i8_pair_fn(int8_t *panel, int k);
 
 /*
  * k rows of packed weights that share a scale, q, standing for w = (q + offset) * scale: in fp32, rounded to f16 after
@@ -59,6 +65,7 @@ struct quant_kernel {
     const char *name;
     unsigned needs; /* CPU features */
     quant_i8_block_fn *i8_block;
+    quant_i8_pair_fn *i8_pair;
     quant_expand_fn *expand[DTYPE_COUNT][DTYPE_COUNT]; /* by the dtypes of x2 and x1 */
     quant_block_fn *block[DTYPE_COUNT][DTYPE_COUNT];
 };

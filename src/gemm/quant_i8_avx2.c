@@ -1,8 +1,7 @@
 /*
- * quant_i8_avx2.c - int8 x int8 with AVX2. Two rows of k at a time: their weights are widened to int16 and interleaved,
+ * quant_i8_avx2.c - int8 x int8 with AVX2. Two rows of k at a time: their weights, interleaved, are widened to int16,
  * and each product-and-add of int16 pairs gives the exact sum of two products in 32 bits (at most 2 * 128 * 128).
- * Interleaving works within halves of a register, so a panel's two registers hold columns 0-3, 8-11 and 4-7, 12-15;
- * they are put right when C is read and written.
+ * Packed panels are interleaved beforehand (quant_i8_pair_fn); of others the kernel interleaves two rows as it goes.
  */
 #include "gemm/quant_avx2.h"
 
@@ -31,32 +30,41 @@ AVX2_INLINE __m256i load(const void *src)
     return _mm256_loadu_si256(src);
 }
 
-AVX2_INLINE __m256i widened_row(const int8_t *row)
+/* Two rows of k of one panel, widened: columns 0-7 in pairs, and columns 8-15. */
+struct pairs {
+    __m256i low, high;
+};
+
+AVX2_INLINE struct pairs load_pairs(const int8_t *at, ptrdiff_t k_stride, bool paired)
 {
-    return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)row));
+    const __m128i first = _mm_loadu_si128((const __m128i *)(const void *)at);
+    const __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(at + (paired ? GEMM_NR : k_stride)));
+    if (paired)
+        return (struct pairs){_mm256_cvtepi8_epi16(first), _mm256_cvtepi8_epi16(second)};
+    return (struct pairs){_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(first, second)),
+                          _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(first, second))};
 }
 
-/* Columns 0-7 and 8-15 into the order of the interleaved weights, and, by the same steps, back. */
-AVX2_INLINE void reorder(__m256i *low, __m256i *high)
+/* The last row of an odd k, in pairs with zeros. */
+AVX2_INLINE struct pairs load_last(const int8_t *at)
 {
-    __m256i first = _mm256_permute2x128_si256(*low, *high, 0x20);
-    *high = _mm256_permute2x128_si256(*low, *high, 0x31);
-    *low = first;
+    const __m128i row = _mm_loadu_si128((const __m128i *)(const void *)at), zero = _mm_setzero_si128();
+    return (struct pairs){_mm256_cvtepi8_epi16(_mm_unpacklo_epi8(row, zero)),
+                          _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(row, zero))};
 }
 
-/* Adds the products of one pair of rows of k; second is zero when k has no second one. */
-AVX2_INLINE void step(__m256i *sum, __m256i first, __m256i second, const __m256i *left, int rows, int across)
+/* Adds the products of one pair of rows of k. */
+AVX2_INLINE void step(__m256i *sum, struct pairs right, const __m256i *left, int rows, int across)
 {
-    __m256i low = _mm256_unpacklo_epi16(first, second), high = _mm256_unpackhi_epi16(first, second);
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
-        sum[i * across] = _mm256_add_epi32(sum[i * across], _mm256_madd_epi16(left[i], low));
-        sum[i * across + 1] = _mm256_add_epi32(sum[i * across + 1], _mm256_madd_epi16(left[i], high));
+        sum[i * across] = _mm256_add_epi32(sum[i * across], _mm256_madd_epi16(left[i], right.low));
+        sum[i * across + 1] = _mm256_add_epi32(sum[i * across + 1], _mm256_madd_epi16(left[i], right.high));
     }
 }
 
 AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const int8_t *b, int32_t *c, ptrdiff_t ldc,
-                       int rows, int panels)
+                       bool paired, int rows, int panels)
 {
     const ptrdiff_t lda = g->lda, k_stride = g->k_stride, panel_stride = g->panel_stride;
     const int k = g->k, across = 2 * panels;
@@ -64,13 +72,9 @@ AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const i
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int v = 0; v < across; v += 2) {
-            __m256i *pair = &sum[i * across + v];
-            pair[0] = g->first ? _mm256_setzero_si256() : load(c + i * ldc + v * VECTOR);
-            pair[1] = g->first ? _mm256_setzero_si256() : load(c + i * ldc + v * VECTOR + VECTOR);
-            reorder(&pair[0], &pair[1]);
-        }
-    for (int p = 0; p + 1 < k; p += 2, a += 2, b += 2 * k_stride) {
+        for (int v = 0; v < across; v++)
+            sum[i * across + v] = g->first ? _mm256_setzero_si256() : load(c + i * ldc + v * VECTOR);
+    for (int p = 0; p + 1 < k; p += 2, a += 2, b += 2 * (paired ? GEMM_NR : k_stride)) {
 #pragma GCC unroll 6
         for (int i = 0; i < rows; i++) {
             int32_t pair;
@@ -81,7 +85,7 @@ AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const i
         for (int v = 0; v < panels; v++) {
             const int8_t *at = b + v * panel_stride;
             avx2_prefetch(at, PREFETCH);
-            step(&sum[2 * v], widened_row(at), widened_row(at + k_stride), left, rows, across);
+            step(&sum[2 * v], load_pairs(at, k_stride, paired), left, rows, across);
         }
     }
     if (k % 2) {
@@ -90,35 +94,32 @@ AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const i
             left[i] = _mm256_set1_epi32((uint16_t)a[i * lda]);
 #pragma GCC unroll 4
         for (int v = 0; v < panels; v++)
-            step(&sum[2 * v], widened_row(b + v * panel_stride), _mm256_setzero_si256(), left, rows, across);
+            step(&sum[2 * v], load_last(b + v * panel_stride), left, rows, across);
     }
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int v = 0; v < across; v += 2) {
-            __m256i *pair = &sum[i * across + v];
-            reorder(&pair[0], &pair[1]);
-            _mm256_storeu_si256((__m256i *)(void *)(c + i * ldc + v * VECTOR), pair[0]);
-            _mm256_storeu_si256((__m256i *)(void *)(c + i * ldc + v * VECTOR + VECTOR), pair[1]);
-        }
+        for (int v = 0; v < across; v++)
+            _mm256_storeu_si256((__m256i *)(void *)(c + i * ldc + v * VECTOR), sum[i * across + v]);
 }
 
 /* Every shape that `widest` allows. */
 /* clang-format off */
-#define SHAPES(X)                            \
-    X(1, 1) X(1, 2) X(1, 3) X(1, 4)          \
-    X(2, 1) X(2, 2)                          \
-    X(3, 1) X(4, 1) X(5, 1) X(6, 1)
+#define SHAPES(X, paired)                                                                  \
+    X(paired, 1, 1) X(paired, 1, 2) X(paired, 1, 3) X(paired, 1, 4)                        \
+    X(paired, 2, 1) X(paired, 2, 2)                                                        \
+    X(paired, 3, 1) X(paired, 4, 1) X(paired, 5, 1) X(paired, 6, 1)
 /* clang-format on */
-#define DEFINE(rows, panels)                                                                                           \
-    static void micro_##rows##x##panels(const struct quant_i8_block *g, const int16_t *a, const int8_t *b, int32_t *c, \
-                                        ptrdiff_t ldc)                                                                 \
+#define DEFINE(paired, rows, panels)                                                                                   \
+    static void micro_##paired##_##rows##x##panels(const struct quant_i8_block *g, const int16_t *a, const int8_t *b,  \
+                                                   int32_t *c, ptrdiff_t ldc)                                          \
     {                                                                                                                  \
-        micro(g, a, b, c, ldc, rows, panels);                                                                          \
+        micro(g, a, b, c, ldc, paired, rows, panels);                                                                  \
     }
-#define ENTRY(rows, panels) [rows][panels] = micro_##rows##x##panels,
-SHAPES(DEFINE)
-static micro_fn *const micros[MAX_ROWS + 1][MAX_PANELS + 1] = {SHAPES(ENTRY)};
+#define ENTRY(paired, rows, panels) [rows][panels] = micro_##paired##_##rows##x##panels,
+SHAPES(DEFINE, 0)
+SHAPES(DEFINE, 1)
+static micro_fn *const micros[2][MAX_ROWS + 1][MAX_PANELS + 1] = {{SHAPES(ENTRY, 0)}, {SHAPES(ENTRY, 1)}};
 
 /* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
 static void ragged(const struct quant_i8_block *g, micro_fn *kernel, const int16_t *a, const int8_t *b, int32_t *c,
@@ -133,6 +134,16 @@ static void ragged(const struct quant_i8_block *g, micro_fn *kernel, const int16
         memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
 }
 
+void quant_i8_pair_avx2(int8_t *panel, int k)
+{
+    for (int p = 0; p + 1 < k; p += 2, panel += 2 * GEMM_NR) {
+        __m128i *at = (__m128i *)(void *)panel;
+        const __m128i first = _mm_loadu_si128(at), second = _mm_loadu_si128(at + 1);
+        _mm_storeu_si128(at, _mm_unpacklo_epi8(first, second));
+        _mm_storeu_si128(at + 1, _mm_unpackhi_epi8(first, second));
+    }
+}
+
 /* Panels outside, rows inside, as in gemm_avx2.c. */
 void quant_i8_block_avx2(const struct quant_i8_block *g)
 {
@@ -145,9 +156,9 @@ void quant_i8_block_avx2(const struct quant_i8_block *g)
             const int16_t *a = g->a + i * g->lda;
             int32_t *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
             if (panel < full)
-                micros[rows][panels](g, a, b, c, g->ldc);
+                micros[g->paired][rows][panels](g, a, b, c, g->ldc);
             else
-                ragged(g, micros[rows][1], a, b, c, rows);
+                ragged(g, micros[g->paired][rows][1], a, b, c, rows);
         }
     }
 }

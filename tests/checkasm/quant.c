@@ -30,23 +30,24 @@ static int panels_of(int n)
 static size_t choose_b(struct quant_i8_block *g)
 {
     const int panels = panels_of(g->n);
-    g->k_stride = GEMM_NR + (random_bits() & 1 ? random_int(0, 5) : 0);
+    g->k_stride = GEMM_NR + (!g->paired && random_bits() & 1 ? random_int(0, 5) : 0);
     g->panel_stride = g->k * g->k_stride + (random_bits() & 1 ? random_int(0, 9) : 0);
-    if (random_bits() & 1) {
+    if (!g->paired && random_bits() & 1) {
         g->panel_stride = GEMM_NR;
         g->k_stride = panels * GEMM_NR + random_int(0, 9);
     }
     return (size_t)((panels - 1) * g->panel_stride + (g->k - 1) * g->k_stride + GEMM_NR);
 }
 
-static bool compare_i8(const struct quant_i8_block *g, const int32_t *before)
+/* rows: B before it was interleaved. */
+static bool compare_i8(const struct quant_i8_block *g, const int8_t *rows, const int32_t *before)
 {
     for (int i = 0; i < g->m; i++) {
         for (int j = 0; j < g->n; j++) {
             int64_t sum = g->first ? 0 : before[i * g->ldc + j];
             for (int p = 0; p < g->k; p++)
                 sum +=
-                    (int64_t)g->a[i * g->lda + p] * g->b[j / GEMM_NR * g->panel_stride + j % GEMM_NR + p * g->k_stride];
+                    (int64_t)g->a[i * g->lda + p] * rows[j / GEMM_NR * g->panel_stride + j % GEMM_NR + p * g->k_stride];
             if ((uint32_t)sum != (uint32_t)g->c[i * g->ldc + j])
                 return false;
         }
@@ -56,17 +57,33 @@ static bool compare_i8(const struct quant_i8_block *g, const int32_t *before)
     return guard_intact(SLOT_C);
 }
 
+/* Interleaves a panel; every byte is looked up where the contract puts it. */
+static void test_i8_pair(const struct quant_kernel *kernel, int8_t *panel, int k)
+{
+    int8_t *before = malloc((size_t)k * GEMM_NR);
+    memcpy(before, panel, (size_t)k * GEMM_NR);
+    kernel->i8_pair(panel, k);
+    bool right = true;
+    for (int p = 0; p < k; p++)
+        for (int j = 0; j < GEMM_NR; j++) {
+            const bool alone = k % 2 && p == k - 1;
+            right &= panel[alone ? p * GEMM_NR + j : p / 2 * 2 * GEMM_NR + 2 * j + p % 2] == before[p * GEMM_NR + j];
+        }
+    check(right, "quant %s: i8 pair k %d", kernel->name, k);
+    free(before);
+}
+
 static void test_i8_block(const struct quant_kernel *kernel, int m, int n, int k)
 {
     const enum data kind_a = random_kind(), kind_b = random_kind();
-    struct quant_i8_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
+    struct quant_i8_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1, .paired = random_bits() & 1};
     const size_t b_count = choose_b(&g);
     g.lda = k + random_int(0, 3);
     g.ldc = n + random_int(0, 3);
     const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
     int16_t *a = guard_place(SLOT_A, a_count * sizeof *a, random_bits() & 1);
     int8_t *b = guard_place(SLOT_B, b_count, random_bits() & 1);
-    int8_t *narrow = malloc(a_count);
+    int8_t *narrow = malloc(a_count), *rows = malloc(b_count);
     int32_t *before = malloc(c_count * sizeof *before);
     g.c = guard_place(SLOT_C, c_count * sizeof *g.c, random_bits() & 1);
     data_fill_int(kind_a, MMARN_I8, narrow, a_count);
@@ -79,10 +96,14 @@ static void test_i8_block(const struct quant_kernel *kernel, int m, int n, int k
     memcpy(before, g.c, c_count * sizeof *before);
     g.a = a;
     g.b = b;
+    memcpy(rows, b, b_count);
+    for (int panel = 0; g.paired && panel < panels_of(n); panel++)
+        test_i8_pair(kernel, b + panel * g.panel_stride, k);
     kernel->i8_block(&g);
-    check(compare_i8(&g, before),
-          "quant %s: i8 block m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, data %d and %d",
-          kernel->name, m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, (int)kind_a, (int)kind_b);
+    check(compare_i8(&g, rows, before),
+          "quant %s: i8 block m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, paired %d, data %d and %d",
+          kernel->name, m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.paired, (int)kind_a, (int)kind_b);
+    free(rows);
     free(before);
     free(narrow);
 }

@@ -1,0 +1,160 @@
+/*
+ * quant_avx512.c - a few rows against int8 or int4 weights with AVX-512, as in quant_avx2.c, whose factors it shares; a
+ * register is a row of a panel, and the factors of up to four panels stay in registers down k.
+ */
+#include "gemm/quant_avx2.h"
+
+#if defined(__x86_64__)
+
+#include <string.h>
+
+#include "base/avx512.h"
+#include "base/cpu.h"
+
+enum { MAX_ROWS = 6, MAX_PANELS = QUANT_FACTORS / GEMM_NR, MAX_C = 12, PREFETCH = 2048, HALF = GEMM_NR / 2 };
+
+/* Most panels side by side, by the rows of the tile: sums and three factors of each column fit 32 registers. */
+static const int widest[MAX_ROWS + 1] = {0, 4, 4, 3, 3, 2, 2};
+
+/* A row of a panel; int4 as struct quant_factors wants it. */
+AVX2_INLINE __m512 load_weights(int32_t dtype, const char *row)
+{
+    if (dtype == MMARN_I8)
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)row)));
+    const __m512i up = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi32(28), 0);
+    const __m512i upper = _mm512_set1_epi32(-16);
+    const __m128i twice = _mm_castpd_si128(_mm_loaddup_pd((const double *)(const void *)row));
+    const __m512i bytes = _mm512_cvtepi8_epi32(twice);
+    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_sllv_epi32(bytes, up), upper));
+}
+
+/* One register tile: a, b and c point at its first row and column. */
+typedef void micro_fn(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
+                      float *c, ptrdiff_t ldc);
+
+AVX2_INLINE void micro(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
+                       float *c, ptrdiff_t ldc, int32_t dtype, bool has_offset, int rows, int panels)
+{
+    const ptrdiff_t row_bytes = dtype == MMARN_I8 ? GEMM_NR : HALF;
+    const ptrdiff_t panel_bytes = dtype == MMARN_I8 ? g->run.panel_stride : g->run.panel_stride / 2;
+    const ptrdiff_t lda = g->lda;
+    const int k = g->run.k;
+    __m512 sum[MAX_C], offset[MAX_PANELS], first[MAX_PANELS], second[MAX_PANELS];
+#pragma GCC unroll 4
+    for (int v = 0; v < panels; v++) {
+        first[v] = _mm512_loadu_ps(f->first + v * GEMM_NR);
+        second[v] = _mm512_loadu_ps(f->second + v * GEMM_NR);
+        offset[v] = has_offset ? _mm512_loadu_ps(f->offset + v * GEMM_NR) : _mm512_setzero_ps();
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < panels; v++)
+            sum[i * panels + v] = g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR);
+    for (int p = 0; p < k; p++, a++, b += row_bytes)
+#pragma GCC unroll 4
+        for (int v = 0; v < panels; v++) {
+            const char *at = b + v * panel_bytes;
+            avx2_prefetch(at, PREFETCH);
+            __m512 u = load_weights(dtype, at);
+            if (has_offset)
+                u = _mm512_add_ps(u, offset[v]);
+            const __m512 w = _mm512_fmadd_ps(u, second[v], _mm512_mul_ps(u, first[v]));
+#pragma GCC unroll 6
+            for (int i = 0; i < rows; i++)
+                sum[i * panels + v] = _mm512_fmadd_ps(_mm512_set1_ps(a[i * lda]), w, sum[i * panels + v]);
+        }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < panels; v++)
+            _mm512_storeu_ps(c + i * ldc + v * GEMM_NR, sum[i * panels + v]);
+}
+
+/* Every shape that `widest` allows. */
+/* clang-format off */
+#define SHAPES(X, type, offset)                                                               \
+    X(type, offset, 1, 1) X(type, offset, 1, 2) X(type, offset, 1, 3) X(type, offset, 1, 4)   \
+    X(type, offset, 2, 1) X(type, offset, 2, 2) X(type, offset, 2, 3) X(type, offset, 2, 4)   \
+    X(type, offset, 3, 1) X(type, offset, 3, 2) X(type, offset, 3, 3)                         \
+    X(type, offset, 4, 1) X(type, offset, 4, 2) X(type, offset, 4, 3)                         \
+    X(type, offset, 5, 1) X(type, offset, 5, 2) X(type, offset, 6, 1) X(type, offset, 6, 2)
+/* clang-format on */
+#define DEFINE(type, offset, rows, panels)                                                                             \
+    static void micro_##type##_##offset##_##rows##x##panels(const struct quant_block *g,                               \
+                                                            const struct quant_factors *f, const float *a,             \
+                                                            const char *b, float *c, ptrdiff_t ldc)                    \
+    {                                                                                                                  \
+        micro(g, f, a, b, c, ldc, MMARN_##type, offset, rows, panels);                                                 \
+    }
+#define ENTRY(type, offset, rows, panels) [rows][panels] = micro_##type##_##offset##_##rows##x##panels,
+SHAPES(DEFINE, I8, 0)
+SHAPES(DEFINE, I8, 1)
+SHAPES(DEFINE, I4, 0)
+SHAPES(DEFINE, I4, 1)
+/* By dtype, and by whether there are offsets. */
+static micro_fn *const micros[DTYPE_COUNT][2][MAX_ROWS + 1][MAX_PANELS + 1] = {
+    [MMARN_I8] = {{SHAPES(ENTRY, I8, 0)}, {SHAPES(ENTRY, I8, 1)}},
+    [MMARN_I4] = {{SHAPES(ENTRY, I4, 0)}, {SHAPES(ENTRY, I4, 1)}}};
+
+/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
+static void ragged(const struct quant_block *g, const struct quant_factors *f, micro_fn *kernel, const float *a,
+                   const char *b, float *c, int rows)
+{
+    float whole[MAX_ROWS * GEMM_NR] = {0};
+    size_t bytes = (size_t)(g->run.n % GEMM_NR) * sizeof(float);
+    for (int i = 0; i < rows && !g->first; i++)
+        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
+    kernel(g, f, a, b, whole, GEMM_NR);
+    for (int i = 0; i < rows; i++)
+        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+}
+
+AVX2_INLINE bool block(int32_t dtype, int32_t x_dtype, const struct quant_block *g)
+{
+    const int full = g->run.n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
+    micro_fn *const(*shapes)[MAX_PANELS + 1] = micros[dtype][g->run.offset != NULL];
+    struct quant_factors f;
+    if (!quant_easy_avx2(x_dtype, &g->run))
+        return false;
+    for (int panel = 0, panels; panel * GEMM_NR < g->run.n; panel += panels) {
+        panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
+        const char *b = (const char *)g->run.b + gemm_bytes(dtype, panel * g->run.panel_stride);
+        quant_factors_avx2(dtype, x_dtype, &g->run, panel * GEMM_NR, panels * GEMM_NR, &f);
+        for (int i = 0, rows; i < g->m; i += rows) {
+            rows = avx2_piece(g->m - i, MAX_ROWS);
+            const float *a = g->a + i * g->lda;
+            float *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
+            if (panel < full)
+                shapes[rows][panels](g, &f, a, b, c, g->ldc);
+            else
+                ragged(g, &f, shapes[rows][1], a, b, c, rows);
+        }
+    }
+    return true;
+}
+
+/* clang-format off */
+#define PAIRS(X)                                                        \
+    X(I8, F16, i8_f16) X(I8, BF16, i8_bf16) X(I8, F32, i8_f32)          \
+    X(I4, F16, i4_f16) X(I4, BF16, i4_bf16) X(I4, F32, i4_f32)
+/* clang-format on */
+#define DEFINE_BLOCK(type, x_type, name)                                                                               \
+    static bool block_##name(const struct quant_block *g)                                                              \
+    {                                                                                                                  \
+        return block(MMARN_##type, MMARN_##x_type, g);                                                                 \
+    }
+PAIRS(DEFINE_BLOCK)
+#define EXPAND(type, x_type, name) [MMARN_##type][MMARN_##x_type] = quant_expand_##name##_avx512,
+#define BLOCK(type, x_type, name)  [MMARN_##type][MMARN_##x_type] = block_##name,
+
+const struct quant_kernel quant_avx512 = {
+    .name = "avx512",
+    .needs = CPU_AVX512,
+    .i8_block = quant_i8_block_avx512,
+    .i8_pair = quant_i8_pair_avx2,
+    .expand = {PAIRS(EXPAND)},
+    .block = {PAIRS(BLOCK)},
+};
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * quant_factors_avx2.c - scales and offsets made ready for expansion in registers. Rounding q * s to a significand
+ * `shift` bits shorter than fp32's takes two instructions: q * ((2^shift + 1) * s) rounds to a multiple of the short
+ * type's last place, ties to even, and what is subtracted from it, q * (2^shift * s), is exact:
+ *     w = fma(q, -(2^shift * s), q * ((2^shift + 1) * s))
+ * This is q * s correctly rounded while s has the short significand (so that the first factor is exact in fp32), q is
+ * an integer below 2^9 (so that q * s has an even 24-bit significand, which the carry into the next power of two
+ * needs), and no w is denormal or overflows. For x1 in fp32 nothing is rounded: the second factor is a zero.
+ */
+#include "gemm/quant_avx2.h"
+
+#if defined(__x86_64__)
+
+#include "base/avx2.h"
+
+enum { VECTOR = 8 };
+
+/* What quant_easy_avx2 asks of a scale, besides being zero: its bounds, and which bits of its significand must be zero.
+ */
+struct limits {
+    float least, most, most_offset;
+    int shift;
+    bool negative; /* allowed */
+};
+
+/*
+ * f16: 2^-14 is the smallest normal number, and 256 * 255 does not overflow. bf16: far from both ends of fp32. fp32: as
+ * int4's powers of two leave no mark. Only with f16 is a zero's sign of no consequence: no chain over f16 numbers ever
+ * holds a negative zero, as sums of their products do not underflow. So f16 may have negative scales, whose zeros lose
+ * their sign.
+ */
+static const struct limits limits[DTYPE_COUNT] = {
+    [MMARN_F16] = {0x1p-14F, 255, 128, 13, true},
+    [MMARN_BF16] = {0x1p-90F, 0x1p90F, 128, 16, false},
+    [MMARN_F32] = {0x1p-60F, 0x1p127F, 0x1p60F, 0, true},
+};
+
+AVX2_INLINE __m256 magnitude(__m256 values)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), values);
+}
+
+AVX2_INLINE bool all(__m256 mask)
+{
+    return _mm256_movemask_ps(mask) == 0xff;
+}
+
+AVX2_INLINE bool easy_scale(int32_t x_dtype, __m256 scale)
+{
+    const struct limits *limit = &limits[x_dtype];
+    const __m256 size = limit->negative ? magnitude(scale) : scale;
+    const __m256 inside = _mm256_and_ps(_mm256_cmp_ps(size, _mm256_set1_ps(limit->least), _CMP_GE_OQ),
+                                        _mm256_cmp_ps(size, _mm256_set1_ps(limit->most), _CMP_LE_OQ));
+    const __m256i zero = _mm256_cmpeq_epi32(_mm256_castps_si256(size), _mm256_setzero_si256());
+    const __m256i beyond = _mm256_set1_epi32((1 << limit->shift) - 1);
+    return all(_mm256_or_ps(inside, _mm256_castsi256_ps(zero))) &&
+           _mm256_testz_si256(_mm256_castps_si256(scale), beyond);
+}
+
+/* Integers, unless nothing is rounded. */
+AVX2_INLINE bool easy_offset(int32_t x_dtype, __m256 offset)
+{
+    const __m256 inside = _mm256_cmp_ps(magnitude(offset), _mm256_set1_ps(limits[x_dtype].most_offset), _CMP_LE_OQ);
+    const __m256 whole = _mm256_round_ps(offset, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return all(inside) && (x_dtype == MMARN_F32 || all(_mm256_cmp_ps(whole, offset, _CMP_EQ_OQ)));
+}
+
+bool quant_easy_avx2(int32_t x_dtype, const struct quant_run *run)
+{
+    for (int j = 0; j < run->n; j += VECTOR)
+        if (!easy_scale(x_dtype, _mm256_loadu_ps(run->scale + j)) ||
+            (run->offset && !easy_offset(x_dtype, _mm256_loadu_ps(run->offset + j))))
+            return false;
+    return true;
+}
+
+/*
+ * int4 comes multiplied by a power of two, `up`; offsets follow suit, and factors make up for it. The second factor's
+ * zeros have the sign that keeps the sign of u * first.
+ */
+void quant_factors_avx2(int32_t dtype, int32_t x_dtype, const struct quant_run *run, int column, int count,
+                        struct quant_factors *f)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0F), power = _mm256_set1_ps((float)(1 << limits[x_dtype].shift));
+    for (int j = 0; j < count; j += VECTOR) {
+        const float up = dtype == MMARN_I8 ? 1 : j % GEMM_NR ? 0x1p4F : 0x1p28F;
+        const __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(run->scale + column + j), _mm256_set1_ps(1 / up));
+        __m256 first = scale, second = _mm256_and_ps(scale, sign);
+        if (x_dtype != MMARN_F32) {
+            const __m256 shifted = _mm256_mul_ps(scale, power);
+            first = _mm256_add_ps(shifted, scale);
+            second = _mm256_sub_ps(_mm256_setzero_ps(), shifted);
+        }
+        _mm256_storeu_ps(f->first + j, first);
+        _mm256_storeu_ps(f->second + j, second);
+        if (run->offset)
+            _mm256_storeu_ps(f->offset + j,
+                             _mm256_mul_ps(_mm256_loadu_ps(run->offset + column + j), _mm256_set1_ps(up)));
+    }
+}
+
+#endif

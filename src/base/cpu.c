@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,17 @@ static unsigned long long read_xcr0(void)
     return (unsigned long long)high << 32 | low;
 }
 
+/* AMD's family 19h has AVX-512 in Zen 4 only, and there with 256-bit pipelines (AMD document 57647). */
+static bool halves(void)
+{
+    enum { BASE = 0xf, ZEN_3_AND_4 = 0x19 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || !__get_cpuid(1, &a, &b, &c, &d))
+        return false;
+    const unsigned family = a >> 8 & BASE;
+    return (family == BASE ? family + (a >> 20 & 0xff) : family) == ZEN_3_AND_4;
+}
+
 static unsigned detect(void)
 {
     const unsigned need1 = bit_FMA | bit_OSXSAVE | bit_AVX | bit_F16C;
@@ -47,7 +59,7 @@ static unsigned detect(void)
         return 0;
     if ((saved & zmm_and_masks) != zmm_and_masks || (b & wide) != wide || !(c & bit_AVX512VNNI))
         return CPU_AVX2;
-    return CPU_AVX2 | CPU_AVX512;
+    return CPU_AVX2 | CPU_AVX512 | (halves() ? CPU_HALVED : 0);
 }
 #else
 static unsigned detect(void)
@@ -63,7 +75,7 @@ static void detect_once(void)
     const char *cap = getenv("MMARN_CPU");
     for (int i = 0; cap && i < LEVELS; i++)
         if (strcmp(cap, levels[i].name) == 0)
-            allowed &= levels[i].features;
+            allowed &= levels[i].features | CPU_HALVED;
 }
 
 unsigned cpu_features(void)

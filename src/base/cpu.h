@@ -9,9 +9,9 @@
 
 /*
  * Bits of cpu_features, each with the operating system's consent (XCR0). AVX2 stands for AVX2 + FMA + F16C; AVX512 for
- * all of these and AVX-512 F + DQ + BW + VL + VNNI.
+ * all of these and AVX-512 F + DQ + BW + VL + VNNI. HALVED is no ability: 512-bit operations are done in two halves.
  */
-enum { CPU_AVX2 = 1u << 0, CPU_AVX512 = 1u << 1 };
+enum { CPU_AVX2 = 1u << 0, CPU_AVX512 = 1u << 1, CPU_HALVED = 1u << 2 };
 
 /* Features that kernels may use. */
 unsigned cpu_features(void);

@@ -1,7 +1,7 @@
 /*
  * gemm_avx512.c - the matmul kernel with AVX-512. One register is a row of a panel, and there are 32 of them: a tile of
  * C of up to 12 rows x 2 panels reads B half as often from the caches as AVX2's 6 x 1. Broadcasts of A are operands in
- * memory. Chains and shapes follow gemm_avx2.c, whose packing is shared.
+ * memory. Chains and shapes follow gemm_256.h, packing is AVX2's.
  */
 #include "gemm/gemm.h"
 

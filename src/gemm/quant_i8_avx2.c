@@ -144,7 +144,7 @@ void quant_i8_pair_avx2(int8_t *panel, int k)
     }
 }
 
-/* Panels outside, rows inside, as in gemm_avx2.c. */
+/* Panels outside, rows inside, as in gemm_256.h. */
 void quant_i8_block_avx2(const struct quant_i8_block *g)
 {
     const int full = g->n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);

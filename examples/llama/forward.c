@@ -1,0 +1,167 @@
+/*
+ * forward.c - tokens through the layers. Twice in each, mmarn_op_run does a matmul, the sum over ranks, the residual
+ * and the next norm; the matmuls before it are this rank's own. Between them everything is fp32 and local: rotations,
+ * attention over this rank's heads, gates.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "fail.h"
+#include "half.h"
+#include "model.h"
+
+static mmarn_tensor matrix(void *data, mmarn_dtype dtype, int64_t rows, int64_t columns)
+{
+    return mmarn_tensor_make(data, dtype, 2, (int64_t[]){rows, columns});
+}
+
+static mmarn_tensor activations(const struct model *model, void *data, int64_t rows, int64_t columns)
+{
+    return matrix(data, model->types.activations, rows, columns);
+}
+
+/* wide = norm @ weights, fp32. */
+static bool run_local(struct model *model, mmarn_op *op, void *input, float *wide, int64_t rows, int64_t n)
+{
+    const mmarn_tensor x1 = activations(model, input, rows, model->shape.dim);
+    const mmarn_tensor partial = matrix(wide, MMARN_F32, rows, n);
+    return succeeded(mmarn_op_matmul(op, &x1, &partial));
+}
+
+/* x += sum over ranks of narrow @ weights; norm = RMSNorm(x). */
+static bool run_fused(struct model *model, mmarn_op *op, int64_t rows, int64_t k)
+{
+    const mmarn_tensor x1 = activations(model, model->narrow, rows, k);
+    const mmarn_tensor x = activations(model, model->x, rows, model->shape.dim);
+    const mmarn_tensor norm = activations(model, model->norm, rows, model->shape.dim);
+    return succeeded(mmarn_op_run(op, &x1, &x, &x, &norm));
+}
+
+/* Turns the pairs of neighbours of each head by their position's angles. */
+static void rotate(const struct model *model, float *vector, int64_t heads, int64_t position)
+{
+    const int64_t half = model->shape.head_dim / 2;
+    const float *turn = model->rotations + position * half * 2;
+    for (int64_t i = 0; i < heads * half; i++) {
+        const float c = turn[i % half * 2], s = turn[i % half * 2 + 1], a = vector[2 * i], b = vector[2 * i + 1];
+        vector[2 * i] = a * c - b * s;
+        vector[2 * i + 1] = a * s + b * c;
+    }
+}
+
+/*
+ * One head at one position: the values of all positions up to it, weighted by softmax(query . key / sqrt(head_dim)).
+ * One pass: when a larger score appears, what has been summed is scaled down to it.
+ */
+static void attend_head(const float *query, const float *keys, const float *values, int64_t stride, int64_t positions,
+                        int64_t head_dim, float *out)
+{
+    float largest = -INFINITY, total = 0;
+    memset(out, 0, (size_t)head_dim * sizeof(*out));
+    for (int64_t t = 0; t < positions; t++) {
+        float score = 0;
+        for (int64_t i = 0; i < head_dim; i++)
+            score += query[i] * keys[t * stride + i];
+        score /= sqrtf((float)head_dim);
+        const float highest = score > largest ? score : largest;
+        const float old = expf(largest - highest), weight = expf(score - highest);
+        total = total * old + weight;
+        for (int64_t i = 0; i < head_dim; i++)
+            out[i] = out[i] * old + weight * values[t * stride + i];
+        largest = highest;
+    }
+    for (int64_t i = 0; i < head_dim; i++)
+        out[i] /= total;
+}
+
+/* All of this rank's heads at one position. qkv is that position's. */
+static void attend(const struct model *model, int64_t layer, int64_t position, float *qkv, float *out)
+{
+    const struct shard *shard = &model->shard;
+    const int64_t head_dim = model->shape.head_dim, heads_each = model->shape.heads / model->shape.kv_heads;
+    const int64_t q_dim = shard->heads.count * head_dim, kv_dim = shard->kv_heads.count * head_dim;
+    float *keys = model->keys + layer * model->positions * kv_dim;
+    float *values = model->values + layer * model->positions * kv_dim;
+    rotate(model, qkv, shard->heads.count + shard->kv_heads.count, position); /* the keys lie behind the queries */
+    memcpy(keys + position * kv_dim, qkv + q_dim, (size_t)kv_dim * sizeof(*keys));
+    memcpy(values + position * kv_dim, qkv + q_dim + kv_dim, (size_t)kv_dim * sizeof(*values));
+    for (int64_t h = 0; h < shard->heads.count; h++) {
+        const int64_t kv = ((shard->heads.first + h) / heads_each - shard->kv_heads.first) * head_dim;
+        attend_head(qkv + h * head_dim, keys + kv, values + kv, kv_dim, position + 1, head_dim, out + h * head_dim);
+    }
+}
+
+static bool run_attention(struct model *model, int64_t index, int64_t rows, int64_t first)
+{
+    const struct layer *layer = &model->layers[index];
+    const int64_t k = model_out_k(model), kv_dim = model->shard.kv_heads.count * model->shape.head_dim;
+    const int64_t n = k + 2 * kv_dim;
+    float *out = model->wide + rows * n;
+    memset(out, 0, (size_t)(rows * k) * sizeof(*out)); /* what a rank without heads contributes */
+    if (layer->qkv && !run_local(model, layer->qkv, model->norm, model->wide, rows, n))
+        return false;
+    for (int64_t row = 0; layer->qkv && row < rows; row++)
+        attend(model, index, first + row, model->wide + row * n, out + row * k);
+    float_narrow(model->types.activations, out, model->narrow, rows * k);
+    return run_fused(model, layer->out, rows, k);
+}
+
+static bool run_feed_forward(struct model *model, int64_t index, int64_t rows)
+{
+    const struct layer *layer = &model->layers[index];
+    const int64_t k = model_down_k(model);
+    float *out = model->wide + rows * 2 * k;
+    memset(out, 0, (size_t)(rows * k) * sizeof(*out));
+    if (layer->gate_up && !run_local(model, layer->gate_up, model->norm, model->wide, rows, 2 * k))
+        return false;
+    for (int64_t row = 0; layer->gate_up && row < rows; row++) {
+        const float *gate = model->wide + row * 2 * k, *up = gate + k;
+        for (int64_t i = 0; i < k; i++)
+            out[row * k + i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+    }
+    float_narrow(model->types.activations, out, model->narrow, rows * k);
+    return run_fused(model, layer->down, rows, k);
+}
+
+/* x = the tokens' embeddings; norm = layer 0's first norm of it. The library's operator without a matmul, alone. */
+static bool run_embedding(struct model *model, const int32_t *tokens, int64_t rows)
+{
+    const int64_t dim = model->shape.dim;
+    const size_t bytes = (size_t)dim * float_size(model->types.activations);
+    for (int64_t row = 0; row < rows; row++)
+        memcpy((char *)model->x + (size_t)row * bytes, (char *)model->embedding + (size_t)tokens[row] * bytes, bytes);
+    const mmarn_tensor zeros = activations(model, model->zeros, rows, dim);
+    const mmarn_tensor x = activations(model, model->x, rows, dim);
+    const mmarn_tensor norm = activations(model, model->norm, rows, dim);
+    const mmarn_tensor gamma = mmarn_tensor_make(model->first_norm, model->types.activations, 1, &dim);
+    return succeeded(mmarn_all_reduce_add_rms_norm(model->self, MMARN_NUMERICS_DEFAULT, LLAMA_EPSILON, &zeros, &x,
+                                                   &gamma, &x, &norm));
+}
+
+/* Each rank fills its columns of the logits and leaves zeros elsewhere, so their sum is exact. */
+static bool run_classifier(struct model *model, int64_t first_row, int64_t rows)
+{
+    const int64_t vocab = model->shape.vocab, n = model->shard.vocab.count;
+    const size_t row_bytes = (size_t)model->shape.dim * float_size(model->types.activations);
+    float *own = model->logits + LLAMA_ROWS * vocab;
+    if (model->classifier &&
+        !run_local(model, model->classifier, (char *)model->norm + (size_t)first_row * row_bytes, own, rows, n))
+        return false;
+    memset(model->logits, 0, (size_t)(rows * vocab) * sizeof(*model->logits));
+    for (int64_t row = 0; row < rows; row++)
+        memcpy(model->logits + row * vocab + model->shard.vocab.first, own + row * n, (size_t)n * sizeof(*own));
+    const mmarn_tensor logits = matrix(model->logits, MMARN_F32, rows, vocab);
+    return succeeded(mmarn_all_reduce(model->group, MMARN_NUMERICS_DEFAULT, &logits, &logits));
+}
+
+bool model_forward(struct model *model, const int32_t *tokens, int64_t count, int64_t first, bool all,
+                   const float **logits)
+{
+    if (!run_embedding(model, tokens, count))
+        return false;
+    for (int64_t i = 0; i < model->shape.layers; i++)
+        if (!run_attention(model, i, count, first) || !run_feed_forward(model, i, count))
+            return false;
+    *logits = model->logits;
+    return all ? run_classifier(model, 0, count) : run_classifier(model, count - 1, 1);
+}

@@ -30,13 +30,16 @@ void bench_report_begin(struct bench_report *report, const struct peak *peak)
         json_string(json, "kernel", kernel);
         json_number(json, "peak_gflops", peak->gflops);
         json_number(json, "read_gbs", peak->gigabytes);
+        json_number(json, "best_peak_gflops", peak->best_gflops);
+        json_number(json, "best_read_gbs", peak->best_gigabytes);
         json_begin_array(json, "cases");
         return;
     }
     table_pair("machine", "%s", machine);
     table_pair("kernel", "%s", kernel);
-    table_pair("peak", "%.1f GFLOP/s in fp32 (%s, %d at once)", peak->gflops, peak->level, peak->workers);
-    table_pair("reading", "%.1f GB/s", peak->gigabytes);
+    table_pair("peak", "%.1f GFLOP/s in fp32 (%s, %d at once), %.1f at best", peak->gflops, peak->level, peak->workers,
+               peak->best_gflops);
+    table_pair("reading", "%.1f GB/s, %.1f at best", peak->gigabytes, peak->best_gigabytes);
     table_pair("to f16", "f16's time for the same case / the time; types of a case take turns");
     putchar('\n');
     table_header(columns);

@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 struct peak {
-    int workers;       /* processes that measured at the same time */
-    double gflops;     /* fp32, a multiply-add counted as two */
-    double gigabytes;  /* read per second */
+    int workers;      /* processes that measured at the same time */
+    double gflops;    /* fp32, a multiply-add counted as two: the median of all passes, as times are medians too */
+    double gigabytes; /* read per second: the median of all passes */
+    double best_gflops, best_gigabytes;
     const char *level; /* which of the kernels below was the fastest */
 };
 

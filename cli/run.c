@@ -81,8 +81,9 @@ static void show(const struct report *report)
     table_pair("time", "%.3f ms, median of %" PRId64, result->seconds * 1e3, result->repeat);
     table_pair("matmul alone", "%.3f ms", result->matmul_seconds * 1e3);
     table_pair("speed", "%.1f GFLOP/s", report->gflops);
-    table_pair("peak", "%.1f GFLOP/s in fp32 (%s, %d at once); the operator reaches %.1f %%", report->peak.gflops,
-               report->peak.level, report->peak.workers, 100 * report->share);
+    table_pair("peak", "%.1f GFLOP/s in fp32 (%s, %d at once), %.1f at best; the operator reaches %.1f %%",
+               report->peak.gflops, report->peak.level, report->peak.workers, report->peak.best_gflops,
+               100 * report->share);
     show_error("error of y", &result->bound.y);
     show_error("error of norm_out", &result->bound.norm);
     table_pair("rows checked", "%" PRId64 " of %" PRId64, result->rows_checked, workload->b * workload->s);

@@ -2,12 +2,13 @@
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 ARGS ?=
+PYTHON = build/venv/bin/python
 
 # ThreadSanitizer cannot place its shadow memory where the kernel randomises addresses much; where that may not be
 # turned off, it has to do without.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: help setup python build run test test-release test-asan test-tsan bench format install clean
+.PHONY: help setup python build run test test-release test-python test-asan test-tsan bench format install clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -26,15 +27,21 @@ build: setup ## build everything, in build/
 run: build ## build, then show the operator at work (ARGS="...")
 	build/mmarn run $(ARGS)
 
-test: test-release test-asan test-tsan ## every test, at every instruction set, then with the sanitizers
+test: test-release test-python test-asan test-tsan ## every test, at every instruction set, then with the sanitizers
 
 # All tests at the best instruction set that the machine has; then, at each other one, those that depend on it
 # (checkasm goes through all of them by itself; cli.run and cli.bench spend their minutes on measuring).
 test-release: build python
 	ctest --preset release -j $(JOBS)
 	set -e; levels=$$(tools/other_levels.sh build/mmarn); for level in $$levels; do echo "MMARN_CPU=$$level:"; \
-	    MMARN_CPU=$$level ctest --preset release -j $(JOBS) -LE 'tools|install' \
+	    MMARN_CPU=$$level ctest --preset release -j $(JOBS) -LE 'tools|install|models' \
 	    -E '^(checkasm|reference|cli.(run|bench))'; done
+
+# The package is built in build/python, so that a second time only what has changed is compiled.
+test-python: python
+	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PYTHON) -m pip install --quiet --no-index --no-build-isolation --no-deps \
+	    --force-reinstall --config-settings cmake.define.MMARN_WERROR=ON .
+	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest $(ARGS)
 
 test-asan: setup
 	cmake --preset asan

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh [--python] - puts in place what building and testing need: Debian packages and, with --python, build/venv
-# with the tools of tools/requirements.txt. Only what is missing is installed; when nothing is, apt-get is not called
-# and this is quick. Without root or a sudo that asks for no password, it prints the line to type and fails.
+# setup.sh [--python] - puts in place what building and testing need: Debian packages and, with --python,
+# build/venv with what tools/requirements*.txt name. Only what is missing is installed; when nothing is, apt-get is not
+# called and this is quick. Without root or a sudo that asks for no password, it prints the line to type and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +10,9 @@ cmake_is_new() {
 }
 c_headers() {
     gcc -E - <<<'#include <stdio.h>'
+}
+python_headers() {
+    python3 -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("include"), "Python.h").stat()'
 }
 
 # need PACKAGE COMMAND...: the package is missing when the command fails.
@@ -30,6 +33,7 @@ find_missing() {
     need pkg-config command -v pkg-config
     need libcmocka-dev pkg-config --exists cmocka
     need python3 command -v python3
+    need python3-dev python_headers
     need python3-venv python3 -c 'import ensurepip, venv'
 }
 
@@ -61,11 +65,22 @@ if [ "${#packages[@]}" != 0 ]; then
     exit 1
 fi
 
-# The copy of the list tells what the folder was made from. Only the check of the format needs it, and fails by itself
-# with a sentence when it is not there, so a machine without a network can still run every other test.
-if [ "${1:-}" = --python ] && ! cmp --quiet tools/requirements.txt build/venv/requirements.txt; then
-    python3 -m venv --clear build/venv &&
-        build/venv/bin/python -m pip install --quiet --retries 2 --requirement tools/requirements.txt </dev/null &&
-        cp tools/requirements.txt build/venv/ ||
-        echo "setup.sh: build/venv could not be filled; the code's format cannot be checked" >&2
+# The copy of the lists tells what the folder was made from. A framework that cannot be had costs only its own tests;
+# without the rest, the checks and tests that need it fail by themselves with a sentence, and all others still run.
+fill_venv() {
+    local pip=(build/venv/bin/python -m pip install --quiet --retries 2)
+    python3 -m venv --clear build/venv
+    if ! "${pip[@]}" --requirement tools/requirements.txt </dev/null; then
+        echo "setup.sh: build/venv could not be filled; the code's format and the Python package cannot be checked" >&2
+        return
+    fi
+    local framework
+    for framework in torch jax; do
+        "${pip[@]}" --requirement "tools/requirements-$framework.txt" </dev/null ||
+            echo "setup.sh: $framework could not be installed; the tests that need it will be skipped" >&2
+    done
+    cat tools/requirements*.txt >build/venv/requirements.txt
+}
+if [ "${1:-}" = --python ] && ! cat tools/requirements*.txt | cmp --quiet - build/venv/requirements.txt; then
+    fill_venv
 fi

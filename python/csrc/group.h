@@ -1,0 +1,35 @@
+/*
+ * group.h - one rank's membership of a group, as Python has it. A group knows its operators, which each keep it alive,
+ * and is closed with them. All fields are read and written under the interpreter's lock.
+ */
+#ifndef MMARN_PYTHON_GROUP_H
+#define MMARN_PYTHON_GROUP_H
+
+#include "core.h"
+
+struct op;
+
+struct group {
+    PyObject_HEAD mmarn_comm *comm; /* NULL: closed */
+    int32_t rank, world_size;
+    PyObject *name;     /* a str, or None */
+    int calls;          /* threads that are inside the library with it */
+    struct op *ops;     /* the open ones */
+    struct group *next; /* of all open groups of this process */
+};
+
+extern PyTypeObject *group_type;
+
+/* Makes the type; false with an exception. */
+bool group_ready(PyObject *module);
+
+/* object, as a group that is open; NULL with an exception. A str names a group of this process. */
+struct group *group_open(PyObject *object);
+
+/* The open group of a name, a new reference; NULL with the library's sentence. */
+PyObject *group_find(PyObject *module, PyObject *name);
+
+/* At the interpreter's end: leaves every group, and aborts those that a thread is still using. */
+PyObject *group_leave_all(PyObject *module, PyObject *none);
+
+#endif

@@ -1,0 +1,53 @@
+"""The extension: the C library with positional arguments, to which the package gives names and documentation."""
+
+from typing import Any, Self
+
+__version__: str
+
+class Group:
+    def __new__(cls, id: bytes | None, rank: int, world_size: int, name: str | None, transport: str | None,
+                threads: int, timeout_ms: int, /) -> Self: ...
+    @property
+    def rank(self) -> int:
+        """This member's rank, 0 .. world_size - 1."""
+    @property
+    def world_size(self) -> int:
+        """The number of ranks."""
+    @property
+    def name(self) -> str | None:
+        """The name that find_group knows it by, or None."""
+    @property
+    def closed(self) -> bool:
+        """Has it been left?"""
+    def abort(self) -> None: ...
+    def close(self) -> None: ...
+    def run_all_reduce(self, x: Any, out: Any, numerics: str, /) -> Any: ...
+    def run_all_reduce_add_rms_norm(self, x: Any, residual: Any, gamma: Any, epsilon: float, numerics: str, y: Any,
+                                    norm_out: Any, /) -> tuple[Any, Any]: ...
+
+class Op:
+    def __new__(cls, group: Group, x2: Any, gamma: Any, bias: Any, epsilon: float, reduce_op: str, comm_turn: int,
+                numerics: str, bias_once: bool, strict: bool, borrow_x2: bool, dequant_scale: Any,
+                antiquant_scale: Any, antiquant_offset: Any, antiquant_group_size: int, x2_dtype: str | None,
+                /) -> Self: ...
+    @property
+    def group(self) -> Group:
+        """The Group that it belongs to."""
+    @property
+    def closed(self) -> bool:
+        """Has it been closed, by itself or with its group?"""
+    def run(self, x1: Any, residual: Any, x1_scale: Any, y: Any, norm_out: Any, /) -> tuple[Any, Any]: ...
+    def matmul(self, x1: Any, out: Any, /) -> Any: ...
+    def close(self) -> None: ...
+
+def create_id() -> bytes: ...
+def id_from_env() -> tuple[bytes, int, int]: ...
+def describe() -> str: ...
+def find_group(name: str, /) -> Any: ...
+def leave_all() -> None: ...
+def mm_all_reduce_add_rms_norm(group: Group | str, x1: Any, residual: Any, x1_scale: Any, y: Any, norm_out: Any,
+                               x2: Any, gamma: Any, bias: Any, epsilon: float, reduce_op: str, comm_turn: int,
+                               numerics: str, bias_once: bool, strict: bool, borrow_x2: bool, dequant_scale: Any,
+                               antiquant_scale: Any, antiquant_offset: Any, antiquant_group_size: int,
+                               x2_dtype: str | None, /) -> tuple[Any, Any]: ...
+def trans_quant_param(scale: Any, offset: Any, round_mode: int, /) -> Any: ...

@@ -1,0 +1,74 @@
+"""What only a framework's own Python functions can do: make arrays, count writes, say whether gradients are on.
+
+The extension calls these by name. No framework is imported here before one of its arrays has been met.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["empty", "finish_jax", "maker", "numpy_uint16", "torch_grad", "torch_written"]
+
+
+def _framework(kind: type) -> str:
+    """'torch', 'numpy' or 'jax' for an array's type or one derived from it."""
+    for base in kind.__mro__:
+        root = base.__module__.partition(".")[0]
+        if root in ("torch", "numpy"):
+            return root
+        if root in ("jax", "jaxlib"):
+            return "jax"
+    raise TypeError(f"mmarn cannot make new arrays of {kind}; pass the arrays for the results")
+
+
+def _numpy_like_jax(like: Any) -> Any:
+    import numpy
+
+    return numpy.empty(like.shape, like.dtype)
+
+
+def maker(kind: type) -> Callable[[Any], Any]:
+    """The function that makes a new array like its argument, to be written into; for JAX a NumPy one."""
+    framework = _framework(kind)
+    if framework == "jax":
+        return _numpy_like_jax
+    return sys.modules[framework].empty_like
+
+
+def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
+    """A new array of like's framework, to be written into; for JAX a NumPy one."""
+    if _framework(type(like)) == "torch":
+        torch = sys.modules["torch"]
+        return torch.empty(shape, dtype=getattr(torch, dtype))
+    import numpy
+
+    return numpy.empty(shape, dtype)
+
+
+def finish_jax(like: Any, written: Any) -> Any:
+    """A NumPy array that has been written, as a JAX array where like lies."""
+    import jax
+
+    result = jax.device_put(written, like.sharding)
+    if result.dtype != written.dtype:
+        raise TypeError(f"the result is {written.dtype}, which JAX has only with jax_enable_x64")
+    return result
+
+
+def numpy_uint16() -> Any:
+    """NumPy's uint16, the bits of a bfloat16."""
+    import numpy
+
+    return numpy.dtype("uint16")
+
+
+def torch_grad() -> bool:
+    """Are gradients being recorded by this thread?"""
+    return sys.modules["torch"].is_grad_enabled()
+
+
+def torch_written() -> Callable[[Any], None]:
+    """The function that counts a write, so that autograd notices when it needed the values from before."""
+    return sys.modules["torch"].autograd.graph.increment_version

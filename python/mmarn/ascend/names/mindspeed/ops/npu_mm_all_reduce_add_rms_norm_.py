@@ -1,0 +1,15 @@
+"""The operator by its name in MindSpeed; y is written to residual, which is returned with norm_out.
+
+It rests on mmarn.ascend.operators, which has the schema.
+"""
+
+from typing import Any
+
+import torch
+
+__all__ = ["npu_mm_all_reduce_add_rms_norm_"]
+
+
+def npu_mm_all_reduce_add_rms_norm_(*args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """(y, norm_out) of x1, x2, residual, gamma and hcom; everything else by keyword. Collective over hcom's group."""
+    return torch.ops.mindspeed.npu_mm_all_reduce_add_rms_norm_(*args, **kwargs)

@@ -1,0 +1,4 @@
+"""torch_npu.contrib: transfer_to_npu alone.
+
+It rests on mmarn.ascend.transfer.
+"""

@@ -1,0 +1,94 @@
+"""Groups: the ranks that sum together, as processes or threads of one machine."""
+
+from __future__ import annotations
+
+import atexit
+import math
+from typing import Any, Self
+
+from mmarn import _core
+
+__all__ = ["Group", "find_group"]
+
+_MOST_MS = 2**31 - 1
+
+
+def _milliseconds(timeout: float | None) -> int:
+    if timeout is None:
+        return -1
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout is {timeout!r}; it must be a number of seconds, or None for no deadline")
+    if not 0 < timeout <= _MOST_MS / 1000:
+        raise ValueError(f"timeout is {timeout} s; it must be above 0 and at most {_MOST_MS // 1000}, or None")
+    return math.ceil(timeout * 1000)
+
+
+class Group(_core.Group):
+    """One rank's membership of a group. Making one joins, which waits for all ranks that hold the same id.
+
+    Every method but abort is collective: all ranks must call it, in the same order. A group serves one call at a
+    time; make one for each thread that is a rank. Use it in a with statement, or close it, or drop it.
+
+    id: the bytes of create_id(), the same on all ranks and used once; None for a group of one.
+    rank, world_size: 0 .. world_size - 1, and 1 to 64.
+    name: for find_group; 1 to 127 printable ASCII characters, one group of that name for each thread.
+    transport: None to choose, or one of those that describe() lists.
+    threads: of this rank; 0 for its share of the processors.
+    timeout: seconds that joining and every later wait may last; None for ever.
+
+    Errors: ValueError and TypeError (an argument; ranks that disagree), TimeoutError (names the ranks that did not
+    come), ConnectionError (a rank died), MemoryError, OSError.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __new__(cls, id: bytes | None = None, rank: int = 0, world_size: int = 1, *, name: str | None = None,
+                transport: str | None = None, threads: int = 0, timeout: float | None = 300.0) -> Self:
+        return super().__new__(cls, id, rank, world_size, name, transport, threads, _milliseconds(timeout))
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Joins the group that `mmarn launch` started this process for; options are those of Group by keyword.
+
+        Errors: as Group, and ValueError where MMARN_ID, MMARN_RANK or MMARN_WORLD_SIZE is missing or malformed.
+        """
+        return cls(*_core.id_from_env(), **options)
+
+    def all_reduce(self, x: Any, out: Any = None, *, numerics: str = "default") -> Any:
+        """Sums x over the ranks, element by element, in the operator's own order and rounding. Collective.
+
+        x: contiguous, float16, bfloat16 or float32, up to 4 axes. out: None for a new array of x's framework, or one of
+        x's shape and dtype; may be x. Returns out.
+        """
+        return self.run_all_reduce(x, out, numerics)
+
+    def all_reduce_add_rms_norm(self, x: Any, residual: Any, gamma: Any, *, epsilon: float = 1e-6,
+                                numerics: str = "default", y: Any = None, norm_out: Any = None) -> tuple[Any, Any]:
+        """The operator for a matmul of your own: y = all_reduce(x) + residual, norm_out = y / rms(y) * gamma.
+
+        Collective.
+        x, residual: (b, s, n) or (rows, n), contiguous, of one dtype; gamma: (n). y may be residual or x, norm_out may
+        be x. Returns (y, norm_out); what was not passed is new, of residual's framework.
+        """
+        return self.run_all_reduce_add_rms_norm(x, residual, gamma, epsilon, numerics, y, norm_out)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f" {self.name!r}"
+        return f"<mmarn.Group{name}: {'closed' if self.closed else f'rank {self.rank} of {self.world_size}'}>"
+
+
+def find_group(name: str) -> Group:
+    """The open Group that this process made under a name; with ranks as threads, the calling thread's own.
+
+    Errors: ValueError (no such name).
+    """
+    return _core.find_group(name)
+
+
+atexit.register(_core.leave_all)

@@ -1,0 +1,156 @@
+"""The end of a row-parallel block as one module: linear layer, all-reduce, residual and RMSNorm.
+
+It stands for nn.Linear (split along its inputs, which is Megatron's row-parallel layer), the addition to the residual
+stream and the RMSNorm behind it; in a Llama-type layer that is o_proj with post_attention_layernorm, or down_proj with
+the next layer's input_layernorm. It rests on the operators of ops.py and the packed weights of packed.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+import mmarn
+from mmarn.torch.packed import PackedWeights
+
+
+class RowParallelLinearAddRMSNorm(nn.Module):
+    """(x, residual) -> (y, norm_out) with y = sum over ranks of (x @ weight.T + bias) + residual,
+    norm_out = y / sqrt(mean(y * y) + eps) * gamma.
+
+    x is (b, s, in_features_local) or (rows, in_features_local), this rank's part of the features; residual, y and
+    norm_out are (b, s, out_features) or (rows, out_features), the same on every rank. All are of the parameters' dtype:
+    float16, bfloat16 or float32. forward is collective.
+
+    weight  (out_features, in_features_local), this rank's part of the columns of the whole layer's weight
+    bias    (out_features) or None; replicated. With bias_once rank 0's is added once, and on the other ranks its
+            gradient is zero; without, the sum over the ranks of their biases is added
+    gamma   (out_features), replicated
+
+    In eval mode, while no gradient is needed, the weight is packed once and used packed, until it changes; packed.py
+    says what counts as a change. Otherwise it is used where it lies. The outputs have the same bits either way.
+    """
+
+    def __init__(
+        self,
+        in_features_local: int,
+        out_features: int,
+        *,
+        group: mmarn.Group | str,
+        bias: bool = False,
+        eps: float = 1e-6,
+        dtype: torch.dtype | None = None,
+        numerics: str = "default",
+        bias_once: bool = True,
+    ) -> None:
+        """group: an open group, or its name; kept by name, so that the module can be copied and pickled."""
+        super().__init__()
+        self.in_features_local, self.out_features = in_features_local, out_features
+        self.group = group if isinstance(group, str) else group.name
+        self.eps, self.numerics, self.bias_once = eps, numerics, bias_once
+        self.weight = nn.Parameter(torch.empty(out_features, in_features_local, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_features, dtype=dtype)) if bias else None
+        self.gamma = nn.Parameter(torch.empty(out_features, dtype=dtype))
+        self.register_buffer("scale", None)
+        self._packed = PackedWeights()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As nn.Linear and nn.RMSNorm begin: uniform within 1 / sqrt(the whole layer's inputs), and ones."""
+        bound = 1 / math.sqrt(self.in_features_local * mmarn.find_group(self.group).world_size)
+        nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound)
+        nn.init.ones_(self.gamma)
+
+    @classmethod
+    def from_linear(
+        cls, linear: nn.Linear, norm: nn.Module, group: mmarn.Group | str, *, numerics: str = "default"
+    ) -> RowParallelLinearAddRMSNorm:
+        """This rank's module for a whole linear layer and the norm behind it, with copies of their parameters.
+
+        linear  in_features must be a multiple of the group's size; rank r gets the r-th block of columns
+        norm    nn.RMSNorm, or any module with weight and with eps or variance_epsilon, as Llama-type models have
+
+        Errors: ValueError (sizes that do not fit).
+        """
+        member = mmarn.find_group(group) if isinstance(group, str) else group
+        out_features, in_features = linear.weight.shape
+        if in_features % member.world_size:
+            raise ValueError(f"linear.in_features is {in_features}, not a multiple of the {member.world_size} ranks")
+        gamma = getattr(norm, "weight", None)
+        if gamma is not None and gamma.shape != (out_features,):
+            raise ValueError(f"norm.weight is {tuple(gamma.shape)} but linear.out_features is {out_features}")
+        dtype = linear.weight.dtype
+        module = cls(
+            in_features // member.world_size, out_features, group=member, bias=linear.bias is not None,
+            eps=_epsilon_of(norm, dtype), dtype=dtype, numerics=numerics,
+        )
+        with torch.no_grad():
+            module.weight.copy_(linear.weight.chunk(member.world_size, dim=1)[member.rank])
+            if linear.bias is not None:
+                module.bias.copy_(linear.bias)
+            if gamma is not None:
+                module.gamma.copy_(gamma)
+        return module
+
+    def forward(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+        """(y, norm_out); shapes and dtypes are the class's. Collective. Errors: those of the mmarn package."""
+        inputs = (x, residual, self.weight, self.gamma, self.bias)
+        needs_grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs)
+        if needs_grad and not torch.compiler.is_compiling():
+            self.release_packed()  # for somebody who trains in eval mode: see train()
+        if needs_grad or self.training:
+            return torch.ops.mmarn.mm_all_reduce_add_rms_norm(
+                x, self.weight.t(), residual, self.gamma, self.group, self.bias, antiquant_scale=self.scale,
+                epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
+            )
+        return torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm(
+            x, self.weight, residual, self.gamma, self.group, self._packed.number, self.bias, self.scale,
+            epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
+        )
+
+    def train(self, mode: bool = True) -> RowParallelLinearAddRMSNorm:
+        """As every module's; frees the packed weight, because a fused optimiser's step changes no version counter."""
+        self.release_packed()
+        return super().train(mode)
+
+    @torch.no_grad()
+    def quantise_(self, kind: str = "int8") -> RowParallelLinearAddRMSNorm:
+        """Replaces weight by int8 with a scale per output feature, symmetrically: w is about weight * scale. Local.
+
+        weight and scale, (out_features), become buffers; x and the other parameters keep their dtype. To load a
+        quantised state_dict, quantise the module first. Errors: ValueError (kind), RuntimeError (done already).
+        """
+        if kind != "int8":
+            raise ValueError(f"kind is {kind!r}, but only 'int8' is there")
+        if self.scale is not None:
+            raise RuntimeError("weight is quantised already")
+        weight = self.weight.float()
+        # Rounded to its final dtype first, so that the integers suit the scale that is used; 1 where a row is zero.
+        scale = (weight.abs().amax(dim=1) / 127).to(self.weight.dtype)
+        scale = torch.where(scale == 0, 1, scale)
+        integers = (weight / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
+        self.release_packed()
+        del self.weight
+        self.register_buffer("weight", integers)
+        self.scale = scale
+        return self
+
+    def release_packed(self) -> None:
+        """Frees the packed weight; the next forward packs again. To be called before the group is closed."""
+        self._packed.release()
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features_local={self.in_features_local}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}, eps={self.eps}, group={self.group!r}"
+        )
+
+
+def _epsilon_of(norm: nn.Module, dtype: torch.dtype) -> float:
+    epsilon = getattr(norm, "eps", getattr(norm, "variance_epsilon", None))
+    # nn.RMSNorm's own rule for eps=None.
+    return torch.finfo(dtype).eps if epsilon is None else epsilon

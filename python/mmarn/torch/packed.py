@@ -1,0 +1,79 @@
+"""Packed copies of weights, kept from call to call and made anew when the weights have changed.
+
+The operator packed_mm_all_reduce_add_rms_norm gets the weight itself, so that a compiler sees what it depends on, and
+the number of a PackedWeights, because a schema cannot hold an object; and that in a tensor, because torch.compile would
+compile every layer of a model anew for an int of its own. A change shows in the tensors' version counters,
+which in-place operations of torch raise, or in their addresses. Fused optimisers (fused=True) and writing through
+`weight.data` or NumPy raise nothing: call release() then.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+
+import torch
+from torch import Tensor
+
+import mmarn
+
+_numbers = itertools.count(1)
+_all: weakref.WeakValueDictionary[int, PackedWeights] = weakref.WeakValueDictionary()
+
+
+def find(number: int) -> PackedWeights:
+    """The PackedWeights with that number. Errors: ValueError when there is none."""
+    try:
+        return _all[number]
+    except KeyError:
+        raise ValueError(f"pack is {number}, but no packed weights of this process have that number") from None
+
+
+class PackedWeights:
+    """A place for one packed weight. A copy, or what comes out of a pickle, is a new place, and empty."""
+
+    def __init__(self) -> None:
+        number = next(_numbers)
+        self.number = torch.tensor(number)
+        self._operator: mmarn.Op | None = None
+        self._made_from: tuple = ()
+        _all[number] = self
+
+    def __reduce__(self):
+        return PackedWeights, ()
+
+    def operator(self, group: str, weight: Tensor, gamma: Tensor, bias: Tensor | None,
+                 antiquant_scale: Tensor | None, **options) -> mmarn.Op:
+        """The operator for these tensors: the one at hand if nothing has changed. weight is (n, k).
+
+        options are those of mmarn.Op. Errors: those of mmarn.Op.
+        """
+        tensors = [t.detach() if t is not None else None for t in (weight, gamma, bias, antiquant_scale)]
+        member = mmarn.find_group(group)
+        # Holding the tensors keeps their memory from being given to others, whose addresses would look the same.
+        made_from = (member, options, tensors, [_state(t) for t in tensors])
+        if self._operator is None or not _same(made_from, self._made_from):
+            self.release()
+            weight, gamma, bias, antiquant_scale = (None if t is None else t.contiguous() for t in tensors)
+            self._operator = mmarn.Op(
+                member, weight.t(), gamma, bias=bias, antiquant_scale=antiquant_scale, **options
+            )
+            self._made_from = made_from
+        return self._operator
+
+    def release(self) -> None:
+        """Frees the packed copy; the next call makes a new one. To be done before the group is closed."""
+        operator, self._operator, self._made_from = self._operator, None, ()
+        if operator is not None:
+            operator.close()
+
+
+def _state(tensor: Tensor | None) -> tuple | None:
+    if tensor is None:
+        return None
+    version = 0 if tensor.is_inference() else tensor._version
+    return tensor.data_ptr(), version, tensor.dtype, tensor.shape, tensor.stride()
+
+
+def _same(one: tuple, other: tuple) -> bool:
+    return one[0] is other[0] and one[1] == other[1] and one[3] == other[3]

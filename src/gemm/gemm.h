@@ -14,7 +14,11 @@
 
 #include "base/dtype.h"
 
-/* Columns of one panel. Packed weights are ceil(n / GEMM_NR) panels of k rows of GEMM_NR elements, zeros at the end. */
+/*
+ * Columns of one panel. Packed weights are ceil(n / GEMM_NR) panels of k rows of GEMM_NR elements, zeros at the end.
+ * Rows of int4 lie in pairs of 16 bytes: byte 16 q + j of a panel holds column j, of row 2 q in its lower four bits and
+ * of row 2 q + 1 in its upper ones, which are zeros after the last row of an odd k.
+ */
 enum { GEMM_NR = 16 };
 
 /* ---------------------------------------------------------------------------------- kernels (per instruction set) */
@@ -39,10 +43,9 @@ struct gemm_block {
 typedef void gemm_block_fn(const struct gemm_block *block);
 
 /*
- * Copies a k x n piece of x2 into panels at dst (k_stride GEMM_NR, panel_stride k * GEMM_NR), filling the last panel
+ * Copies a k x n piece of x2 into panels at dst (k_stride GEMM_NR, panel_stride gemm_panel), filling the last panel
  * with zeros. kn: src element (p, j) at src[p * ld + j]; nk (the transposed view): at src[j * ld + p].
- * i4: src as in mmarn.h, the axis with stride 1 even; in a panel, byte j of a row of 8 holds column j in the lower four
- * bits and column j + 8 in the upper ones.
+ * i4: src as in mmarn.h, the axis with stride 1 even.
  */
 typedef void gemm_pack_fn(const void *src, ptrdiff_t ld, int k, int n, void *dst);
 
@@ -59,6 +62,12 @@ struct gemm_kernel {
 static inline ptrdiff_t gemm_bytes(int32_t dtype, int64_t elements)
 {
     return (ptrdiff_t)(elements * dtype_bits(dtype) / 8);
+}
+
+/* Elements from one panel of k rows to the next. An even row p begins at element p * GEMM_NR, whatever the type. */
+static inline ptrdiff_t gemm_panel(int32_t dtype, int64_t k)
+{
+    return (ptrdiff_t)(GEMM_NR * (dtype == MMARN_I4 ? k + k % 2 : k));
 }
 
 /* All kernels compiled in, best last, ending with NULL; entry 0 is the plain C definition. */
@@ -91,9 +100,9 @@ struct gemm_weights {
     int64_t k, n;
     const void *data;
     int64_t ld;
-    /* Weights to be expanded: rows of k in a group (k when there is one), and the groups' values, fp32: group g, column
-       j at [g * scale_ld + j]. scale_ld is n rounded up to GEMM_NR, zeros at the end. Borrowed, also when data is
-       packed. offset is NULL when there is none. */
+    /* Weights to be expanded: rows of k in a group (k when there is one; otherwise even for i4, whose rows lie in
+       pairs), and the groups' values, fp32: group g, column j at [g * scale_ld + j]. scale_ld is n rounded up to
+       GEMM_NR, zeros at the end. Borrowed, also when data is packed. offset is NULL when there is none. */
     int64_t group, scale_ld;
     const float *scale, *offset;
     void *owned; /* what gemm_weights_free gives back; NULL when borrowed */

@@ -1,7 +1,7 @@
 /*
  * gemm_pack_int_avx2.c - packing of int8 and int4 on an x86-64 with AVX2. int8 moves rows of 16 bytes, or transposes
- * 16 x 16 of them. int4 is rearranged a row of a panel, 8 bytes, at a time; its transposed view is packed as bytes of
- * two rows of k each, and then these are taken apart where they lie.
+ * 16 x 16 of them. int4 takes two rows of k at a time, whose bytes hold two columns, into bytes that hold two rows; in
+ * the transposed view they do so already, and are packed like int8.
  */
 #include "gemm/gemm_pack_avx2.h"
 
@@ -18,8 +18,6 @@ enum {
     SQUARE = 16,
     HALF = GEMM_NR / 2
 };
-
-static const uint64_t low_nibbles = UINT64_C(0x0F0F0F0F0F0F0F0F);
 
 void gemm_pack_kn8_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
 {
@@ -80,48 +78,49 @@ void gemm_pack_nk8_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
     }
 }
 
-/* Nibbles in the order of columns 0 .. 15 into that of a panel: column j beside column j + 8. */
-static uint64_t reorder(uint64_t columns)
+/* 16 columns of a row of int4, two in a byte; only the first `bytes` of its 8 bytes are there. */
+AVX2_INLINE __m128i load_columns(const char *row, int bytes)
 {
-    const __m128i low = _mm_set1_epi8(0x0f), pairs = _mm_cvtsi64_si128((long long)columns);
-    const __m128i single = _mm_unpacklo_epi8(_mm_and_si128(pairs, low), _mm_and_si128(_mm_srli_epi16(pairs, 4), low));
-    const __m128i beside = _mm_unpacklo_epi8(single, _mm_srli_si128(single, HALF));
-    /* low + 16 * high, in 16 bits each */
-    const __m128i joined = _mm_maddubs_epi16(beside, _mm_set1_epi16(0x1001));
-    return (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(joined, joined));
+    if (bytes == HALF)
+        return _mm_loadl_epi64((const __m128i *)(const void *)row);
+    uint64_t columns = 0;
+    memcpy(&columns, row, (size_t)bytes);
+    return _mm_cvtsi64_si128((long long)columns);
+}
+
+/* 16 columns of two rows of k into a pair of rows of a panel. */
+AVX2_INLINE __m128i pair_up(__m128i even_row, __m128i odd_row)
+{
+    const __m128i low = _mm_set1_epi8(0x0f);
+    const __m128i even_columns =
+        _mm_or_si128(_mm_and_si128(even_row, low), _mm_slli_epi16(_mm_and_si128(odd_row, low), 4));
+    const __m128i odd_columns =
+        _mm_or_si128(_mm_and_si128(_mm_srli_epi16(even_row, 4), low), _mm_andnot_si128(low, odd_row));
+    return _mm_unpacklo_epi8(even_columns, odd_columns);
 }
 
 void gemm_pack_kn4_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
 {
-    const char *row = src;
+    const ptrdiff_t row_bytes = ld / 2, panel_bytes = gemm_bytes(MMARN_I4, gemm_panel(MMARN_I4, k));
     char *to = dst;
-    for (int p = 0; p < k; p++, row += ld / 2, to += HALF)
+    for (int p = 0; p < k; p += 2, to += GEMM_NR)
         for (int j = 0; j < n; j += GEMM_NR) {
-            uint64_t columns = 0;
-            if (j % LINE_NIBBLES == 0)
-                avx2_prefetch(row + j / 2, PREFETCH_ROWS * ld / 2);
-            if (j + GEMM_NR <= n)
-                memcpy(&columns, row + j / 2, sizeof columns);
-            else
-                memcpy(&columns, row + j / 2, (size_t)(n - j) / 2);
-            columns = reorder(columns);
-            memcpy(to + (ptrdiff_t)j / GEMM_NR * k * HALF, &columns, sizeof columns);
+            const char *at = (const char *)src + p * row_bytes + j / 2;
+            const int bytes = j + GEMM_NR <= n ? HALF : (n - j) / 2;
+            if (j % LINE_NIBBLES == 0) {
+                avx2_prefetch(at, PREFETCH_ROWS * row_bytes);
+                avx2_prefetch(at, (PREFETCH_ROWS + 1) * row_bytes);
+            }
+            const __m128i odd_row = p + 1 < k ? load_columns(at + row_bytes, bytes) : _mm_setzero_si128();
+            const __m128i pair = pair_up(load_columns(at, bytes), odd_row);
+            _mm_storeu_si128((__m128i *)(void *)(to + j / GEMM_NR * panel_bytes), pair);
         }
 }
 
-/* Bytes are pairs of k here; a row of 16 of them is as long as the two rows of panel that it becomes. */
+/* A byte holds two rows of k of one column in the source as in a panel. */
 void gemm_pack_nk4_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
 {
     gemm_pack_nk8_avx2(src, ld / 2, k / 2, n, dst);
-    char *row = dst;
-    for (int left = (n + GEMM_NR - 1) / GEMM_NR * (k / 2); left > 0; left--, row += GEMM_NR) {
-        uint64_t pairs[2]; /* columns 0 .. 7 and 8 .. 15 */
-        memcpy(pairs, row, sizeof pairs);
-        uint64_t even = (pairs[0] & low_nibbles) | (pairs[1] & low_nibbles) << 4;
-        uint64_t odd = (pairs[0] >> 4 & low_nibbles) | (pairs[1] & ~low_nibbles);
-        memcpy(row, &even, sizeof even);
-        memcpy(row + HALF, &odd, sizeof odd);
-    }
 }
 
 #endif

@@ -46,12 +46,11 @@ static unsigned nibble(const unsigned char *src, ptrdiff_t at)
 
 static void pack4(const unsigned char *src, ptrdiff_t k_step, ptrdiff_t n_step, int k, int n, unsigned char *dst)
 {
-    const int half = GEMM_NR / 2;
     for (int j0 = 0; j0 < n; j0 += GEMM_NR)
-        for (int p = 0; p < k; p++)
-            for (int j = j0; j < j0 + half; j++) {
+        for (int p = 0; p < k; p += 2)
+            for (int j = j0; j < j0 + GEMM_NR; j++) {
                 unsigned low = j < n ? nibble(src, p * k_step + j * n_step) : 0;
-                unsigned high = j + half < n ? nibble(src, p * k_step + (j + half) * n_step) : 0;
+                unsigned high = j < n && p + 1 < k ? nibble(src, (p + 1) * k_step + j * n_step) : 0;
                 *dst++ = (unsigned char)(low | high << 4);
             }
 }

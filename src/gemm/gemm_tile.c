@@ -27,6 +27,8 @@ enum {
     A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING)
 };
 
+_Static_assert(K_BLOCK_FEW % 2 == 0 && GEMM_K_BLOCK % 2 == 0, "a block of k must not split a pair of rows of int4");
+
 struct gemm_scratch *gemm_scratch_create(void)
 {
     struct gemm_scratch *scratch = memory_alloc(1, sizeof *scratch);
@@ -146,12 +148,13 @@ static void multiply(const struct gemm_part *t, const struct operand *right)
 static void multiply_packed(const struct gemm_part *t)
 {
     const struct gemm_weights *w = t->weights;
-    const int64_t at = t->col * w->k + t->k0 * GEMM_NR;
+    const ptrdiff_t panel = gemm_panel(w->dtype, w->k);
+    const int64_t at = t->col / GEMM_NR * panel + t->k0 * GEMM_NR;
     const struct operand panels = {.k = t->k,
                                    .n = t->n,
                                    .b = (const char *)w->data + gemm_bytes(w->dtype, at),
                                    .k_stride = GEMM_NR,
-                                   .panel_stride = w->k * GEMM_NR};
+                                   .panel_stride = panel};
     multiply(t, &panels);
 }
 
@@ -160,8 +163,8 @@ void gemm_part_pack(const struct gemm_part *t, int p, int k, int j, int n)
     const struct gemm_kernel *kernel = t->scratch->kernel;
     gemm_pack_fn *pack = (t->weights->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[t->weights->dtype];
     pack(weight(t, p, j), t->weights->ld, k, n, t->scratch->piece);
-    for (int at = 0; t->weights->x_dtype == MMARN_I8 && at < n; at += GEMM_NR)
-        t->scratch->quant->i8_pair((int8_t *)t->scratch->piece + (ptrdiff_t)at * k, k);
+    for (int j0 = 0; t->weights->x_dtype == MMARN_I8 && j0 < n; j0 += GEMM_NR)
+        t->scratch->quant->i8_pair((int8_t *)t->scratch->piece + j0 / GEMM_NR * gemm_panel(MMARN_I8, k), k);
 }
 
 /* The same for borrowed weights, copied into panels first. */
@@ -173,7 +176,7 @@ static void multiply_piece(const struct gemm_part *t, int p, int k, int j, int n
                                   .n = n,
                                   .b = t->scratch->piece,
                                   .k_stride = GEMM_NR,
-                                  .panel_stride = (ptrdiff_t)k * GEMM_NR};
+                                  .panel_stride = gemm_panel(t->weights->dtype, k)};
     gemm_part_pack(t, p, k, j, n);
     multiply(t, &piece);
 }

@@ -13,10 +13,13 @@ enum {
        weights long pieces of rows, which are read one after the other. */
     FEW_N = 64,
     FEW_N_KN = 1024,
-    FEW_K_KN = 128
+    FEW_K_KN = 128,
+    /* Bytes to prefetch ahead where nothing is known to follow. */
+    AHEAD = 2048
 };
 
 _Static_assert(FEW_N_KN *FEW_K_KN <= GEMM_PIECE_N * GEMM_K_BLOCK, "a wide piece must fit scratch");
+_Static_assert(FEW_K_KN % 2 == 0, "a piece must not split a pair of rows of int4");
 
 /* Columns j .. j + n of rows p .. p + k of the part, in panels at b. */
 struct piece {
@@ -30,14 +33,15 @@ static struct piece find_piece(const struct gemm_part *t, int p, int k, int j, i
     const struct gemm_weights *w = t->weights;
     struct piece piece = {.p = p, .k = k, .j = j, .n = n};
     if (w->layout == GEMM_PACKED) {
-        piece.b = (const char *)w->data + gemm_bytes(w->dtype, (t->col + j) * w->k + (t->k0 + p) * GEMM_NR);
-        piece.panel_stride = w->k * GEMM_NR;
+        piece.panel_stride = gemm_panel(w->dtype, w->k);
+        const int64_t at = (t->col + j) / GEMM_NR * piece.panel_stride + (t->k0 + p) * GEMM_NR;
+        piece.b = (const char *)w->data + gemm_bytes(w->dtype, at);
     } else {
         /* Whole panels as far as the matrix goes: an odd end would split a byte. */
         const int64_t whole = (n + GEMM_NR - 1) / GEMM_NR * GEMM_NR, left = w->n - t->col - j;
         gemm_part_pack(t, p, k, j, (int)(whole < left ? whole : left));
         piece.b = t->scratch->piece;
-        piece.panel_stride = (ptrdiff_t)k * GEMM_NR;
+        piece.panel_stride = gemm_panel(w->dtype, k);
     }
     return piece;
 }
@@ -66,7 +70,7 @@ static void multiply_expanded(const struct gemm_part *t, const struct piece *pie
         .lda = t->lda,
         .b = t->scratch->expanded,
         .k_stride = GEMM_NR,
-        .panel_stride = (ptrdiff_t)piece->k * GEMM_NR,
+        .panel_stride = gemm_panel(t->weights->x_dtype, piece->k),
         .c = t->c + piece->j,
         .ldc = t->ldc,
         .m = t->m,
@@ -85,16 +89,29 @@ static void multiply_many(const struct gemm_part *t, const struct piece *piece)
     for (int from = 0; from < piece->k; from += run.k) {
         run = next_run(t, piece, from);
         expand(&run, (char *)t->scratch->expanded + gemm_bytes(w->x_dtype, (int64_t)from * GEMM_NR),
-               (ptrdiff_t)piece->k * GEMM_NR);
+               gemm_panel(w->x_dtype, piece->k));
     }
     multiply_expanded(t, piece, piece->p, piece->k);
+}
+
+/* Bytes to the piece that is read next, so that it is on its way while this one is multiplied. */
+static ptrdiff_t next_piece(const struct gemm_part *t, const struct piece *piece)
+{
+    if (t->weights->layout != GEMM_PACKED)
+        return 0;
+    if (piece->p + piece->k < t->k)
+        return gemm_bytes(t->weights->dtype, (int64_t)piece->k * GEMM_NR);
+    if (piece->j + piece->n < t->n)
+        return gemm_bytes(t->weights->dtype, piece->n / GEMM_NR * piece->panel_stride - (int64_t)piece->p * GEMM_NR);
+    return AHEAD;
 }
 
 static void multiply_few(const struct gemm_part *t, const struct piece *piece)
 {
     const struct gemm_weights *w = t->weights;
     const struct quant_kernel *quant = t->scratch->quant;
-    struct quant_block block = {.lda = t->lda, .c = t->c + piece->j, .ldc = t->ldc, .m = t->m};
+    struct quant_block block = {
+        .lda = t->lda, .c = t->c + piece->j, .ldc = t->ldc, .ahead = next_piece(t, piece), .m = t->m};
     for (int from = 0; from < piece->k; from += block.run.k) {
         const int p = piece->p + from;
         block.run = next_run(t, piece, from);
@@ -102,7 +119,7 @@ static void multiply_few(const struct gemm_part *t, const struct piece *piece)
         block.first = t->k0 + p == 0;
         if (quant->block[w->dtype][w->x_dtype](&block))
             continue;
-        quant->expand[w->dtype][w->x_dtype](&block.run, t->scratch->expanded, (ptrdiff_t)piece->k * GEMM_NR);
+        quant->expand[w->dtype][w->x_dtype](&block.run, t->scratch->expanded, gemm_panel(w->x_dtype, piece->k));
         multiply_expanded(t, piece, p, block.run.k);
     }
 }

@@ -6,8 +6,9 @@
 #include "base/memory.h"
 #include "gemm/quant.h"
 
-/* Runs are even: two int4 of neighbouring k may share a byte, and int8 x int8 reads rows of k in pairs. */
+/* Runs are even: two int4 of neighbouring k share a byte, and int8 x int8 reads rows of k in pairs. */
 enum { GROUP = 8 /* panels */, RUN_KN = 64, RUN_NK = 1024 /* rows of k */ };
+_Static_assert(RUN_KN % 2 == 0 && RUN_NK % 2 == 0, "a run of k must not split a pair of rows");
 
 static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int64_t first_panel, int64_t panels,
                        char *packed)
@@ -19,7 +20,8 @@ static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int6
             int64_t col = panel * GEMM_NR;
             int n = (int)(from->n - col < GEMM_NR ? from->n - col : GEMM_NR);
             int64_t at = from->layout == GEMM_KN ? k0 * from->ld + col : col * from->ld + k0;
-            char *to = packed + gemm_bytes(from->dtype, (panel * from->k + k0) * GEMM_NR);
+            int64_t place = panel * gemm_panel(from->dtype, from->k) + k0 * GEMM_NR;
+            char *to = packed + gemm_bytes(from->dtype, place);
             pack((const char *)from->data + gemm_bytes(from->dtype, at), from->ld, k, n, to);
             if (from->x_dtype == MMARN_I8)
                 quant_kernel_best()->i8_pair((int8_t *)to, k);
@@ -32,7 +34,8 @@ bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct 
     const struct gemm_kernel *kernel = gemm_kernel_best();
     gemm_pack_fn *pack = (borrowed->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[borrowed->dtype];
     const int64_t panels = (borrowed->n + GEMM_NR - 1) / GEMM_NR;
-    char *data = memory_alloc((size_t)panels * (size_t)gemm_bytes(borrowed->dtype, GEMM_NR), (size_t)borrowed->k);
+    const ptrdiff_t panel_bytes = gemm_bytes(borrowed->dtype, gemm_panel(borrowed->dtype, borrowed->k));
+    char *data = memory_alloc((size_t)panels, (size_t)panel_bytes);
     if (!data)
         return false;
 #ifdef _OPENMP

@@ -32,7 +32,8 @@ typedef void quant_i8_pair_fn(int8_t *panel, int k);
 /*
  * k rows of packed weights that share a scale, q, standing for w = (q + offset) * scale: in fp32, rounded to f16 after
  * each of the two steps when x1 is f16, to bf16 after the second when it is bf16. scale and offset (NULL for none) have
- * a value for each column of every panel, also of the last one.
+ * a value for each column of every panel, also of the last one. A run begins at an even row of its panels, and k is odd
+ * only when the last of their rows is its own: so int4's pairs of rows are never parted.
  */
 struct quant_run {
     const void *b;          /* n columns: ceil(n / GEMM_NR) panels */
@@ -55,6 +56,7 @@ struct quant_block {
     ptrdiff_t lda;
     float *c;
     ptrdiff_t ldc;
+    ptrdiff_t ahead; /* bytes from any place in run.b to one that will be read soon, to be prefetched; or 0 */
     int m;
     bool first;
 };

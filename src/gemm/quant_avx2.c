@@ -12,55 +12,75 @@
 #include "base/avx2.h"
 #include "base/cpu.h"
 
-enum { VECTOR = 8, VECTORS = GEMM_NR / VECTOR, MAX_ROWS = 6, MAX_PANELS = 4, MAX_C = 12, PREFETCH = 2048 };
+enum { VECTOR = 8, VECTORS = GEMM_NR / VECTOR, MAX_ROWS = 6, MAX_PANELS = 4, MAX_C = 12 };
 
 /* Most panels side by side, by the rows of the tile. Expansion fills the latency of the sums, so few suffice. */
 static const int widest[MAX_ROWS + 1] = {0, 4, 3, 1, 1, 1, 1};
 
-/* Columns 0 .. 7 of a row, or, with high, 8 .. 15. int4 comes out as q * 2^28 in the lower half, q * 2^4 in the upper.
+/*
+ * Columns 0 .. 7, or, with high, 8 .. 15, of the first or second row of a pair. A byte of int4 goes on top of 32 bits,
+ * where the four bits of either row have their sign: they come out as q * 2^28.
  */
-AVX2_INLINE __m256 load_weights(int32_t dtype, const char *row, bool high)
+AVX2_INLINE __m256 load_weights(int32_t dtype, const char *pair, int row, int high)
 {
-    if (dtype == MMARN_I8 && high)
-        row += VECTOR;
-    __m256i bytes = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)row));
-    if (dtype == MMARN_I4)
-        bytes = high ? _mm256_and_si256(bytes, _mm256_set1_epi32(-16)) : _mm256_slli_epi32(bytes, 28);
-    return _mm256_cvtepi32_ps(bytes);
+    if (dtype == MMARN_I8) {
+        const void *from = pair + row * GEMM_NR + high * VECTOR;
+        return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from)));
+    }
+    const __m256i low_columns = _mm256_setr_epi32(0x00ffffff, 0x01ffffff, 0x02ffffff, 0x03ffffff, 0x04ffffff,
+                                                  0x05ffffff, 0x06ffffff, 0x07ffffff);
+    const __m256i columns = _mm256_add_epi32(low_columns, _mm256_set1_epi32(high << 27));
+    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)pair));
+    const __m256i bytes = _mm256_shuffle_epi8(both, columns);
+    return _mm256_cvtepi32_ps(row ? _mm256_and_si256(bytes, _mm256_set1_epi32(-0x10000000))
+                                  : _mm256_slli_epi32(bytes, 4));
 }
 
 /* One register tile: a, b and c point at its first row and column. */
 typedef void micro_fn(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
                       float *c, ptrdiff_t ldc);
 
+/* Adds the products of `depth` rows of k, a pair or the last one, at a and b. */
+AVX2_INLINE void multiply(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
+                          __m256 *sum, int32_t dtype, bool has_offset, int rows, int panels, int depth)
+{
+    const ptrdiff_t panel_bytes = dtype == MMARN_I8 ? g->run.panel_stride : g->run.panel_stride / 2;
+    const int across = panels * VECTORS;
+#pragma GCC unroll 4
+    for (int panel = 0; panel < panels; panel++) {
+        const char *pair = b + panel * panel_bytes;
+        avx2_prefetch(pair, g->ahead);
+#pragma GCC unroll 4
+        for (int part = 0; part < depth * VECTORS; part++) {
+            const int p = part / VECTORS, v = panel * VECTORS + part % VECTORS;
+            __m256 u = load_weights(dtype, pair, p, part % VECTORS);
+            if (has_offset)
+                u = _mm256_add_ps(u, _mm256_loadu_ps(f->offset + v * VECTOR));
+            const __m256 w = _mm256_fmadd_ps(u, _mm256_loadu_ps(f->second + v * VECTOR),
+                                             _mm256_mul_ps(u, _mm256_loadu_ps(f->first + v * VECTOR)));
+#pragma GCC unroll 6
+            for (int i = 0; i < rows; i++)
+                sum[i * across + v] = _mm256_fmadd_ps(_mm256_broadcast_ss(a + i * g->lda + p), w, sum[i * across + v]);
+        }
+    }
+}
+
 AVX2_INLINE void micro(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
                        float *c, ptrdiff_t ldc, int32_t dtype, bool has_offset, int rows, int panels)
 {
-    const ptrdiff_t row_bytes = dtype == MMARN_I8 ? GEMM_NR : GEMM_NR / 2;
-    const ptrdiff_t panel_bytes = dtype == MMARN_I8 ? g->run.panel_stride : g->run.panel_stride / 2;
-    const ptrdiff_t lda = g->lda;
-    const int k = g->run.k, across = panels * VECTORS;
+    const ptrdiff_t pair_bytes = dtype == MMARN_I8 ? 2 * GEMM_NR : GEMM_NR;
+    const int across = panels * VECTORS;
     __m256 sum[MAX_C];
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int v = 0; v < across; v++)
             sum[i * across + v] = g->first ? _mm256_setzero_ps() : _mm256_loadu_ps(c + i * ldc + v * VECTOR);
-    for (int p = 0; p < k; p++, a++, b += row_bytes)
-#pragma GCC unroll 8
-        for (int v = 0; v < across; v++) {
-            const char *at = b + v / VECTORS * panel_bytes;
-            if (v % VECTORS == 0)
-                avx2_prefetch(at, PREFETCH);
-            __m256 u = load_weights(dtype, at, v % VECTORS);
-            if (has_offset)
-                u = _mm256_add_ps(u, _mm256_loadu_ps(f->offset + v * VECTOR));
-            __m256 w = _mm256_fmadd_ps(u, _mm256_loadu_ps(f->second + v * VECTOR),
-                                       _mm256_mul_ps(u, _mm256_loadu_ps(f->first + v * VECTOR)));
-#pragma GCC unroll 6
-            for (int i = 0; i < rows; i++)
-                sum[i * across + v] = _mm256_fmadd_ps(_mm256_broadcast_ss(a + i * lda), w, sum[i * across + v]);
-        }
+    int p = 0;
+    for (; p + 1 < g->run.k; p += 2, a += 2, b += pair_bytes)
+        multiply(g, f, a, b, sum, dtype, has_offset, rows, panels, 2);
+    if (p < g->run.k)
+        multiply(g, f, a, b, sum, dtype, has_offset, rows, panels, 1);
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -115,7 +135,7 @@ AVX2_INLINE bool block(int32_t dtype, int32_t x_dtype, const struct quant_block 
     for (int panel = 0, panels; panel * GEMM_NR < g->run.n; panel += panels) {
         panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
         const char *b = (const char *)g->run.b + gemm_bytes(dtype, panel * g->run.panel_stride);
-        quant_factors_avx2(dtype, x_dtype, &g->run, panel * GEMM_NR, panels * GEMM_NR, &f);
+        quant_factors_avx2(dtype == MMARN_I4 ? 0x1p28F : 1, x_dtype, &g->run, panel * GEMM_NR, panels * GEMM_NR, &f);
         for (int i = 0, rows; i < g->m; i += rows) {
             rows = avx2_piece(g->m - i, MAX_ROWS);
             const float *a = g->a + i * g->lda;

@@ -20,15 +20,12 @@ bool quant_easy_avx2(int32_t x_dtype, const struct quant_run *run);
 /* Most columns that a register tile of few rows has. */
 enum { QUANT_FACTORS = 4 * GEMM_NR };
 
-/*
- * Of the columns of such a tile: w = fma(u, second, u * first), where u = q, or q + offset. int4 comes multiplied: q by
- * 2^28 in columns 0 .. 7 of a panel, by 2^4 in columns 8 .. 15, and its offset too.
- */
+/* Of the columns of such a tile: w = fma(u, second, u * first), where u = q + offset; the offset may be zero. */
 struct quant_factors {
     float offset[QUANT_FACTORS], first[QUANT_FACTORS], second[QUANT_FACTORS];
 };
-/* Those of `count` columns from `column` on of an easy run. */
-void quant_factors_avx2(int32_t dtype, int32_t x_dtype, const struct quant_run *run, int column, int count,
+/* Those of `count` columns from `column` on of an easy run, for u that comes multiplied by `up`, a power of two. */
+void quant_factors_avx2(float up, int32_t x_dtype, const struct quant_run *run, int column, int count,
                         struct quant_factors *factors);
 
 /* quant_expand_avx2.c, by the dtypes of x2 and x1. */

@@ -11,59 +11,96 @@
 #include "base/avx512.h"
 #include "base/cpu.h"
 
-enum { MAX_ROWS = 6, MAX_PANELS = QUANT_FACTORS / GEMM_NR, MAX_C = 12, PREFETCH = 2048, HALF = GEMM_NR / 2 };
+enum { MAX_ROWS = 6, MAX_PANELS = QUANT_FACTORS / GEMM_NR, MAX_C = 16 };
 
-/* Most panels side by side, by the rows of the tile: sums and three factors of each column fit 32 registers. */
-static const int widest[MAX_ROWS + 1] = {0, 4, 4, 3, 3, 2, 2};
+/* Most panels side by side, by the rows of the tile: sums and two factors of each column fit 32 registers. */
+static const int widest[MAX_ROWS + 1] = {0, 4, 4, 4, 4, 2, 2};
 
-/* A row of a panel; int4 as struct quant_factors wants it. */
-AVX2_INLINE __m512 load_weights(int32_t dtype, const char *row)
+/*
+ * int4 becomes fp32 where it lies: its four bits, the sign bit turned over, are the last ones of 2^23 + 8 + q in the
+ * first row of a pair, and, four bits higher up, those of 2^19 + 8 + q in the second. What that is above q is
+ * subtracted, and a whole offset along with it, which is exact: so int4 with an offset costs no more than without.
+ */
+static const float above_i4[2] = {0x1p23F + 8, 0x1p19F + 8};
+
+/* The first or second row of a pair; int4 with above_i4 added. */
+AVX2_INLINE __m512 load_weights(int32_t dtype, const char *pair, int row)
 {
-    if (dtype == MMARN_I8)
-        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)row)));
-    const __m512i up = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi32(28), 0);
-    const __m512i upper = _mm512_set1_epi32(-16);
-    const __m128i twice = _mm_castpd_si128(_mm_loaddup_pd((const double *)(const void *)row));
-    const __m512i bytes = _mm512_cvtepi8_epi32(twice);
-    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_sllv_epi32(bytes, up), upper));
+    if (dtype == MMARN_I8) {
+        const void *from = pair + row * GEMM_NR;
+        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from)));
+    }
+    const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)pair));
+    const __m512i mask = _mm512_set1_epi32(row ? 0xf0 : 0x0f), above = _mm512_set1_epi32(row ? 0x49000080 : 0x4b000008);
+    enum { FIRST = 0xf0, SECOND = 0xcc, THIRD = 0xaa };
+    return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(bytes, mask, above, (FIRST & SECOND) ^ THIRD));
 }
 
 /* One register tile: a, b and c point at its first row and column. */
 typedef void micro_fn(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
                       float *c, ptrdiff_t ldc);
 
-AVX2_INLINE void micro(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
-                       float *c, ptrdiff_t ldc, int32_t dtype, bool has_offset, int rows, int panels)
+/* What belongs to the columns of a panel; `above` is what int4 has too much, in the two rows of a pair. With `adds` the
+   offset takes an addition of its own. */
+struct columns {
+    __m512 offset, first, second, above[2];
+};
+
+AVX2_INLINE struct columns load_columns(const struct quant_factors *f, int at, bool adds)
 {
-    const ptrdiff_t row_bytes = dtype == MMARN_I8 ? GEMM_NR : HALF;
+    struct columns columns = {.offset = _mm512_loadu_ps(f->offset + at),
+                              .first = _mm512_loadu_ps(f->first + at),
+                              .second = _mm512_loadu_ps(f->second + at)};
+    for (int row = 0; row < 2; row++) {
+        const __m512 above = _mm512_set1_ps(above_i4[row]);
+        columns.above[row] = adds ? above : _mm512_sub_ps(above, columns.offset);
+    }
+    return columns;
+}
+
+/* Adds the products of `depth` rows of k, a pair or the last one, at a and b. */
+AVX2_INLINE void multiply(const struct quant_block *g, const struct columns *columns, const float *a, const char *b,
+                          __m512 *sum, int32_t dtype, bool adds, int rows, int panels, int depth)
+{
     const ptrdiff_t panel_bytes = dtype == MMARN_I8 ? g->run.panel_stride : g->run.panel_stride / 2;
-    const ptrdiff_t lda = g->lda;
-    const int k = g->run.k;
-    __m512 sum[MAX_C], offset[MAX_PANELS], first[MAX_PANELS], second[MAX_PANELS];
 #pragma GCC unroll 4
     for (int v = 0; v < panels; v++) {
-        first[v] = _mm512_loadu_ps(f->first + v * GEMM_NR);
-        second[v] = _mm512_loadu_ps(f->second + v * GEMM_NR);
-        offset[v] = has_offset ? _mm512_loadu_ps(f->offset + v * GEMM_NR) : _mm512_setzero_ps();
+        const char *pair = b + v * panel_bytes;
+        avx2_prefetch(pair, g->ahead);
+#pragma GCC unroll 2
+        for (int p = 0; p < depth; p++) {
+            __m512 u = load_weights(dtype, pair, p);
+            if (dtype == MMARN_I4)
+                u = _mm512_sub_ps(u, columns[v].above[p]);
+            if (adds)
+                u = _mm512_add_ps(u, columns[v].offset);
+            const __m512 w = _mm512_fmadd_ps(u, columns[v].second, _mm512_mul_ps(u, columns[v].first));
+#pragma GCC unroll 6
+            for (int i = 0; i < rows; i++)
+                sum[i * panels + v] = _mm512_fmadd_ps(_mm512_set1_ps(a[i * g->lda + p]), w, sum[i * panels + v]);
+        }
     }
+}
+
+AVX2_INLINE void micro(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
+                       float *c, ptrdiff_t ldc, int32_t dtype, bool adds, int rows, int panels)
+{
+    const ptrdiff_t pair_bytes = dtype == MMARN_I8 ? 2 * GEMM_NR : GEMM_NR;
+    __m512 sum[MAX_C];
+    struct columns columns[MAX_PANELS];
+#pragma GCC unroll 4
+    for (int v = 0; v < panels; v++)
+        columns[v] = load_columns(f, v * GEMM_NR, adds);
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
         for (int v = 0; v < panels; v++)
             sum[i * panels + v] = g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR);
-    for (int p = 0; p < k; p++, a++, b += row_bytes)
-#pragma GCC unroll 4
-        for (int v = 0; v < panels; v++) {
-            const char *at = b + v * panel_bytes;
-            avx2_prefetch(at, PREFETCH);
-            __m512 u = load_weights(dtype, at);
-            if (has_offset)
-                u = _mm512_add_ps(u, offset[v]);
-            const __m512 w = _mm512_fmadd_ps(u, second[v], _mm512_mul_ps(u, first[v]));
-#pragma GCC unroll 6
-            for (int i = 0; i < rows; i++)
-                sum[i * panels + v] = _mm512_fmadd_ps(_mm512_set1_ps(a[i * lda]), w, sum[i * panels + v]);
-        }
+    int p = 0;
+    for (; p + 1 < g->run.k; p += 2, a += 2, b += pair_bytes)
+        multiply(g, columns, a, b, sum, dtype, adds, rows, panels, 2);
+    if (p < g->run.k)
+        multiply(g, columns, a, b, sum, dtype, adds, rows, panels, 1);
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
@@ -73,26 +110,25 @@ AVX2_INLINE void micro(const struct quant_block *g, const struct quant_factors *
 
 /* Every shape that `widest` allows. */
 /* clang-format off */
-#define SHAPES(X, type, offset)                                                               \
-    X(type, offset, 1, 1) X(type, offset, 1, 2) X(type, offset, 1, 3) X(type, offset, 1, 4)   \
-    X(type, offset, 2, 1) X(type, offset, 2, 2) X(type, offset, 2, 3) X(type, offset, 2, 4)   \
-    X(type, offset, 3, 1) X(type, offset, 3, 2) X(type, offset, 3, 3)                         \
-    X(type, offset, 4, 1) X(type, offset, 4, 2) X(type, offset, 4, 3)                         \
-    X(type, offset, 5, 1) X(type, offset, 5, 2) X(type, offset, 6, 1) X(type, offset, 6, 2)
+#define SHAPES(X, type, adds)                                                             \
+    X(type, adds, 1, 1) X(type, adds, 1, 2) X(type, adds, 1, 3) X(type, adds, 1, 4)       \
+    X(type, adds, 2, 1) X(type, adds, 2, 2) X(type, adds, 2, 3) X(type, adds, 2, 4)       \
+    X(type, adds, 3, 1) X(type, adds, 3, 2) X(type, adds, 3, 3) X(type, adds, 3, 4)       \
+    X(type, adds, 4, 1) X(type, adds, 4, 2) X(type, adds, 4, 3) X(type, adds, 4, 4)       \
+    X(type, adds, 5, 1) X(type, adds, 5, 2) X(type, adds, 6, 1) X(type, adds, 6, 2)
 /* clang-format on */
-#define DEFINE(type, offset, rows, panels)                                                                             \
-    static void micro_##type##_##offset##_##rows##x##panels(const struct quant_block *g,                               \
-                                                            const struct quant_factors *f, const float *a,             \
-                                                            const char *b, float *c, ptrdiff_t ldc)                    \
+#define DEFINE(type, adds, rows, panels)                                                                               \
+    static void micro_##type##_##adds##_##rows##x##panels(const struct quant_block *g, const struct quant_factors *f,  \
+                                                          const float *a, const char *b, float *c, ptrdiff_t ldc)      \
     {                                                                                                                  \
-        micro(g, f, a, b, c, ldc, MMARN_##type, offset, rows, panels);                                                 \
+        micro(g, f, a, b, c, ldc, MMARN_##type, adds, rows, panels);                                                   \
     }
-#define ENTRY(type, offset, rows, panels) [rows][panels] = micro_##type##_##offset##_##rows##x##panels,
+#define ENTRY(type, adds, rows, panels) [rows][panels] = micro_##type##_##adds##_##rows##x##panels,
 SHAPES(DEFINE, I8, 0)
 SHAPES(DEFINE, I8, 1)
 SHAPES(DEFINE, I4, 0)
 SHAPES(DEFINE, I4, 1)
-/* By dtype, and by whether there are offsets. */
+/* By dtype, and by whether offsets take an addition. */
 static micro_fn *const micros[DTYPE_COUNT][2][MAX_ROWS + 1][MAX_PANELS + 1] = {
     [MMARN_I8] = {{SHAPES(ENTRY, I8, 0)}, {SHAPES(ENTRY, I8, 1)}},
     [MMARN_I4] = {{SHAPES(ENTRY, I4, 0)}, {SHAPES(ENTRY, I4, 1)}}};
@@ -113,14 +149,16 @@ static void ragged(const struct quant_block *g, const struct quant_factors *f, m
 AVX2_INLINE bool block(int32_t dtype, int32_t x_dtype, const struct quant_block *g)
 {
     const int full = g->run.n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
-    micro_fn *const(*shapes)[MAX_PANELS + 1] = micros[dtype][g->run.offset != NULL];
+    /* fp32 alone may have offsets that are no whole numbers. */
+    const bool adds = g->run.offset && (dtype == MMARN_I8 || x_dtype == MMARN_F32);
+    micro_fn *const(*shapes)[MAX_PANELS + 1] = micros[dtype][adds];
     struct quant_factors f;
     if (!quant_easy_avx2(x_dtype, &g->run))
         return false;
     for (int panel = 0, panels; panel * GEMM_NR < g->run.n; panel += panels) {
         panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
         const char *b = (const char *)g->run.b + gemm_bytes(dtype, panel * g->run.panel_stride);
-        quant_factors_avx2(dtype, x_dtype, &g->run, panel * GEMM_NR, panels * GEMM_NR, &f);
+        quant_factors_avx2(1, x_dtype, &g->run, panel * GEMM_NR, panels * GEMM_NR, &f);
         for (int i = 0, rows; i < g->m; i += rows) {
             rows = avx2_piece(g->m - i, MAX_ROWS);
             const float *a = g->a + i * g->lda;

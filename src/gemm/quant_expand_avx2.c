@@ -9,20 +9,16 @@
 
 #include "base/avx2.h"
 
-enum { VECTOR = 8, HALF = GEMM_NR / 2 };
+enum { VECTOR = 8 };
 
-AVX2_INLINE __m256i load_bytes(const char *src)
+/* Columns 0 .. 7, or, with high, 8 .. 15, of the first or second row of a pair. */
+AVX2_INLINE __m256 load_weights(int32_t dtype, const char *pair, int row, int high)
 {
-    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)src));
-}
-
-/* Columns 0 .. 7 of a row, or, with high, 8 .. 15. */
-AVX2_INLINE __m256 load_weights(int32_t dtype, const char *row, bool high)
-{
+    const void *from = pair + high * VECTOR + (dtype == MMARN_I8 ? row * GEMM_NR : 0);
+    const __m256i bytes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(from));
     if (dtype == MMARN_I8)
-        return _mm256_cvtepi32_ps(load_bytes(row + (high ? HALF : 0)));
-    __m256i bytes = load_bytes(row);
-    return _mm256_cvtepi32_ps(_mm256_srai_epi32(high ? bytes : _mm256_slli_epi32(bytes, 28), high ? 4 : 28));
+        return _mm256_cvtepi32_ps(bytes);
+    return _mm256_cvtepi32_ps(row ? _mm256_srai_epi32(bytes, 4) : _mm256_srai_epi32(_mm256_slli_epi32(bytes, 28), 28));
 }
 
 /* u * scale in bf16, in the upper half of fp32; as in quant_avx2.c. */
@@ -35,28 +31,49 @@ AVX2_INLINE void store_easy_bf16(void *dst, __m256 u, __m256 scale)
     _mm_storeu_si128(dst, _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1)));
 }
 
+/* What belongs to the columns of a panel, 0 .. 7 and 8 .. 15. */
+struct columns {
+    __m256 scale[2], offset[2];
+};
+
+/* The first or second row of a pair. */
+AVX2_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *pair, int row,
+                            char *dst, bool has_offset, bool easy)
+{
+    const ptrdiff_t x_size = x_dtype == MMARN_F32 ? 4 : 2;
+#pragma GCC unroll 2
+    for (int high = 0; high < 2; high++) {
+        char *to = dst + high * VECTOR * x_size;
+        __m256 u = load_weights(dtype, pair, row, high);
+        if (has_offset)
+            u = _mm256_add_ps(u, columns->offset[high]);
+        if (has_offset && x_dtype == MMARN_F16 && !easy)
+            u = avx2_round(MMARN_F16, u);
+        if (x_dtype == MMARN_BF16 && easy)
+            store_easy_bf16(to, u, columns->scale[high]);
+        else
+            avx2_store(x_dtype, to, _mm256_mul_ps(u, columns->scale[high]));
+    }
+}
+
 AVX2_INLINE void expand_panel(int32_t dtype, int32_t x_dtype, const struct quant_run *run, const char *b, int column,
                               char *dst, bool has_offset, bool easy)
 {
-    const ptrdiff_t row_bytes = dtype == MMARN_I8 ? GEMM_NR : HALF, x_size = x_dtype == MMARN_F32 ? 4 : 2;
-    const float *scale = run->scale + column, *offset = has_offset ? run->offset + column : NULL;
-    const __m256 scales[2] = {_mm256_loadu_ps(scale), _mm256_loadu_ps(scale + VECTOR)};
-    const __m256 offsets[2] = {has_offset ? _mm256_loadu_ps(offset) : _mm256_setzero_ps(),
-                               has_offset ? _mm256_loadu_ps(offset + VECTOR) : _mm256_setzero_ps()};
-    for (int p = 0; p < run->k; p++, b += row_bytes, dst += GEMM_NR * x_size)
-#pragma GCC unroll 2
-        for (int high = 0; high < 2; high++) {
-            char *to = dst + high * VECTOR * x_size;
-            __m256 u = load_weights(dtype, b, high);
-            if (has_offset)
-                u = _mm256_add_ps(u, offsets[high]);
-            if (has_offset && x_dtype == MMARN_F16 && !easy)
-                u = avx2_round(MMARN_F16, u);
-            if (x_dtype == MMARN_BF16 && easy)
-                store_easy_bf16(to, u, scales[high]);
-            else
-                avx2_store(x_dtype, to, _mm256_mul_ps(u, scales[high]));
-        }
+    const ptrdiff_t pair_bytes = dtype == MMARN_I8 ? 2 * GEMM_NR : GEMM_NR;
+    const ptrdiff_t row_bytes = GEMM_NR * (x_dtype == MMARN_F32 ? 4 : 2);
+    struct columns columns;
+    for (int high = 0; high < 2; high++) {
+        const int at = column + high * VECTOR;
+        columns.scale[high] = _mm256_loadu_ps(run->scale + at);
+        columns.offset[high] = has_offset ? _mm256_loadu_ps(run->offset + at) : _mm256_setzero_ps();
+    }
+    int p = 0;
+    for (; p + 1 < run->k; p += 2, b += pair_bytes, dst += 2 * row_bytes) {
+        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, easy);
+        expand_row(dtype, x_dtype, &columns, b, 1, dst + row_bytes, has_offset, easy);
+    }
+    if (p < run->k)
+        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, easy);
 }
 
 AVX2_INLINE void expand(int32_t dtype, int32_t x_dtype, const struct quant_run *run, void *dst, ptrdiff_t panel_stride)

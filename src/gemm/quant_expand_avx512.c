@@ -8,16 +8,14 @@
 
 #include "base/avx512.h"
 
-enum { HALF = GEMM_NR / 2 };
-
-AVX2_INLINE __m512 load_weights(int32_t dtype, const char *row)
+/* The first or second row of a pair. */
+AVX2_INLINE __m512 load_weights(int32_t dtype, const char *pair, int row)
 {
+    const void *from = pair + (dtype == MMARN_I8 ? row * GEMM_NR : 0);
+    const __m512i bytes = _mm512_cvtepi8_epi32(_mm_loadu_si128(from));
     if (dtype == MMARN_I8)
-        return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)row)));
-    /* Each half of the register holds all eight bytes; the low or the high four bits come out on top. */
-    const __m512i up = _mm512_inserti64x4(_mm512_set1_epi32(24), _mm256_set1_epi32(28), 0);
-    const __m128i twice = _mm_castpd_si128(_mm_loaddup_pd((const double *)(const void *)row));
-    return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_sllv_epi32(_mm512_cvtepi8_epi32(twice), up), 28));
+        return _mm512_cvtepi32_ps(bytes);
+    return _mm512_cvtepi32_ps(row ? _mm512_srai_epi32(bytes, 4) : _mm512_srai_epi32(_mm512_slli_epi32(bytes, 28), 28));
 }
 
 /* u * scale in bf16, in the upper half of fp32; as in quant_factors_avx2.c. */
@@ -32,25 +30,43 @@ AVX2_INLINE __m512 round_f16(__m512 values)
     return _mm512_cvtph_ps(_mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
+/* What belongs to the columns of a panel. */
+struct columns {
+    __m512 scale, offset, first, second;
+};
+
+/* The first or second row of a pair. */
+AVX2_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *pair, int row,
+                            char *dst, bool has_offset, bool easy)
+{
+    __m512 u = load_weights(dtype, pair, row);
+    if (has_offset)
+        u = _mm512_add_ps(u, columns->offset);
+    if (has_offset && x_dtype == MMARN_F16 && !easy)
+        u = round_f16(u);
+    if (x_dtype == MMARN_BF16 && easy)
+        store_easy_bf16(dst, u, columns->first, columns->second);
+    else
+        avx512_store(x_dtype, dst, _mm512_mul_ps(u, columns->scale));
+}
+
 AVX2_INLINE void expand_panel(int32_t dtype, int32_t x_dtype, const struct quant_run *run, const char *b, int column,
                               char *dst, bool has_offset, bool easy)
 {
-    const ptrdiff_t row_bytes = dtype == MMARN_I8 ? GEMM_NR : HALF, x_size = x_dtype == MMARN_F32 ? 4 : 2;
+    const ptrdiff_t pair_bytes = dtype == MMARN_I8 ? 2 * GEMM_NR : GEMM_NR;
+    const ptrdiff_t row_bytes = GEMM_NR * (x_dtype == MMARN_F32 ? 4 : 2);
     const __m512 scale = _mm512_loadu_ps(run->scale + column);
     const __m512 offset = has_offset ? _mm512_loadu_ps(run->offset + column) : _mm512_setzero_ps();
-    const __m512 shifted = _mm512_mul_ps(scale, _mm512_set1_ps(0x1p16F)), first = _mm512_add_ps(shifted, scale);
-    const __m512 second = _mm512_sub_ps(_mm512_setzero_ps(), shifted);
-    for (int p = 0; p < run->k; p++, b += row_bytes, dst += GEMM_NR * x_size) {
-        __m512 u = load_weights(dtype, b);
-        if (has_offset)
-            u = _mm512_add_ps(u, offset);
-        if (has_offset && x_dtype == MMARN_F16 && !easy)
-            u = round_f16(u);
-        if (x_dtype == MMARN_BF16 && easy)
-            store_easy_bf16(dst, u, first, second);
-        else
-            avx512_store(x_dtype, dst, _mm512_mul_ps(u, scale));
+    const __m512 shifted = _mm512_mul_ps(scale, _mm512_set1_ps(0x1p16F));
+    const struct columns columns = {scale, offset, _mm512_add_ps(shifted, scale),
+                                    _mm512_sub_ps(_mm512_setzero_ps(), shifted)};
+    int p = 0;
+    for (; p + 1 < run->k; p += 2, b += pair_bytes, dst += 2 * row_bytes) {
+        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, easy);
+        expand_row(dtype, x_dtype, &columns, b, 1, dst + row_bytes, has_offset, easy);
     }
+    if (p < run->k)
+        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, easy);
 }
 
 AVX2_INLINE void expand(int32_t dtype, int32_t x_dtype, const struct quant_run *run, void *dst, ptrdiff_t panel_stride)

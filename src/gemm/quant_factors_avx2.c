@@ -25,9 +25,9 @@ struct limits {
 
 /*
  * f16: 2^-14 is the smallest normal number, and 256 * 255 does not overflow. bf16: far from both ends of fp32. fp32: as
- * int4's powers of two leave no mark. Only with f16 is a zero's sign of no consequence: no chain over f16 numbers ever
- * holds a negative zero, as sums of their products do not underflow. So f16 may have negative scales, whose zeros lose
- * their sign.
+ * powers of two by which u is multiplied leave no mark. Only with f16 is a zero's sign of no consequence: no chain over
+ * f16 numbers ever holds a negative zero, as sums of their products do not underflow. So f16 may have negative scales,
+ * whose zeros lose their sign.
  */
 static const struct limits limits[DTYPE_COUNT] = {
     [MMARN_F16] = {0x1p-14F, 255, 128, 13, true},
@@ -74,16 +74,14 @@ bool quant_easy_avx2(int32_t x_dtype, const struct quant_run *run)
     return true;
 }
 
-/*
- * int4 comes multiplied by a power of two, `up`; offsets follow suit, and factors make up for it. The second factor's
- * zeros have the sign that keeps the sign of u * first.
+/* Offsets are multiplied by `up` too, and factors make up for it. The second factor's zeros have the sign that keeps
+ * the sign of u * first.
  */
-void quant_factors_avx2(int32_t dtype, int32_t x_dtype, const struct quant_run *run, int column, int count,
+void quant_factors_avx2(float up, int32_t x_dtype, const struct quant_run *run, int column, int count,
                         struct quant_factors *f)
 {
     const __m256 sign = _mm256_set1_ps(-0.0F), power = _mm256_set1_ps((float)(1 << limits[x_dtype].shift));
     for (int j = 0; j < count; j += VECTOR) {
-        const float up = dtype == MMARN_I8 ? 1 : j % GEMM_NR ? 0x1p4F : 0x1p28F;
         const __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(run->scale + column + j), _mm256_set1_ps(1 / up));
         __m256 first = scale, second = _mm256_and_ps(scale, sign);
         if (x_dtype != MMARN_F32) {
@@ -93,9 +91,8 @@ void quant_factors_avx2(int32_t dtype, int32_t x_dtype, const struct quant_run *
         }
         _mm256_storeu_ps(f->first + j, first);
         _mm256_storeu_ps(f->second + j, second);
-        if (run->offset)
-            _mm256_storeu_ps(f->offset + j,
-                             _mm256_mul_ps(_mm256_loadu_ps(run->offset + column + j), _mm256_set1_ps(up)));
+        const __m256 offset = run->offset ? _mm256_loadu_ps(run->offset + column + j) : _mm256_setzero_ps();
+        _mm256_storeu_ps(f->offset + j, _mm256_mul_ps(offset, _mm256_set1_ps(up)));
     }
 }
 

@@ -47,8 +47,8 @@ static int weight(int32_t dtype, const int8_t *panel, int p, int j)
 {
     if (dtype == MMARN_I8)
         return panel[p * GEMM_NR + j];
-    unsigned both = (uint8_t)panel[p * (GEMM_NR / 2) + j % (GEMM_NR / 2)];
-    unsigned nibble = j < GEMM_NR / 2 ? both & 15 : both >> 4;
+    unsigned both = (uint8_t)panel[p / 2 * GEMM_NR + j];
+    unsigned nibble = p % 2 ? both >> 4 : both & 15;
     return (int)(nibble ^ 8) - 8;
 }
 

@@ -82,13 +82,14 @@ static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, i
     free(before);
 }
 
-static bool compare_panels(size_t size, const char *src, size_t k_step, size_t n_step, int k, int n, const char *dst)
+static bool compare_panels(int32_t dtype, const char *src, size_t k_step, size_t n_step, int k, int n, const char *dst)
 {
+    const size_t size = dtype_size(dtype), panel = (size_t)gemm_panel(dtype, k);
     static const char zeros[sizeof(float)];
     for (size_t j = 0; j < panels_of(n) * GEMM_NR; j++)
         for (size_t p = 0; p < (size_t)k; p++) {
             const char *expected = j < (size_t)n ? src + (p * k_step + j * n_step) * size : zeros;
-            size_t at = j / GEMM_NR * (size_t)k * GEMM_NR + p * GEMM_NR + j % GEMM_NR;
+            size_t at = j / GEMM_NR * panel + p * GEMM_NR + j % GEMM_NR;
             if (memcmp(dst + at * size, expected, size) != 0)
                 return false;
         }
@@ -101,11 +102,11 @@ static void test_pack(const struct gemm_kernel *kernel, int32_t dtype, bool nk, 
     const int length = nk ? k : n, ld = length + random_int(0, 9);
     const size_t count = (size_t)(nk ? n - 1 : k - 1) * (size_t)ld + (size_t)length;
     char *src = guard_place(SLOT_A, count * size, random_bits() & 1);
-    char *dst = guard_place(SLOT_C, panels_of(n) * GEMM_NR * (size_t)k * size, random_bits() & 1);
+    char *dst = guard_place(SLOT_C, panels_of(n) * (size_t)gemm_panel(dtype, k) * size, random_bits() & 1);
     for (size_t i = 0; i < count * size; i++)
         src[i] = (char)random_bits();
     (nk ? kernel->pack_nk : kernel->pack_kn)[dtype](src, ld, k, n, dst);
-    bool same = compare_panels(size, src, nk ? 1 : (size_t)ld, nk ? (size_t)ld : 1, k, n, dst);
+    bool same = compare_panels(dtype, src, nk ? 1 : (size_t)ld, nk ? (size_t)ld : 1, k, n, dst);
     check(same && guard_intact(SLOT_C), "gemm %s: pack_%s %s k %d n %d ld %d", kernel->name, nk ? "nk" : "kn",
           dtype_name(dtype), k, n, ld);
 }

@@ -60,8 +60,9 @@ static bool compare_i8(const struct quant_i8_block *g, const int8_t *rows, const
 /* Interleaves a panel; every byte is looked up where the contract puts it. */
 static void test_i8_pair(const struct quant_kernel *kernel, int8_t *panel, int k)
 {
-    int8_t *before = malloc((size_t)k * GEMM_NR);
-    memcpy(before, panel, (size_t)k * GEMM_NR);
+    const size_t bytes = (size_t)gemm_panel(MMARN_I8, k);
+    int8_t *before = malloc(bytes);
+    memcpy(before, panel, bytes);
     kernel->i8_pair(panel, k);
     bool right = true;
     for (int p = 0; p < k; p++)
@@ -115,8 +116,8 @@ static void make_run(struct quant_run *run, int32_t dtype, int32_t x_dtype, enum
 {
     const int panels = panels_of(n), columns = panels * GEMM_NR;
     const bool has_offset = random_bits() & 1;
-    const ptrdiff_t stride = k * GEMM_NR + random_int(0, 4) * 2;
-    const size_t count = (size_t)((panels - 1) * stride + k * GEMM_NR);
+    const ptrdiff_t panel = gemm_panel(dtype, k), stride = panel + random_int(0, 4) * 2;
+    const size_t count = (size_t)((panels - 1) * stride + panel);
     void *b = guard_place(SLOT_B, (size_t)gemm_bytes(dtype, (int64_t)count), random_bits() & 1);
     float *scale = guard_place(SLOT_SCALE, (size_t)columns * sizeof *scale, random_bits() & 1);
     float *offset = guard_place(SLOT_OFFSET, (size_t)columns * sizeof *offset, random_bits() & 1);
@@ -129,29 +130,31 @@ static void make_run(struct quant_run *run, int32_t dtype, int32_t x_dtype, enum
         .b = b, .panel_stride = stride, .scale = scale, .offset = has_offset ? offset : NULL, .n = n, .k = k};
 }
 
-/* A panel's row of int4 holds columns 0 .. 7 in lower halves of bytes, 8 .. 15 in upper ones. */
+/* The element of an array where a packed panel has row p, column j: a byte of int4 holds two rows of one column. */
+static size_t place_in_panel(int32_t dtype, int p, int j)
+{
+    return (size_t)(dtype == MMARN_I4 ? (p / 2 * GEMM_NR + j) * 2 + p % 2 : p * GEMM_NR + j);
+}
+
 static float expected_w(const struct quant_run *run, int32_t dtype, int32_t x_dtype, int p, int j)
 {
-    const int column = j % GEMM_NR, half = GEMM_NR / 2;
-    const int place = dtype == MMARN_I8 ? column : column % half * 2 + column / half;
-    const ptrdiff_t at = j / GEMM_NR * run->panel_stride + (ptrdiff_t)p * GEMM_NR + place;
-    return data_expand(x_dtype, data_get_int(dtype, run->b, (size_t)at), run->offset ? &run->offset[j] : NULL,
-                       run->scale[j]);
+    const size_t at = (size_t)(j / GEMM_NR * run->panel_stride) + place_in_panel(dtype, p, j % GEMM_NR);
+    return data_expand(x_dtype, data_get_int(dtype, run->b, at), run->offset ? &run->offset[j] : NULL, run->scale[j]);
 }
 
 static void test_expand(const struct quant_kernel *kernel, int32_t dtype, int32_t x_dtype, int k, int n)
 {
     const enum data kind = random_kind();
     const int panels = panels_of(n), gap = random_int(0, 5);
-    const ptrdiff_t stride = k * GEMM_NR + gap;
+    const ptrdiff_t panel = gemm_panel(x_dtype, k), stride = panel + gap;
     const size_t size = dtype_size(x_dtype);
     struct quant_run run;
     make_run(&run, dtype, x_dtype, kind, k, n);
-    char *dst = guard_place(SLOT_C, (size_t)((panels - 1) * stride + k * GEMM_NR) * size, random_bits() & 1);
+    char *dst = guard_place(SLOT_C, (size_t)((panels - 1) * stride + panel) * size, random_bits() & 1);
     kernel->expand[dtype][x_dtype](&run, dst, stride);
     bool same = guard_intact(SLOT_C);
-    for (int panel = 0; panel + 1 < panels; panel++)
-        same = same && guard_filled(dst + (size_t)(panel * stride + k * GEMM_NR) * size, (size_t)gap * size);
+    for (int i = 0; i + 1 < panels; i++)
+        same = same && guard_filled(dst + (size_t)(i * stride + panel) * size, (size_t)gap * size);
     for (int j = 0; j < n; j++)
         for (int p = 0; p < k; p++) {
             float w = expected_w(&run, dtype, x_dtype, p, j), narrow[1];
@@ -183,7 +186,8 @@ static void test_block(const struct quant_kernel *kernel, int32_t dtype, int32_t
 {
     /* Declined scales are no test of the arithmetic: ordinary ones are the most frequent. */
     const enum data kind = random_bits() & 1 ? DATA_ORDINARY : random_kind(), kind_a = random_kind();
-    struct quant_block g = {.m = m, .lda = k + random_int(0, 3), .ldc = n + random_int(0, 3)};
+    struct quant_block g = {
+        .m = m, .lda = k + random_int(0, 3), .ldc = n + random_int(0, 3), .ahead = random_int(-5000, 5000)};
     const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
     make_run(&g.run, dtype, x_dtype, kind, k, n);
     g.first = random_bits() & 1;
@@ -218,19 +222,20 @@ static void test_pack4(const struct gemm_kernel *kernel, bool nk, int k, int n)
 {
     k += nk && k % 2;
     n += !nk && n % 2;
-    const int length = nk ? k : n, ld = length + random_int(0, 4) * 2, half = GEMM_NR / 2;
+    const int length = nk ? k : n, ld = length + random_int(0, 4) * 2;
     const size_t count = (size_t)(nk ? n - 1 : k - 1) * (size_t)ld + (size_t)length;
     void *src = guard_place(SLOT_A, count / 2, random_bits() & 1);
-    void *dst = guard_place(SLOT_C, (size_t)(panels_of(n) * half) * (size_t)k, random_bits() & 1);
+    const size_t panel = (size_t)gemm_panel(MMARN_I4, k);
+    void *dst = guard_place(SLOT_C, (size_t)panels_of(n) * panel / 2, random_bits() & 1);
     data_fill_int(DATA_ORDINARY, MMARN_I4, src, count);
     (nk ? kernel->pack_nk : kernel->pack_kn)[MMARN_I4](src, ld, k, n, dst);
     bool same = guard_intact(SLOT_C);
     for (int j = 0; j < panels_of(n) * GEMM_NR; j++)
-        for (int p = 0; p < k; p++) {
-            int column = j % GEMM_NR, at = nk ? j * ld + p : p * ld + j;
-            int place = (j / GEMM_NR * k + p) * GEMM_NR + column % half * 2 + column / half;
-            int expected = j < n ? data_get_int(MMARN_I4, src, (size_t)at) : 0;
-            same = same && data_get_int(MMARN_I4, dst, (size_t)place) == expected;
+        for (int p = 0; p < k + k % 2; p++) {
+            int at = nk ? j * ld + p : p * ld + j;
+            int expected = j < n && p < k ? data_get_int(MMARN_I4, src, (size_t)at) : 0;
+            size_t place = (size_t)(j / GEMM_NR) * panel + place_in_panel(MMARN_I4, p, j % GEMM_NR);
+            same = same && data_get_int(MMARN_I4, dst, place) == expected;
         }
     check(same, "gemm %s: pack_%s i4 k %d n %d ld %d", kernel->name, nk ? "nk" : "kn", k, n, ld);
 }

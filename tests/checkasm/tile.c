@@ -66,6 +66,7 @@ static void make_scales(struct gemm_weights *w)
 {
     const enum data kind = random_bits() & 1 ? DATA_ORDINARY : (enum data)random_int(0, DATA_KINDS - 1);
     w->group = random_bits() & 1 ? w->k : random_int(1, (int)w->k);
+    w->group += w->dtype == MMARN_I4 && w->group < w->k && w->group % 2; /* pairs of rows are not parted */
     w->scale_ld = (w->n + GEMM_NR - 1) / GEMM_NR * GEMM_NR;
     const size_t count = (size_t)((w->k + w->group - 1) / w->group * w->scale_ld), bytes = count * sizeof(float);
     float *scale = guard_place(SLOT_SCALE, bytes, random_bits() & 1);

@@ -18,30 +18,34 @@ AVX2_INLINE __m256i avx512_narrow_bf16(__m512 values)
     return _mm512_cvtepi32_epi16(_mm512_mask_mov_epi32(_mm512_srli_epi32(sum, 16), is_nan, quiet));
 }
 
-/* src and dst need no alignment. */
+AVX2_INLINE __m512 avx512_widen_bf16(__m256i upper)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(upper), 16));
+}
+
+/* src needs no alignment. */
 AVX2_INLINE __m512 avx512_load(int32_t dtype, const void *src)
 {
     switch (dtype) {
     case MMARN_F16:
         return _mm512_cvtph_ps(_mm256_loadu_si256(src));
     case MMARN_BF16:
-        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(src)), 16));
+        return avx512_widen_bf16(_mm256_loadu_si256(src));
     default:
         return _mm512_loadu_ps(src);
     }
 }
 
-AVX2_INLINE void avx512_store(int32_t dtype, void *dst, __m512 values)
+/* To dtype and back. */
+AVX2_INLINE __m512 avx512_round(int32_t dtype, __m512 values)
 {
     switch (dtype) {
     case MMARN_F16:
-        _mm256_storeu_si256(dst, _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-        break;
+        return _mm512_cvtph_ps(_mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     case MMARN_BF16:
-        _mm256_storeu_si256(dst, avx512_narrow_bf16(values));
-        break;
+        return avx512_widen_bf16(avx512_narrow_bf16(values));
     default:
-        _mm512_storeu_ps(dst, values);
+        return values;
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * gemm_tile_quant.c - a part of a tile whose weights are to be expanded to x1's type, piece by piece:
- *   many rows   a piece is expanded once into scratch and is then an ordinary operand for all rows;
+ * gemm_tile_quant.c - a part of a tile whose weights are to be expanded, rounded as x1's type, piece by piece:
+ *   many rows   a piece is expanded once into scratch, in fp32, and is then an ordinary operand for all rows;
  *   few rows    weights are expanded in registers right before they are multiplied, one group of rows of k at a time;
  *               where the kernel declines a group's scales, that group is expanded into scratch like any other piece.
  * Borrowed weights are first packed, as what comes after reads panels only.
@@ -70,7 +70,7 @@ static void multiply_expanded(const struct gemm_part *t, const struct piece *pie
         .lda = t->lda,
         .b = t->scratch->expanded,
         .k_stride = GEMM_NR,
-        .panel_stride = gemm_panel(t->weights->x_dtype, piece->k),
+        .panel_stride = (ptrdiff_t)piece->k * GEMM_NR,
         .c = t->c + piece->j,
         .ldc = t->ldc,
         .m = t->m,
@@ -78,7 +78,7 @@ static void multiply_expanded(const struct gemm_part *t, const struct piece *pie
         .k = k,
         .first = t->k0 + p == 0,
     };
-    t->scratch->kernel->block[t->weights->x_dtype](&block);
+    t->scratch->kernel->block[MMARN_F32](&block);
 }
 
 static void multiply_many(const struct gemm_part *t, const struct piece *piece)
@@ -88,8 +88,7 @@ static void multiply_many(const struct gemm_part *t, const struct piece *piece)
     struct quant_run run;
     for (int from = 0; from < piece->k; from += run.k) {
         run = next_run(t, piece, from);
-        expand(&run, (char *)t->scratch->expanded + gemm_bytes(w->x_dtype, (int64_t)from * GEMM_NR),
-               gemm_panel(w->x_dtype, piece->k));
+        expand(&run, t->scratch->expanded + (ptrdiff_t)from * GEMM_NR, (ptrdiff_t)piece->k * GEMM_NR);
     }
     multiply_expanded(t, piece, piece->p, piece->k);
 }
@@ -119,7 +118,7 @@ static void multiply_few(const struct gemm_part *t, const struct piece *piece)
         block.first = t->k0 + p == 0;
         if (quant->block[w->dtype][w->x_dtype](&block))
             continue;
-        quant->expand[w->dtype][w->x_dtype](&block.run, t->scratch->expanded, gemm_panel(w->x_dtype, piece->k));
+        quant->expand[w->dtype][w->x_dtype](&block.run, t->scratch->expanded, (ptrdiff_t)piece->k * GEMM_NR);
         multiply_expanded(t, piece, p, block.run.k);
     }
 }

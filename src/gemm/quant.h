@@ -42,8 +42,11 @@ struct quant_run {
     int n, k;
 };
 
-/* Writes w to panels of x1's type, panel_stride elements apart; in columns from n on of the last one, anything. */
-typedef void quant_expand_fn(const struct quant_run *run, void *dst, ptrdiff_t panel_stride);
+/*
+ * Writes w, in fp32, to panels that are panel_stride elements apart; in columns from n on of the last one, anything.
+ * For f16 a zero may have either sign: no chain of gemm.h over f16 numbers shows it.
+ */
+typedef void quant_expand_fn(const struct quant_run *run, float *dst, ptrdiff_t panel_stride);
 
 /*
  * C[m][n] (+)= A[m][k] @ w, the chain of gemm.h, with no copy of w. A and C as in struct gemm_block; A holds values of

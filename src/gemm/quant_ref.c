@@ -74,14 +74,11 @@ static float expanded(int32_t dtype, int32_t x_dtype, const struct quant_run *ru
     return round_to(x_dtype, w * run->scale[j]);
 }
 
-static void expand(int32_t dtype, int32_t x_dtype, const struct quant_run *run, void *dst, ptrdiff_t panel_stride)
+static void expand(int32_t dtype, int32_t x_dtype, const struct quant_run *run, float *dst, ptrdiff_t panel_stride)
 {
     for (int j = 0; j < run->n; j++)
-        for (int p = 0; p < run->k; p++) {
-            float w = expanded(dtype, x_dtype, run, p, j);
-            ptrdiff_t at = j / GEMM_NR * panel_stride + p * GEMM_NR + j % GEMM_NR;
-            convert_kernels[0]->from_f32[x_dtype](&w, (char *)dst + at * (ptrdiff_t)dtype_size(x_dtype), 1);
-        }
+        for (int p = 0; p < run->k; p++)
+            dst[j / GEMM_NR * panel_stride + p * GEMM_NR + j % GEMM_NR] = expanded(dtype, x_dtype, run, p, j);
 }
 
 static bool block(int32_t dtype, int32_t x_dtype, const struct quant_block *g)
@@ -104,7 +101,7 @@ static bool block(int32_t dtype, int32_t x_dtype, const struct quant_block *g)
     X(I4, F16) X(I4, BF16) X(I4, F32)
 /* clang-format on */
 #define DEFINE(type, x_type)                                                                                           \
-    static void expand_##type##_##x_type(const struct quant_run *run, void *dst, ptrdiff_t panel_stride)               \
+    static void expand_##type##_##x_type(const struct quant_run *run, float *dst, ptrdiff_t panel_stride)              \
     {                                                                                                                  \
         expand(MMARN_##type, MMARN_##x_type, run, dst, panel_stride);                                                  \
     }                                                                                                                  \

@@ -8,11 +8,11 @@ PYTHON = build/venv/bin/python
 # turned off, it has to do without.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: help setup python build run test test-release test-python test-asan test-tsan bench format install clean
+.PHONY: help setup python build run test test-release test-python test-asan test-tsan bench bench-layers measure format install clean
 .NOTPARALLEL:
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## install the packages that are missing
 	@tools/setup.sh
@@ -53,7 +53,20 @@ test-tsan: setup
 	cmake --build --preset tsan -j $(JOBS)
 	$(NO_ASLR) ctest --preset tsan -j $(JOBS)
 
-bench: build ## measure the operator (ARGS="...")
+# The peers are needed here only; those that cannot be had are left out of the comparison.
+bench: build python ## compare the operator with what else there is (ARGS="--quick"); writes build/bench
+	@tools/setup.sh --bench
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS) --target bench_workers
+	PYTHONDONTWRITEBYTECODE=1 $(or $(wildcard $(PYTHON)),python3) bench/run.py $(ARGS)
+
+# Rows of the table are shown as they come.
+bench-layers: build python ## time the layers of real models (docs/layers.md); writes build/bench
+	@tools/setup.sh --bench
+	bash -o pipefail -c 'build/bench/layers --json build/bench/layers.json $(ARGS) | tee build/bench/layers.txt'
+	$(or $(wildcard $(PYTHON)),python3) bench/layers/plot.py build/bench/layers.json build/bench/layers.png
+
+measure: build ## time the operator alone, next to the machine's ceilings (ARGS="...")
 	build/mmarn bench $(ARGS)
 
 format: python ## format the C code

@@ -13,7 +13,6 @@
 #include "bench_report.h"
 #include "command.h"
 #include "data.h"
-#include "machine.h"
 #include "options.h"
 #include "peak.h"
 #include "progress.h"
@@ -43,9 +42,6 @@ static const int types[] = {SCENARIO_F16,       SCENARIO_F16_INT8,  SCENARIO_F16
                             SCENARIO_BF16_INT4, SCENARIO_INT8_BF16, SCENARIO_F32};
 enum { TYPES = sizeof(types) / sizeof(types[0]), QUICK_TYPES = 4, ROUNDS = 3 };
 
-/* Rows of int4 weights that share a scale; those of int8 do column by column. */
-enum { INT4_GROUP = 128 };
-
 struct bench {
     struct peak peak; /* for the number of workers of the last case */
     struct bench_report report;
@@ -71,19 +67,8 @@ static int measure_peak(struct bench *bench, int workers)
     return EXIT_OK;
 }
 
-/* So many that their weights on all ranks together are twice the last-level cache, and 128 MiB at least. */
-static int rotating_operators(const struct workload *workload)
-{
-    const double each = data_weight_bytes(workload) * workload->ranks;
-    int64_t wanted = 2 * machine_last_level_cache();
-    if (wanted < (int64_t)128 << 20)
-        wanted = (int64_t)128 << 20;
-    return (int)ceil((double)wanted / each);
-}
-
 static struct workload make_workload(const struct bench *bench, const struct bench_case *one, int type)
 {
-    const struct scenario *scenario = scenario_of(type);
     struct workload workload = {.command = "bench",
                                 .ranks = one->ranks,
                                 .threads = workload_default_threads(one->ranks),
@@ -96,14 +81,9 @@ static struct workload make_workload(const struct bench *bench, const struct ben
                                 .least = 1,
                                 .seconds = bench->seconds / ROUNDS,
                                 .seed = 1};
-    if (scenario->scale != 0)
-        workload.scale = SCALE_PER_CHANNEL;
-    if (scenario->x2 == MMARN_I4) {
-        workload.scale = SCALE_PER_GROUP;
-        workload.group_size = INT4_GROUP;
-    }
+    workload_usual_scales(&workload);
     if (one->decode)
-        workload.operators = rotating_operators(&workload);
+        workload.operators = workload_rotating_operators(&workload);
     return workload;
 }
 

@@ -95,6 +95,9 @@ static bool parse_value(const struct option_spec *spec, const char *text)
         return parse_choice(spec, text);
     case OPTION_SHAPE:
         return parse_shape(spec, text);
+    case OPTION_TEXT:
+        *(const char **)spec->target = text;
+        return true;
     }
     return false;
 }
@@ -106,6 +109,7 @@ static void describe_value(const struct option_spec *spec, char *buffer, size_t 
     buffer[0] = '\0';
     switch (spec->kind) {
     case OPTION_FLAG:
+    case OPTION_TEXT:
         break;
     case OPTION_WHOLE:
         snprintf(buffer, size, "a whole number from %lld to %lld", (long long)spec->min, (long long)spec->max);

@@ -13,7 +13,8 @@ enum option_kind {
     OPTION_WHOLE,  /* int64_t: min .. max */
     OPTION_SEED,   /* uint64_t */
     OPTION_CHOICE, /* int: the value of one of choices */
-    OPTION_SHAPE   /* int64_t[4]: BxSxKxN */
+    OPTION_SHAPE,  /* int64_t[4]: BxSxKxN */
+    OPTION_TEXT    /* const char *: any text, read by the command */
 };
 
 struct option_choice {

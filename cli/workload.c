@@ -4,6 +4,7 @@
 #include "workload.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 #include "progress.h"
 #include "ranks.h"
 
+/* Rows of int4 weights that share a scale. */
+enum { INT4_GROUP = 128 };
+
 const struct option_choice workload_numerics[] = {
     {"default", MMARN_NUMERICS_DEFAULT}, {"ascend", MMARN_NUMERICS_ASCEND}, {"fp32", MMARN_NUMERICS_FP32}, {NULL, 0}};
 
@@ -31,6 +35,27 @@ double workload_operations(const struct workload *workload)
 {
     return 2.0 * (double)workload->b * (double)workload->s * (double)workload->k * (double)workload->n *
            workload->ranks;
+}
+
+void workload_usual_scales(struct workload *workload)
+{
+    const struct scenario *scenario = scenario_of(workload->dtype);
+
+    if (scenario->scale != 0)
+        workload->scale = SCALE_PER_CHANNEL;
+    if (scenario->x2 == MMARN_I4) {
+        workload->scale = SCALE_PER_GROUP;
+        workload->group_size = INT4_GROUP;
+    }
+}
+
+int workload_rotating_operators(const struct workload *workload)
+{
+    const double each = data_weight_bytes(workload) * workload->ranks;
+    int64_t wanted = 2 * machine_last_level_cache();
+    if (wanted < (int64_t)128 << 20)
+        wanted = (int64_t)128 << 20;
+    return (int)ceil((double)wanted / each);
 }
 
 int workload_workers(const struct workload *workload)

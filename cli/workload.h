@@ -47,6 +47,12 @@ int workload_default_threads(int ranks);
 /* 2 * rows * k * n * ranks: the multiplications and additions of one step. */
 double workload_operations(const struct workload *workload);
 
+/* Scales as quantised models have them: per column, and for int4 per group; none where the type has none. */
+void workload_usual_scales(struct workload *workload);
+
+/* Operators that weights come from memory with: twice the last-level cache in all ranks together, 128 MiB at least. */
+int workload_rotating_operators(const struct workload *workload);
+
 /* Processes x threads, for peak_measure. */
 int workload_workers(const struct workload *workload);
 

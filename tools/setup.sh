@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# setup.sh [--python] - puts in place what building and testing need: Debian packages and, with --python,
-# build/venv with what tools/requirements*.txt name. Only what is missing is installed; when nothing is, apt-get is not
-# called and this is quick. Without root or a sudo that asks for no password, it prints the line to type and fails.
+# setup.sh [--python | --bench] - puts in place what building and testing need: Debian packages and, with --python,
+# build/venv with what tools/requirements*.txt name; with --bench, what `make bench` compares with. Only what is missing
+# is installed; when nothing is, apt-get is not called and this is quick. Without root or a sudo that asks for no
+# password, it prints the line to type and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -83,4 +84,29 @@ fill_venv() {
 }
 if [ "${1:-}" = --python ] && ! cat tools/requirements*.txt | cmp --quiet - build/venv/requirements.txt; then
     fill_venv
+fi
+
+# Peers of `make bench`, and what draws its plots; docs/performance.md says which versions were compared. What cannot
+# be had is only missing from the comparison.
+find_peers() {
+    packages=()
+    need libopenblas-pthread-dev pkg-config --exists openblas
+    need libdnnl-dev test -e /usr/include/oneapi/dnnl/dnnl.h
+    need libopenmpi-dev pkg-config --exists ompi-c
+    need openmpi-bin command -v mpirun
+}
+bench_wheels() {
+    local pip=(build/venv/bin/python -m pip install --quiet --retries 2)
+    build/venv/bin/python -c 'import matplotlib' 2>/dev/null ||
+        "${pip[@]}" matplotlib==3.11.2 </dev/null || echo "setup.sh: without matplotlib there are no plots" >&2
+    test -e build/ggml/lib/libggml-cpu.so ||
+        "${pip[@]}" --no-deps --target build/ggml ggml-python==0.0.45 </dev/null ||
+        echo "setup.sh: ggml could not be built and is not compared" >&2
+}
+if [ "${1:-}" = --bench ]; then
+    find_peers
+    if [ "${#packages[@]}" != 0 ]; then
+        (install_missing) || echo "setup.sh: not compared for want of packages: ${packages[*]}" >&2
+    fi
+    bench_wheels
 fi

@@ -1,0 +1,21 @@
+/*
+ * add_norm.h - what follows the all-reduce for those who have no fused operator: one pass per row over memory.
+ */
+#ifndef MMARN_BENCH_ADD_NORM_H
+#define MMARN_BENCH_ADD_NORM_H
+
+#include <stdint.h>
+
+struct add_norm {
+    int64_t rows, n;
+    int32_t wire, dtype; /* of mm_out; of all others */
+    const void *mm_out, *residual, *gamma;
+    void *y, *norm_out;
+    float epsilon;
+    int threads;
+};
+
+/* y = mm_out + residual; norm_out = y / rms(y) * gamma. y is rounded to dtype before the statistic is taken. */
+void add_norm_run(const struct add_norm *all);
+
+#endif

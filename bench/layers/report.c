@@ -1,0 +1,159 @@
+/*
+ * report.c - see report.h. Shares of the ceilings stand next to the figures that they belong to. On top of cli/table.h
+ * and cli/json.h.
+ */
+#include "report.h"
+
+#include <stdio.h>
+
+#include "cli/data.h"
+#include "cli/machine.h"
+#include "cli/table.h"
+
+static const struct table_column columns[] = {
+    {"rows", 5, 0},    {"dtype", 9, 1},   {"copies", 6, 0}, {"repeats", 7, 0}, {"time ms", 9, 0}, {"matmul ms", 9, 0},
+    {"GFLOP/s", 8, 0}, {"of peak", 7, 0}, {"GB/s", 7, 0},   {"of read", 7, 0}, {NULL, 0, 0},
+};
+
+enum { DURATION = 32 };
+
+static const char *duration(double seconds, char text[DURATION])
+{
+    const int minutes = (int)(seconds / 60 + 0.5);
+
+    if (seconds < 90)
+        snprintf(text, DURATION, "%.0f s", seconds);
+    else if (minutes < 90)
+        snprintf(text, DURATION, "%d min", minutes);
+    else
+        snprintf(text, DURATION, "%d h %02d min", minutes / 60, minutes % 60);
+    return text;
+}
+
+void report_begin(struct report *report, const struct peak *peak, const struct report_progress *run,
+                  const struct report_progress *full)
+{
+    struct json *json = &report->json;
+    char machine[160], kernel[64], text[DURATION];
+
+    machine_line(machine, sizeof(machine));
+    machine_library_value("gemm kernel", kernel, sizeof(kernel));
+    table_pair("machine", "%s", machine);
+    table_pair("kernel", "%s", kernel);
+    table_pair("at best", "%.1f GFLOP/s in fp32 (%s), %.1f GB/s read", peak->best_gflops, peak->level,
+               peak->best_gigabytes);
+    table_pair("this run", "%d cases, about %s on a quiet machine", run->count, duration(run->expected, text));
+    table_pair("a full run", "%d cases, about %s on a quiet machine", full->count, duration(full->expected, text));
+    fflush(stdout);
+    if (json->out == NULL)
+        return;
+    json_begin_object(json, NULL);
+    json_string(json, "machine", machine);
+    json_string(json, "kernel", kernel);
+    json_number(json, "best_peak_gflops", peak->best_gflops);
+    json_number(json, "best_read_gbs", peak->best_gigabytes);
+    json_number(json, "expected_seconds", run->expected);
+    json_number(json, "full_run_seconds", full->expected);
+    json_begin_array(json, "cases");
+}
+
+void report_block(const struct layer_case *first, const struct peak *peak, const struct report_progress *run)
+{
+    const struct workload *workload = &first->workload;
+    char text[DURATION];
+
+    printf("\n%s, TP %d, %s: k %lld, n %lld. Ceilings %.1f GFLOP/s and %.1f GB/s. Done %d of %d, about %s left.\n",
+           first->model, workload->ranks, first->call, (long long)workload->k, (long long)workload->n, peak->gflops,
+           peak->gigabytes, run->done, run->count, duration(run->left, text));
+    table_header(columns);
+}
+
+static void show_row(const struct workload *workload, const struct workload_result *result, const struct peak *peak)
+{
+    const double gflops = workload_operations(workload) / result->seconds * 1e-9;
+    const double gigabytes = case_moved_bytes(workload) / result->seconds * 1e-9;
+    char cells[sizeof(columns) / sizeof(columns[0])][TABLE_CELL];
+    int i = 0;
+
+    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)workload->s);
+    snprintf(cells[i++], TABLE_CELL, "%s", options_choice_name(scenario_names, workload->dtype));
+    snprintf(cells[i++], TABLE_CELL, "%d", workload->operators);
+    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)result->repeat);
+    snprintf(cells[i++], TABLE_CELL, "%.3f", result->seconds * 1e3);
+    snprintf(cells[i++], TABLE_CELL, "%.3f", result->matmul_seconds * 1e3);
+    snprintf(cells[i++], TABLE_CELL, "%.1f", gflops);
+    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * gflops / peak->gflops);
+    snprintf(cells[i++], TABLE_CELL, "%.2f", gigabytes);
+    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * gigabytes / peak->gigabytes);
+    table_row(columns, cells);
+}
+
+/* The members that say which case it is. */
+static void begin_case(struct json *json, const struct layer_case *one)
+{
+    const struct workload *workload = &one->workload;
+
+    json_begin_object(json, NULL);
+    json_string(json, "model", one->model);
+    json_whole(json, "tp", workload->ranks);
+    json_string(json, "call", one->call);
+    json_whole(json, "rows", workload->s);
+    json_whole(json, "k", workload->k);
+    json_whole(json, "n", workload->n);
+    json_string(json, "dtype", options_choice_name(scenario_names, workload->dtype));
+    json_string(json, "scale",
+                workload->scale != SCALE_NONE ? options_choice_name(scale_names, workload->scale) : "none");
+    json_whole(json, "group_size", workload->group_size);
+    json_whole(json, "threads", workload->threads);
+    json_whole(json, "operators", workload->operators);
+}
+
+void report_case(struct report *report, const struct layer_case *one, const struct workload_result *result,
+                 const struct peak *peak)
+{
+    const struct workload *workload = &one->workload;
+    const double operations = workload_operations(workload), bytes = case_moved_bytes(workload);
+    struct json *json = &report->json;
+
+    show_row(workload, result, peak);
+    if (json->out == NULL)
+        return;
+    begin_case(json, one);
+    json_whole(json, "repeat", result->repeat);
+    json_number(json, "time_ms", result->seconds * 1e3);
+    json_number(json, "matmul_ms", result->matmul_seconds * 1e3);
+    json_number(json, "operations", operations);
+    json_number(json, "weight_bytes", data_weight_bytes(workload) * workload->ranks);
+    json_number(json, "moved_bytes", bytes);
+    json_number(json, "gflops", operations / result->seconds * 1e-9);
+    json_number(json, "peak_gflops", peak->gflops);
+    json_number(json, "peak_share", operations / result->seconds * 1e-9 / peak->gflops);
+    json_number(json, "moved_gbs", bytes / result->seconds * 1e-9);
+    json_number(json, "read_gbs", peak->gigabytes);
+    json_number(json, "read_share", bytes / result->seconds * 1e-9 / peak->gigabytes);
+    json_bool(json, "bits_equal", result->bits_equal);
+    json_end_object(json);
+    fflush(json->out);
+}
+
+void report_skipped(struct report *report, const struct layer_case *one, const char *reason)
+{
+    printf("%5lld %-9s skipped: %s\n", (long long)one->workload.s,
+           options_choice_name(scenario_names, one->workload.dtype), reason);
+    fflush(stdout);
+    if (report->json.out == NULL)
+        return;
+    begin_case(&report->json, one);
+    json_string(&report->json, "skipped", reason);
+    json_end_object(&report->json);
+}
+
+void report_end(struct report *report, bool ok)
+{
+    if (report->json.out == NULL)
+        return;
+    json_end_array(&report->json);
+    json_bool(&report->json, "ok", ok);
+    json_end_object(&report->json);
+    fputc('\n', report->json.out);
+}

@@ -1,0 +1,25 @@
+/*
+ * selection.h - which cases a run is to measure: the values chosen on each axis, from the options.
+ */
+#ifndef MMARN_BENCH_LAYERS_SELECTION_H
+#define MMARN_BENCH_LAYERS_SELECTION_H
+
+#include <stdbool.h>
+
+/* What the axes' values are: places in layers_models, ranks, rows, and enum scenario_id. */
+enum axis { AXIS_MODEL, AXIS_TP, AXIS_ROWS, AXIS_DTYPE, AXES };
+enum { AXIS_VALUES = 12 };
+
+struct selection {
+    int value[AXES][AXIS_VALUES], count[AXES];
+    bool quick;
+    const char *json; /* the file to write, or NULL */
+};
+
+/* Everything. */
+void selection_all(struct selection *selection);
+
+/* OPTIONS_PROCEED of cli/options.h, or the status to exit with. */
+int selection_parse(int argc, char **argv, struct selection *selection);
+
+#endif

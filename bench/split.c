@@ -1,0 +1,66 @@
+/*
+ * split.c - see split.h. The linker's --wrap puts these functions between the library's pipeline and its steps. What
+ * lies outside them is waiting: for other ranks' tiles, for room in a ring, for the ranks to agree. For one thread.
+ */
+#include "split.h"
+
+#include <string.h>
+
+#include "coll/coll.h"
+#include "control.h"
+#include "gemm/gemm.h"
+#include "op/sink.h"
+
+static double total[PARTS], began;
+static int depth; /* a step may call another one: the outer one counts */
+
+void split_begin(void)
+{
+    memset(total, 0, sizeof(total));
+    began = control_clock();
+}
+
+void split_end(double *parts)
+{
+    total[PART_WAIT] = control_clock() - began - total[PART_MATMUL] - total[PART_REDUCE] - total[PART_NORM];
+    for (int part = 0; part < PARTS; part++)
+        parts[part] += total[part];
+}
+
+static double enter(void)
+{
+    return depth++ == 0 ? control_clock() : 0.0;
+}
+
+static void leave(enum part part, double start)
+{
+    if (--depth == 0)
+        total[part] += control_clock() - start;
+}
+
+#define WRAP(part, name, parameters, arguments)                                                                        \
+    void __real_##name parameters;                                                                                     \
+    void __wrap_##name parameters;                                                                                     \
+    void __wrap_##name parameters                                                                                      \
+    {                                                                                                                  \
+        const double start = enter();                                                                                  \
+        __real_##name arguments;                                                                                       \
+        leave(part, start);                                                                                            \
+    }
+
+WRAP(PART_MATMUL, gemm_tile,
+     (const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m, int64_t col,
+      int n, float *c, ptrdiff_t ldc),
+     (weights, scratch, x1, row, m, col, n, c, ldc))
+WRAP(PART_MATMUL, gemm_dequantise,
+     (float *c, ptrdiff_t ldc, int m, int n, const int32_t *bias, const float *scale, const float *row_scale),
+     (c, ldc, m, n, bias, scale, row_scale))
+WRAP(PART_REDUCE, coll_reduce,
+     (const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order, void *out),
+     (parts, world_size, count, out_dtype, in_rank_order, out))
+WRAP(PART_REDUCE, op_sink_sum, (const struct op_sink *sink, int64_t n, const struct op_tile *tile, const void *sum),
+     (sink, n, tile, sum))
+WRAP(PART_REDUCE, op_sink_parts,
+     (const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[], int world_size),
+     (sink, n, tile, parts, world_size))
+WRAP(PART_NORM, op_sink_norm, (const struct op_sink *sink, int64_t n, int64_t row, int rows), (sink, n, row, rows))

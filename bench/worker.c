@@ -1,0 +1,188 @@
+/*
+ * worker.c - the main program of every worker: commands from run.py, steps timed, times answered. Commands:
+ *
+ *     prepare TYPE ROWS K N COPIES        reduce COUNT                  describe
+ *     run operator|matmul|reduce INNER SAMPLES                          dump FILE          drop
+ *
+ * A sample is INNER steps back to back, begun by all ranks together; its time is the slowest rank's, for one step.
+ */
+#include "worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const step_names[STEPS] = {"operator", "matmul", "reduce"};
+static const char *const part_names[PARTS] = {"matmul", "wait", "reduce", "norm"};
+
+/* Rows of the outputs that a dump has, at equal distances. */
+enum { DUMP_ROWS = 64 };
+
+struct worker {
+    struct member member;
+    struct problem problem;
+    bool reducing; /* an all-reduce is prepared, not a problem */
+    int64_t index; /* steps taken */
+};
+
+static int find(const char *const names[], int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static bool prepare(struct worker *worker, const char *line)
+{
+    char type[32];
+    long long rows, k, n, count;
+    int copies;
+
+    peer_drop(&worker->member);
+    worker->index = 0;
+    worker->reducing = sscanf(line, "reduce %lld", &count) == 1;
+    if (worker->reducing)
+        return peer_prepare_reduce(&worker->member, count);
+    if (sscanf(line, "prepare %31s %lld %lld %lld %d", type, &rows, &k, &n, &copies) != 5 ||
+        find(type_names, TYPES, type) < 0)
+        return control_fail(&worker->member, "not understood: %s", line);
+    worker->problem = (struct problem){(enum type)find(type_names, TYPES, type), rows, k, n, copies};
+    return peer_prepare(&worker->member, &worker->problem);
+}
+
+static bool run(struct worker *worker, const char *line, int *samples)
+{
+    struct member *member = &worker->member;
+    char name[32];
+    int inner, step;
+
+    if (sscanf(line, "run %31s %d %d", name, &inner, samples) != 3 || *samples > CONTROL_SAMPLES || inner < 1)
+        return control_fail(member, "not understood: %s", line);
+    step = find(step_names, STEPS, name);
+    for (int sample = 0; sample < *samples; sample++) {
+        double start;
+        control_barrier(member);
+        start = control_clock();
+        for (int i = 0; i < inner; i++)
+            if (!peer_step(member, (enum step)step, worker->index++))
+                return false;
+        member->control->seconds[member->rank][sample] = (control_clock() - start) / inner;
+    }
+    for (int part = 0; part < PARTS; part++)
+        member->control->parts[member->rank][part] /= (double)inner * *samples;
+    return true;
+}
+
+static void write_rows(FILE *file, const char *matrix, int64_t rows, int64_t bytes)
+{
+    const int64_t shown = rows < DUMP_ROWS ? rows : DUMP_ROWS;
+    for (int64_t i = 0; i < shown; i++)
+        fwrite(matrix + i * (rows / shown) * bytes, 1, (size_t)bytes, file);
+}
+
+/* Each rank writes a file of its own: FILE.RANK. */
+static bool dump(struct worker *worker, const char *line)
+{
+    const struct problem *problem = &worker->problem;
+    char path[CONTROL_LINE + 16];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s.%d", line + strlen("dump "), worker->member.rank);
+    file = fopen(path, "wb");
+    if (file == NULL)
+        return control_fail(&worker->member, "cannot write the outputs");
+    if (worker->reducing) {
+        int64_t count;
+        const float *reduced = peer_reduced(&count);
+        fwrite(reduced, sizeof(*reduced), (size_t)count, file);
+    } else {
+        const int64_t bytes = inputs_bytes(inputs_out_type(problem->type), problem->n);
+        write_rows(file, peer_outputs()->y, problem->rows, bytes);
+        write_rows(file, peer_outputs()->norm_out, problem->rows, bytes);
+    }
+    if (fclose(file) != 0)
+        return control_fail(&worker->member, "cannot write the outputs");
+    return true;
+}
+
+static void answer_failure(const struct worker *worker, int rank)
+{
+    printf("{\"ok\": false, \"why\": \"");
+    for (const char *c = worker->member.control->why[rank]; *c != '\0'; c++)
+        putchar(*c == '"' || *c == '\\' || (unsigned char)*c < ' ' ? '\'' : *c);
+    puts("\"}");
+}
+
+static void answer_times(const struct worker *worker, int samples)
+{
+    const struct control *control = worker->member.control;
+
+    printf("{\"ok\": true, \"seconds\": [");
+    for (int sample = 0; sample < samples; sample++) {
+        double slowest = 0.0;
+        for (int rank = 0; rank < worker->member.world; rank++)
+            if (control->seconds[rank][sample] > slowest)
+                slowest = control->seconds[rank][sample];
+        printf("%s%.9g", sample > 0 ? ", " : "", slowest);
+    }
+    printf("], \"parts\": {");
+    for (int part = 0; part < PARTS; part++) {
+        double sum = 0.0;
+        for (int rank = 0; rank < worker->member.world; rank++)
+            sum += control->parts[rank][part];
+        printf("%s\"%s\": %.9g", part > 0 ? ", " : "", part_names[part], sum / worker->member.world);
+    }
+    puts("}}");
+}
+
+static bool obey(struct worker *worker, const char *line, int *samples)
+{
+    if (strncmp(line, "run ", 4) == 0)
+        return run(worker, line, samples);
+    if (strncmp(line, "dump ", 5) == 0)
+        return dump(worker, line);
+    if (strcmp(line, "drop") == 0)
+        peer_drop(&worker->member);
+    else if (strcmp(line, "describe") != 0)
+        return prepare(worker, line);
+    return true;
+}
+
+static void answer(const struct worker *worker, const char *line, int failed, int samples)
+{
+    char text[256] = "";
+    if (failed >= 0) {
+        answer_failure(worker, failed);
+    } else if (samples > 0) {
+        answer_times(worker, samples);
+    } else {
+        if (strcmp(line, "describe") == 0)
+            peer_describe(text, sizeof(text));
+        printf("{\"ok\": true, \"text\": \"%s\"}\n", text);
+    }
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    struct worker worker = {0};
+    char line[CONTROL_LINE];
+    bool started;
+
+    if (!control_join(&worker.member))
+        return 1;
+    started = peer_start(&worker.member, argc > 1 ? argv[1] : "");
+    while (control_next(&worker.member, line)) {
+        int samples = 0, failed;
+        if (!started)
+            control_fail(&worker.member, "the worker could not start");
+        else
+            obey(&worker, line, &samples);
+        failed = control_failed(&worker.member);
+        if (worker.member.rank == 0)
+            answer(&worker, line, failed, samples);
+    }
+    peer_drop(&worker.member);
+    peer_stop(&worker.member);
+    return 0;
+}

@@ -29,13 +29,12 @@ run: build ## build, then show the operator at work (ARGS="...")
 
 test: test-release test-python test-asan test-tsan ## every test, at every instruction set, then with the sanitizers
 
-# All tests at the best instruction set that the machine has; then, at each other one, those that depend on it
-# (checkasm goes through all of them by itself; cli.run and cli.bench spend their minutes on measuring).
+# All tests at the best instruction set that the machine has; then, at each other one, whole calls, which depend on it
+# (checkasm goes through all of them by itself).
 test-release: build python
 	ctest --preset release -j $(JOBS)
 	set -e; levels=$$(tools/other_levels.sh build/mmarn); for level in $$levels; do echo "MMARN_CPU=$$level:"; \
-	    MMARN_CPU=$$level ctest --preset release -j $(JOBS) -LE 'tools|install|models' \
-	    -E '^(checkasm|reference|cli.(run|bench))'; done
+	    MMARN_CPU=$$level ctest --preset release -j $(JOBS) -R '^(group.(op|parts|plans|scenarios)|cli.check)'; done
 
 # The package is built in build/python, so that a second time only what has changed is compiled.
 test-python: python

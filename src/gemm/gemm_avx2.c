@@ -7,6 +7,6 @@
 #define GEMM_256_ROWS 6
 #include "gemm/gemm_256.h"
 
-const struct gemm_kernel gemm_avx2 = GEMM_256_TABLE("avx2", CPU_AVX2);
+const struct gemm_kernel gemm_avx2 = GEMM_TABLE("avx2", CPU_AVX2);
 
 #endif

@@ -8,6 +8,6 @@
 #define GEMM_256_ROWS 12
 #include "gemm/gemm_256.h"
 
-const struct gemm_kernel gemm_avx512vl = GEMM_256_TABLE("avx512vl", CPU_AVX512 | CPU_HALVED);
+const struct gemm_kernel gemm_avx512vl = GEMM_TABLE("avx512vl", CPU_AVX512 | CPU_HALVED);
 
 #endif

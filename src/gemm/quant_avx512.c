@@ -6,10 +6,7 @@
 
 #if defined(__x86_64__)
 
-#include <string.h>
-
 #include "base/avx512.h"
-#include "base/cpu.h"
 
 enum { MAX_ROWS = 6, MAX_PANELS = QUANT_FACTORS / GEMM_NR, MAX_C = 16 };
 
@@ -35,10 +32,6 @@ AVX2_INLINE __m512 load_weights(int32_t dtype, const char *pair, int row)
     enum { FIRST = 0xf0, SECOND = 0xcc, THIRD = 0xaa };
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(bytes, mask, above, (FIRST & SECOND) ^ THIRD));
 }
-
-/* One register tile: a, b and c point at its first row and column. */
-typedef void micro_fn(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
-                      float *c, ptrdiff_t ldc);
 
 /* What belongs to the columns of a panel; `above` is what int4 has too much, in the two rows of a pair. With `adds` the
    offset takes an addition of its own. */
@@ -117,82 +110,21 @@ AVX2_INLINE void micro(const struct quant_block *g, const struct quant_factors *
     X(type, adds, 4, 1) X(type, adds, 4, 2) X(type, adds, 4, 3) X(type, adds, 4, 4)       \
     X(type, adds, 5, 1) X(type, adds, 5, 2) X(type, adds, 6, 1) X(type, adds, 6, 2)
 /* clang-format on */
-#define DEFINE(type, adds, rows, panels)                                                                               \
-    static void micro_##type##_##adds##_##rows##x##panels(const struct quant_block *g, const struct quant_factors *f,  \
-                                                          const float *a, const char *b, float *c, ptrdiff_t ldc)      \
-    {                                                                                                                  \
-        micro(g, f, a, b, c, ldc, MMARN_##type, adds, rows, panels);                                                   \
-    }
-#define ENTRY(type, adds, rows, panels) [rows][panels] = micro_##type##_##adds##_##rows##x##panels,
-SHAPES(DEFINE, I8, 0)
-SHAPES(DEFINE, I8, 1)
-SHAPES(DEFINE, I4, 0)
-SHAPES(DEFINE, I4, 1)
-/* By dtype, and by whether offsets take an addition. */
-static micro_fn *const micros[DTYPE_COUNT][2][MAX_ROWS + 1][MAX_PANELS + 1] = {
-    [MMARN_I8] = {{SHAPES(ENTRY, I8, 0)}, {SHAPES(ENTRY, I8, 1)}},
-    [MMARN_I4] = {{SHAPES(ENTRY, I4, 0)}, {SHAPES(ENTRY, I4, 1)}}};
 
-/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
-static void ragged(const struct quant_block *g, const struct quant_factors *f, micro_fn *kernel, const float *a,
-                   const char *b, float *c, int rows)
+/* fp32 alone may have offsets that are no whole numbers. */
+AVX2_INLINE bool adds_offset(int32_t dtype, int32_t x_dtype, const struct quant_run *run)
 {
-    float whole[MAX_ROWS * GEMM_NR] = {0};
-    size_t bytes = (size_t)(g->run.n % GEMM_NR) * sizeof(float);
-    for (int i = 0; i < rows && !g->first; i++)
-        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
-    kernel(g, f, a, b, whole, GEMM_NR);
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+    return run->offset && (dtype == MMARN_I8 || x_dtype == MMARN_F32);
 }
 
-AVX2_INLINE bool block(int32_t dtype, int32_t x_dtype, const struct quant_block *g)
+AVX2_INLINE float factor_up(int32_t dtype)
 {
-    const int full = g->run.n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
-    /* fp32 alone may have offsets that are no whole numbers. */
-    const bool adds = g->run.offset && (dtype == MMARN_I8 || x_dtype == MMARN_F32);
-    micro_fn *const(*shapes)[MAX_PANELS + 1] = micros[dtype][adds];
-    struct quant_factors f;
-    if (!quant_easy_avx2(x_dtype, &g->run))
-        return false;
-    for (int panel = 0, panels; panel * GEMM_NR < g->run.n; panel += panels) {
-        panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
-        const char *b = (const char *)g->run.b + gemm_bytes(dtype, panel * g->run.panel_stride);
-        quant_factors_avx2(1, x_dtype, &g->run, panel * GEMM_NR, panels * GEMM_NR, &f);
-        for (int i = 0, rows; i < g->m; i += rows) {
-            rows = avx2_piece(g->m - i, MAX_ROWS);
-            const float *a = g->a + i * g->lda;
-            float *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
-            if (panel < full)
-                shapes[rows][panels](g, &f, a, b, c, g->ldc);
-            else
-                ragged(g, &f, shapes[rows][1], a, b, c, rows);
-        }
-    }
-    return true;
+    (void)dtype;
+    return 1;
 }
 
-/* clang-format off */
-#define PAIRS(X)                                                        \
-    X(I8, F16, i8_f16) X(I8, BF16, i8_bf16) X(I8, F32, i8_f32)          \
-    X(I4, F16, i4_f16) X(I4, BF16, i4_bf16) X(I4, F32, i4_f32)
-/* clang-format on */
-#define DEFINE_BLOCK(type, x_type, name)                                                                               \
-    static bool block_##name(const struct quant_block *g)                                                              \
-    {                                                                                                                  \
-        return block(MMARN_##type, MMARN_##x_type, g);                                                                 \
-    }
-PAIRS(DEFINE_BLOCK)
-#define EXPAND(type, x_type, name) [MMARN_##type][MMARN_##x_type] = quant_expand_##name##_avx512,
-#define BLOCK(type, x_type, name)  [MMARN_##type][MMARN_##x_type] = block_##name,
+#include "gemm/quant_walk.h"
 
-const struct quant_kernel quant_avx512 = {
-    .name = "avx512",
-    .needs = CPU_AVX512,
-    .i8_block = quant_i8_block_avx512,
-    .i8_pair = quant_i8_pair_avx2,
-    .expand = {PAIRS(EXPAND)},
-    .block = {PAIRS(BLOCK)},
-};
+const struct quant_kernel quant_avx512 = QUANT_TABLE(avx512, CPU_AVX512);
 
 #endif

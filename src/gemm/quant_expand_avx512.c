@@ -23,6 +23,14 @@ struct columns {
     __m512 scale, offset, first, second;
 };
 
+AVX2_INLINE struct columns load_columns(int32_t x_dtype, const struct quant_run *run, int column)
+{
+    struct quant_factors factors;
+    quant_factors_avx2(1, x_dtype, run, column, GEMM_NR, &factors);
+    return (struct columns){_mm512_loadu_ps(run->scale + column), _mm512_loadu_ps(factors.offset),
+                            _mm512_loadu_ps(factors.first), _mm512_loadu_ps(factors.second)};
+}
+
 /* The first or second row of a pair. */
 AVX2_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *pair, int row,
                             float *dst, bool has_offset, bool easy)
@@ -39,50 +47,8 @@ AVX2_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns
     _mm512_storeu_ps(dst, w);
 }
 
-AVX2_INLINE void expand_panel(int32_t dtype, int32_t x_dtype, const struct quant_run *run, const char *b, int column,
-                              float *dst, bool has_offset, bool easy)
-{
-    const ptrdiff_t pair_bytes = dtype == MMARN_I8 ? 2 * GEMM_NR : GEMM_NR;
-    struct quant_factors factors;
-    quant_factors_avx2(1, x_dtype, run, column, GEMM_NR, &factors);
-    const struct columns columns = {_mm512_loadu_ps(run->scale + column), _mm512_loadu_ps(factors.offset),
-                                    _mm512_loadu_ps(factors.first), _mm512_loadu_ps(factors.second)};
-    int p = 0;
-    for (; p + 1 < run->k; p += 2, b += pair_bytes, dst += 2 * GEMM_NR) {
-        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, easy);
-        expand_row(dtype, x_dtype, &columns, b, 1, dst + GEMM_NR, has_offset, easy);
-    }
-    if (p < run->k)
-        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, easy);
-}
+#include "gemm/quant_expand_walk.h"
 
-AVX2_INLINE void expand(int32_t dtype, int32_t x_dtype, const struct quant_run *run, float *dst, ptrdiff_t panel_stride)
-{
-    const bool easy = x_dtype != MMARN_F32 && quant_easy_avx2(x_dtype, run);
-    const char *b = run->b;
-    for (int j = 0; j < run->n; j += GEMM_NR, dst += panel_stride) {
-        if (run->offset && easy)
-            expand_panel(dtype, x_dtype, run, b, j, dst, true, true);
-        else if (run->offset)
-            expand_panel(dtype, x_dtype, run, b, j, dst, true, false);
-        else if (easy)
-            expand_panel(dtype, x_dtype, run, b, j, dst, false, true);
-        else
-            expand_panel(dtype, x_dtype, run, b, j, dst, false, false);
-        b += dtype == MMARN_I8 ? run->panel_stride : run->panel_stride / 2;
-    }
-}
-
-#define DEFINE(name, dtype, x_dtype)                                                                                   \
-    void quant_expand_##name##_avx512(const struct quant_run *run, float *dst, ptrdiff_t panel_stride)                 \
-    {                                                                                                                  \
-        expand(dtype, x_dtype, run, dst, panel_stride);                                                                \
-    }
-DEFINE(i8_f16, MMARN_I8, MMARN_F16)
-DEFINE(i8_bf16, MMARN_I8, MMARN_BF16)
-DEFINE(i8_f32, MMARN_I8, MMARN_F32)
-DEFINE(i4_f16, MMARN_I4, MMARN_F16)
-DEFINE(i4_bf16, MMARN_I4, MMARN_BF16)
-DEFINE(i4_f32, MMARN_I4, MMARN_F32)
+QUANT_EXPAND_ALL(avx512)
 
 #endif

@@ -22,9 +22,6 @@ enum {
 /* Most panels side by side, by the rows of the tile. Addition takes one cycle, so that few sums keep it busy. */
 static const int widest[MAX_ROWS + 1] = {0, 4, 2, 1, 1, 1, 1};
 
-/* One register tile: a, b and c point at its first row and column. */
-typedef void micro_fn(const struct quant_i8_block *g, const int16_t *a, const int8_t *b, int32_t *c, ptrdiff_t ldc);
-
 AVX2_INLINE __m256i load(const void *src)
 {
     return _mm256_loadu_si256(src);
@@ -110,28 +107,12 @@ AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const i
     X(paired, 2, 1) X(paired, 2, 2)                                                        \
     X(paired, 3, 1) X(paired, 4, 1) X(paired, 5, 1) X(paired, 6, 1)
 /* clang-format on */
-#define DEFINE(paired, rows, panels)                                                                                   \
-    static void micro_##paired##_##rows##x##panels(const struct quant_i8_block *g, const int16_t *a, const int8_t *b,  \
-                                                   int32_t *c, ptrdiff_t ldc)                                          \
-    {                                                                                                                  \
-        micro(g, a, b, c, ldc, paired, rows, panels);                                                                  \
-    }
-#define ENTRY(paired, rows, panels) [rows][panels] = micro_##paired##_##rows##x##panels,
-SHAPES(DEFINE, 0)
-SHAPES(DEFINE, 1)
-static micro_fn *const micros[2][MAX_ROWS + 1][MAX_PANELS + 1] = {{SHAPES(ENTRY, 0)}, {SHAPES(ENTRY, 1)}};
 
-/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
-static void ragged(const struct quant_i8_block *g, micro_fn *kernel, const int16_t *a, const int8_t *b, int32_t *c,
-                   int rows)
+#include "gemm/quant_i8_walk.h"
+
+void quant_i8_block_avx2(const struct quant_i8_block *g)
 {
-    int32_t whole[MAX_ROWS * GEMM_NR] = {0};
-    size_t bytes = (size_t)(g->n % GEMM_NR) * sizeof *c;
-    for (int i = 0; i < rows && !g->first; i++)
-        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
-    kernel(g, a, b, whole, GEMM_NR);
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+    walk(g);
 }
 
 void quant_i8_pair_avx2(int8_t *panel, int k)
@@ -141,25 +122,6 @@ void quant_i8_pair_avx2(int8_t *panel, int k)
         const __m128i first = _mm_loadu_si128(at), second = _mm_loadu_si128(at + 1);
         _mm_storeu_si128(at, _mm_unpacklo_epi8(first, second));
         _mm_storeu_si128(at + 1, _mm_unpackhi_epi8(first, second));
-    }
-}
-
-/* Panels outside, rows inside, as in gemm_256.h. */
-void quant_i8_block_avx2(const struct quant_i8_block *g)
-{
-    const int full = g->n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
-    for (int panel = 0, panels; panel * GEMM_NR < g->n; panel += panels) {
-        panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
-        const int8_t *b = g->b + panel * g->panel_stride;
-        for (int i = 0, rows; i < g->m; i += rows) {
-            rows = avx2_piece(g->m - i, MAX_ROWS);
-            const int16_t *a = g->a + i * g->lda;
-            int32_t *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
-            if (panel < full)
-                micros[g->paired][rows][panels](g, a, b, c, g->ldc);
-            else
-                ragged(g, micros[g->paired][rows][1], a, b, c, rows);
-        }
     }
 }
 

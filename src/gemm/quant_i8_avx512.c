@@ -20,9 +20,6 @@ enum {
 /* Most panels side by side, by the rows of the tile. */
 static const int widest[MAX_ROWS + 1] = {0, 8, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
 
-/* One register tile: a, b and c point at its first row and column. */
-typedef void micro_fn(const struct quant_i8_block *g, const int16_t *a, const int8_t *b, int32_t *c, ptrdiff_t ldc);
-
 /* Two rows of k of one panel, column by column, widened. */
 AVX2_INLINE __m512i load_pairs(const int8_t *at, ptrdiff_t k_stride, bool paired)
 {
@@ -98,48 +95,12 @@ AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const i
     X(paired, 8, 2) X(paired, 9, 1) X(paired, 9, 2) X(paired, 10, 1) X(paired, 10, 2)                \
     X(paired, 11, 1) X(paired, 11, 2) X(paired, 12, 1) X(paired, 12, 2)
 /* clang-format on */
-#define DEFINE(paired, rows, panels)                                                                                   \
-    static void micro_##paired##_##rows##x##panels(const struct quant_i8_block *g, const int16_t *a, const int8_t *b,  \
-                                                   int32_t *c, ptrdiff_t ldc)                                          \
-    {                                                                                                                  \
-        micro(g, a, b, c, ldc, paired, rows, panels);                                                                  \
-    }
-#define ENTRY(paired, rows, panels) [rows][panels] = micro_##paired##_##rows##x##panels,
-SHAPES(DEFINE, 0)
-SHAPES(DEFINE, 1)
-static micro_fn *const micros[2][MAX_ROWS + 1][MAX_PANELS + 1] = {{SHAPES(ENTRY, 0)}, {SHAPES(ENTRY, 1)}};
 
-/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
-static void ragged(const struct quant_i8_block *g, micro_fn *kernel, const int16_t *a, const int8_t *b, int32_t *c,
-                   int rows)
-{
-    int32_t whole[MAX_ROWS * GEMM_NR] = {0};
-    size_t bytes = (size_t)(g->n % GEMM_NR) * sizeof *c;
-    for (int i = 0; i < rows && !g->first; i++)
-        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
-    kernel(g, a, b, whole, GEMM_NR);
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
-}
+#include "gemm/quant_i8_walk.h"
 
-/* Panels outside, rows inside, as in gemm_avx512.c. */
 void quant_i8_block_avx512(const struct quant_i8_block *g)
 {
-    const int full = g->n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
-    for (int panel = 0, panels; panel * GEMM_NR < g->n; panel += panels) {
-        panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
-        const int8_t *b = g->b + panel * g->panel_stride;
-        for (int i = 0, rows; i < g->m; i += rows) {
-            rows = avx2_piece(g->m - i, MAX_ROWS);
-            micro_fn *kernel = micros[g->paired][rows][panels];
-            const int16_t *a = g->a + i * g->lda;
-            int32_t *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
-            if (panel < full)
-                kernel(g, a, b, c, g->ldc);
-            else
-                ragged(g, kernel, a, b, c, rows);
-        }
-    }
+    walk(g);
 }
 
 #endif

@@ -1,0 +1,90 @@
+/*
+ * gemm_walk.h - a block cut into register tiles, for the matmul kernels of x86-64, which include it at their end. By
+ * then they have MAX_ROWS and MAX_PANELS of a tile; `widest`, the most panels side by side by the rows of the tile;
+ * SHAPES, every shape that it allows; and micro(), one tile. Here they become the table of kernels.
+ */
+#include <string.h>
+
+#include "base/avx2.h"
+#include "base/cpu.h"
+#include "gemm/gemm_pack_avx2.h"
+
+typedef void micro_fn(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc);
+
+#define DEFINE(type, rows, panels)                                                                                     \
+    static void micro_##type##_##rows##x##panels(const struct gemm_block *g, const float *a, const char *b, float *c,  \
+                                                 ptrdiff_t ldc)                                                        \
+    {                                                                                                                  \
+        micro(g, a, b, c, ldc, MMARN_##type, rows, panels);                                                            \
+    }
+#define ENTRY(type, rows, panels) [rows][panels] = micro_##type##_##rows##x##panels,
+SHAPES(DEFINE, F16)
+SHAPES(DEFINE, BF16)
+SHAPES(DEFINE, F32)
+static micro_fn *const micros[DTYPE_COUNT][MAX_ROWS + 1][MAX_PANELS + 1] = {
+    [MMARN_F16] = {SHAPES(ENTRY, F16)}, [MMARN_BF16] = {SHAPES(ENTRY, BF16)}, [MMARN_F32] = {SHAPES(ENTRY, F32)}};
+
+/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
+static void ragged(const struct gemm_block *g, micro_fn *kernel, const float *a, const char *b, float *c, int rows)
+{
+    float whole[MAX_ROWS * GEMM_NR] = {0};
+    size_t bytes = (size_t)(g->n % GEMM_NR) * sizeof(float);
+    for (int i = 0; i < rows && !g->first; i++)
+        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
+    kernel(g, a, b, whole, GEMM_NR);
+    for (int i = 0; i < rows; i++)
+        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+}
+
+/* Panels outside, rows inside: panels are fetched once and stay in the caches for all rows. */
+static void block(const struct gemm_block *g, int32_t dtype)
+{
+    const ptrdiff_t panel_bytes = g->panel_stride * (ptrdiff_t)dtype_size(dtype);
+    const int full = g->n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
+    for (int panel = 0, panels; panel * GEMM_NR < g->n; panel += panels) {
+        panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
+        const char *b = (const char *)g->b + panel * panel_bytes;
+        for (int i = 0, rows; i < g->m; i += rows) {
+            rows = avx2_piece(g->m - i, MAX_ROWS);
+            micro_fn *kernel = micros[dtype][rows][panels];
+            const float *a = g->a + i * g->lda;
+            float *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
+            if (panel < full)
+                kernel(g, a, b, c, g->ldc);
+            else
+                ragged(g, kernel, a, b, c, rows);
+        }
+    }
+}
+
+static void block_f16(const struct gemm_block *g)
+{
+    block(g, MMARN_F16);
+}
+
+static void block_bf16(const struct gemm_block *g)
+{
+    block(g, MMARN_BF16);
+}
+
+static void block_f32(const struct gemm_block *g)
+{
+    block(g, MMARN_F32);
+}
+
+#define GEMM_TABLE(title, features)                                                                                    \
+    {                                                                                                                  \
+        .name = title,                                                                                                 \
+        .needs = features,                                                                                             \
+        .block = {[MMARN_F16] = block_f16, [MMARN_BF16] = block_bf16, [MMARN_F32] = block_f32},                        \
+        .pack_kn = {[MMARN_F16] = gemm_pack_kn16_avx2,                                                                 \
+                    [MMARN_BF16] = gemm_pack_kn16_avx2,                                                                \
+                    [MMARN_F32] = gemm_pack_kn32_avx2,                                                                 \
+                    [MMARN_I8] = gemm_pack_kn8_avx2,                                                                   \
+                    [MMARN_I4] = gemm_pack_kn4_avx2},                                                                  \
+        .pack_nk = {[MMARN_F16] = gemm_pack_nk16_avx2,                                                                 \
+                    [MMARN_BF16] = gemm_pack_nk16_avx2,                                                                \
+                    [MMARN_F32] = gemm_pack_nk32_avx2,                                                                 \
+                    [MMARN_I8] = gemm_pack_nk8_avx2,                                                                   \
+                    [MMARN_I4] = gemm_pack_nk4_avx2},                                                                  \
+    }

@@ -88,14 +88,6 @@ static void convert_rows(const struct gemm_part *t, const void *x1, int64_t row)
     scratch->m = t->m;
 }
 
-/* x2's element (k0 + p, col + j) of a borrowed matrix. */
-static const void *weight(const struct gemm_part *t, int p, int j)
-{
-    const struct gemm_weights *w = t->weights;
-    int64_t at = w->layout == GEMM_KN ? (t->k0 + p) * w->ld + t->col + j : (t->col + j) * w->ld + t->k0 + p;
-    return (const char *)w->data + gemm_bytes(w->dtype, at);
-}
-
 /* Columns j .. j + n of rows p .. p + k of the part, as kernels read them. */
 struct operand {
     int p, k, j, n;
@@ -160,11 +152,7 @@ static void multiply_packed(const struct gemm_part *t)
 
 void gemm_part_pack(const struct gemm_part *t, int p, int k, int j, int n)
 {
-    const struct gemm_kernel *kernel = t->scratch->kernel;
-    gemm_pack_fn *pack = (t->weights->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[t->weights->dtype];
-    pack(weight(t, p, j), t->weights->ld, k, n, t->scratch->piece);
-    for (int j0 = 0; t->weights->x_dtype == MMARN_I8 && j0 < n; j0 += GEMM_NR)
-        t->scratch->quant->i8_pair((int8_t *)t->scratch->piece + j0 / GEMM_NR * gemm_panel(MMARN_I8, k), k);
+    gemm_weights_pack_piece(t->weights, t->k0 + p, k, t->col + j, n, t->scratch->piece);
 }
 
 /* The same for borrowed weights, copied into panels first. */
@@ -198,7 +186,7 @@ static void multiply_in_place(const struct gemm_part *t)
         const struct operand strip = {.p = p,
                                       .k = k,
                                       .n = whole,
-                                      .b = weight(t, p, 0),
+                                      .b = gemm_weights_at(t->weights, t->k0 + p, t->col),
                                       .k_stride = t->weights->ld,
                                       .panel_stride = GEMM_NR,
                                       .in_place = true};

@@ -34,6 +34,11 @@ struct gemm_part {
     ptrdiff_t ldc;
 };
 
+/* gemm_weights.c: where a borrowed matrix has an element; and a k x n piece of it, from there on, copied into panels.
+ */
+const void *gemm_weights_at(const struct gemm_weights *from, int64_t row, int64_t col);
+void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k, int64_t col, int n, void *dst);
+
 /* Copies rows p .. p + k, columns j .. j + n of the part's borrowed weights into panels in scratch->piece. */
 void gemm_part_pack(const struct gemm_part *t, int p, int k, int j, int n);
 

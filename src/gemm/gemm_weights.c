@@ -4,14 +4,28 @@
  * x2 that neighbouring panels have in common are still cached.
  */
 #include "base/memory.h"
-#include "gemm/quant.h"
+#include "gemm/gemm_tile.h"
 
 /* Runs are even: two int4 of neighbouring k share a byte, and int8 x int8 reads rows of k in pairs. */
 enum { GROUP = 8 /* panels */, RUN_KN = 64, RUN_NK = 1024 /* rows of k */ };
 _Static_assert(RUN_KN % 2 == 0 && RUN_NK % 2 == 0, "a run of k must not split a pair of rows");
 
-static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int64_t first_panel, int64_t panels,
-                       char *packed)
+const void *gemm_weights_at(const struct gemm_weights *from, int64_t row, int64_t col)
+{
+    const int64_t at = from->layout == GEMM_KN ? row * from->ld + col : col * from->ld + row;
+    return (const char *)from->data + gemm_bytes(from->dtype, at);
+}
+
+void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k, int64_t col, int n, void *dst)
+{
+    const struct gemm_kernel *kernel = gemm_kernel_best();
+    gemm_pack_fn *pack = (from->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[from->dtype];
+    pack(gemm_weights_at(from, row, col), from->ld, k, n, dst);
+    for (int at = 0; from->x_dtype == MMARN_I8 && at < n; at += GEMM_NR)
+        quant_kernel_best()->i8_pair((int8_t *)dst + (ptrdiff_t)at * k, k);
+}
+
+static void pack_group(const struct gemm_weights *from, int64_t first_panel, int64_t panels, char *packed)
 {
     const int64_t run = from->layout == GEMM_KN ? RUN_KN : RUN_NK;
     for (int64_t k0 = 0; k0 < from->k; k0 += run) {
@@ -19,20 +33,14 @@ static void pack_group(const struct gemm_weights *from, gemm_pack_fn *pack, int6
         for (int64_t panel = first_panel; panel < first_panel + panels; panel++) {
             int64_t col = panel * GEMM_NR;
             int n = (int)(from->n - col < GEMM_NR ? from->n - col : GEMM_NR);
-            int64_t at = from->layout == GEMM_KN ? k0 * from->ld + col : col * from->ld + k0;
             int64_t place = panel * gemm_panel(from->dtype, from->k) + k0 * GEMM_NR;
-            char *to = packed + gemm_bytes(from->dtype, place);
-            pack((const char *)from->data + gemm_bytes(from->dtype, at), from->ld, k, n, to);
-            if (from->x_dtype == MMARN_I8)
-                quant_kernel_best()->i8_pair((int8_t *)to, k);
+            gemm_weights_pack_piece(from, k0, k, col, n, packed + gemm_bytes(from->dtype, place));
         }
     }
 }
 
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed)
 {
-    const struct gemm_kernel *kernel = gemm_kernel_best();
-    gemm_pack_fn *pack = (borrowed->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[borrowed->dtype];
     const int64_t panels = (borrowed->n + GEMM_NR - 1) / GEMM_NR;
     const ptrdiff_t panel_bytes = gemm_bytes(borrowed->dtype, gemm_panel(borrowed->dtype, borrowed->k));
     char *data = memory_alloc((size_t)panels, (size_t)panel_bytes);
@@ -44,7 +52,7 @@ bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct 
     (void)threads;
 #endif
     for (int64_t panel = 0; panel < panels; panel += GROUP)
-        pack_group(borrowed, pack, panel, panels - panel < GROUP ? panels - panel : GROUP, data);
+        pack_group(borrowed, panel, panels - panel < GROUP ? panels - panel : GROUP, data);
     *packed = *borrowed;
     packed->layout = GEMM_PACKED;
     packed->data = data;

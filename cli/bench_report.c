@@ -45,6 +45,29 @@ void bench_report_begin(struct bench_report *report, const struct peak *peak)
     table_header(columns);
 }
 
+int bench_report_figures(const struct bench_line *line, char (*cells)[TABLE_CELL])
+{
+    int i = 0;
+
+    snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.seconds * 1e3);
+    snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.matmul_seconds * 1e3);
+    snprintf(cells[i++], TABLE_CELL, "%.1f", line->gflops);
+    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gflops / line->peak.gflops);
+    snprintf(cells[i++], TABLE_CELL, "%.2f", line->gigabytes);
+    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gigabytes / line->peak.gigabytes);
+    return i;
+}
+
+void bench_report_shape(struct json *json, const struct workload *workload)
+{
+    json_whole(json, "rows", workload->s);
+    json_whole(json, "k", workload->k);
+    json_whole(json, "n", workload->n);
+    json_string(json, "dtype", options_choice_name(scenario_names, workload->dtype));
+    json_string(json, "scale", workload_scale_name(workload));
+    json_whole(json, "group_size", workload->group_size);
+}
+
 static void show_row(const struct bench_line *line)
 {
     const struct workload *workload = &line->workload;
@@ -58,12 +81,7 @@ static void show_row(const struct bench_line *line)
     snprintf(cells[i++], TABLE_CELL, "%s", options_choice_name(scenario_names, workload->dtype));
     snprintf(cells[i++], TABLE_CELL, "%d", workload->ranks);
     snprintf(cells[i++], TABLE_CELL, "%d", workload->threads);
-    snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.seconds * 1e3);
-    snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.matmul_seconds * 1e3);
-    snprintf(cells[i++], TABLE_CELL, "%.1f", line->gflops);
-    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gflops / line->peak.gflops);
-    snprintf(cells[i++], TABLE_CELL, "%.2f", line->gigabytes);
-    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gigabytes / line->peak.gigabytes);
+    i += bench_report_figures(line, &cells[i]);
     if (isnan(line->f16_ratio))
         snprintf(cells[i++], TABLE_CELL, "-");
     else
@@ -77,13 +95,7 @@ static void show_object(struct json *json, const struct bench_line *line)
 
     json_begin_object(json, NULL);
     json_string(json, "case", line->name);
-    json_whole(json, "rows", workload->s);
-    json_whole(json, "k", workload->k);
-    json_whole(json, "n", workload->n);
-    json_string(json, "dtype", options_choice_name(scenario_names, workload->dtype));
-    json_string(json, "scale",
-                workload->scale != SCALE_NONE ? options_choice_name(scale_names, workload->scale) : "none");
-    json_whole(json, "group_size", workload->group_size);
+    bench_report_shape(json, workload);
     json_whole(json, "ranks", workload->ranks);
     json_whole(json, "threads", workload->threads);
     json_whole(json, "operators", workload->operators);

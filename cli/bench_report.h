@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "peak.h"
+#include "table.h"
 #include "workload.h"
 
 struct bench_line {
@@ -21,6 +22,11 @@ struct bench_report {
     bool as_json;
     struct json json;
 };
+
+/* For other reports too: the cells from "time ms" to "of read", which are counted; and the members rows .. group_size.
+ */
+int bench_report_figures(const struct bench_line *line, char (*cells)[TABLE_CELL]);
+void bench_report_shape(struct json *json, const struct workload *workload);
 
 void bench_report_begin(struct bench_report *report, const struct peak *peak);
 void bench_report_line(struct bench_report *report, const struct bench_line *line);

@@ -106,8 +106,7 @@ static void show_json(const struct report *report)
     json_string(&json, "numerics", options_choice_name(workload_numerics, workload->numerics));
     json_bool(&json, "bias", workload->bias);
     json_bool(&json, "trans_x2", workload->trans_x2);
-    json_string(&json, "scale",
-                workload->scale != SCALE_NONE ? options_choice_name(scale_names, workload->scale) : "none");
+    json_string(&json, "scale", workload_scale_name(workload));
     json_whole(&json, "group_size", workload->group_size);
     json_bool(&json, "offset", workload->offset);
     json_bool(&json, "per_token", workload->per_token);

@@ -49,6 +49,11 @@ void workload_usual_scales(struct workload *workload)
     }
 }
 
+const char *workload_scale_name(const struct workload *workload)
+{
+    return workload->scale != SCALE_NONE ? options_choice_name(scale_names, workload->scale) : "none";
+}
+
 int workload_rotating_operators(const struct workload *workload)
 {
     const double each = data_weight_bytes(workload) * workload->ranks;

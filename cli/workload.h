@@ -41,6 +41,9 @@ struct workload_result {
     struct bound_result bound; /* the worst of all ranks */
 };
 
+/* The option that chose the scales, or "none". */
+const char *workload_scale_name(const struct workload *workload);
+
 /* Threads of a rank that share this machine's processors evenly. */
 int workload_default_threads(int ranks);
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "cli/bench_report.h"
 #include "cli/data.h"
 #include "cli/machine.h"
 #include "cli/table.h"
@@ -68,23 +69,17 @@ void report_block(const struct layer_case *first, const struct peak *peak, const
     table_header(columns);
 }
 
-static void show_row(const struct workload *workload, const struct workload_result *result, const struct peak *peak)
+static void show_row(const struct bench_line *line)
 {
-    const double gflops = workload_operations(workload) / result->seconds * 1e-9;
-    const double gigabytes = case_moved_bytes(workload) / result->seconds * 1e-9;
+    const struct workload *workload = &line->workload;
     char cells[sizeof(columns) / sizeof(columns[0])][TABLE_CELL];
     int i = 0;
 
     snprintf(cells[i++], TABLE_CELL, "%lld", (long long)workload->s);
     snprintf(cells[i++], TABLE_CELL, "%s", options_choice_name(scenario_names, workload->dtype));
     snprintf(cells[i++], TABLE_CELL, "%d", workload->operators);
-    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)result->repeat);
-    snprintf(cells[i++], TABLE_CELL, "%.3f", result->seconds * 1e3);
-    snprintf(cells[i++], TABLE_CELL, "%.3f", result->matmul_seconds * 1e3);
-    snprintf(cells[i++], TABLE_CELL, "%.1f", gflops);
-    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * gflops / peak->gflops);
-    snprintf(cells[i++], TABLE_CELL, "%.2f", gigabytes);
-    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * gigabytes / peak->gigabytes);
+    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)line->result.repeat);
+    i += bench_report_figures(line, &cells[i]);
     table_row(columns, cells);
 }
 
@@ -97,13 +92,7 @@ static void begin_case(struct json *json, const struct layer_case *one)
     json_string(json, "model", one->model);
     json_whole(json, "tp", workload->ranks);
     json_string(json, "call", one->call);
-    json_whole(json, "rows", workload->s);
-    json_whole(json, "k", workload->k);
-    json_whole(json, "n", workload->n);
-    json_string(json, "dtype", options_choice_name(scenario_names, workload->dtype));
-    json_string(json, "scale",
-                workload->scale != SCALE_NONE ? options_choice_name(scale_names, workload->scale) : "none");
-    json_whole(json, "group_size", workload->group_size);
+    bench_report_shape(json, workload);
     json_whole(json, "threads", workload->threads);
     json_whole(json, "operators", workload->operators);
 }
@@ -114,8 +103,13 @@ void report_case(struct report *report, const struct layer_case *one, const stru
     const struct workload *workload = &one->workload;
     const double operations = workload_operations(workload), bytes = case_moved_bytes(workload);
     struct json *json = &report->json;
+    const struct bench_line line = {.workload = *workload,
+                                    .result = *result,
+                                    .gflops = operations / result->seconds * 1e-9,
+                                    .gigabytes = bytes / result->seconds * 1e-9,
+                                    .peak = *peak};
 
-    show_row(workload, result, peak);
+    show_row(&line);
     if (json->out == NULL)
         return;
     begin_case(json, one);
@@ -125,12 +119,12 @@ void report_case(struct report *report, const struct layer_case *one, const stru
     json_number(json, "operations", operations);
     json_number(json, "weight_bytes", data_weight_bytes(workload) * workload->ranks);
     json_number(json, "moved_bytes", bytes);
-    json_number(json, "gflops", operations / result->seconds * 1e-9);
+    json_number(json, "gflops", line.gflops);
     json_number(json, "peak_gflops", peak->gflops);
-    json_number(json, "peak_share", operations / result->seconds * 1e-9 / peak->gflops);
-    json_number(json, "moved_gbs", bytes / result->seconds * 1e-9);
+    json_number(json, "peak_share", line.gflops / peak->gflops);
+    json_number(json, "moved_gbs", line.gigabytes);
     json_number(json, "read_gbs", peak->gigabytes);
-    json_number(json, "read_share", bytes / result->seconds * 1e-9 / peak->gigabytes);
+    json_number(json, "read_share", line.gigabytes / peak->gigabytes);
     json_bool(json, "bits_equal", result->bits_equal);
     json_end_object(json);
     fflush(json->out);

@@ -1,18 +1,10 @@
 """Programs under `python -m mmarn.ascend`: values, refusals, groups, devices; each checks itself (programs/*.py)."""
 
-import random
-
 import pytest
 
 pytest.importorskip("torch", minversion="2.4")
 
 from ascend_run import PROGRAMS, free_port, run, run_program
-
-
-@pytest.fixture
-def seed():
-    """A new seed for every run; the program prints it."""
-    return random.randrange(2**31)
 
 
 def test_scenarios_have_the_models_bits(seed):

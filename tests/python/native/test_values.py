@@ -1,8 +1,5 @@
 """Values of whole calls, every scenario and mode, on ranks that are threads, against float64 (see reference.py)."""
 
-import os
-import random
-
 import numpy
 import pytest
 
@@ -13,14 +10,6 @@ from ranks import run_threads
 from reference import Chain, assert_close, sum_over_ranks
 
 NUMERICS = ["default", "ascend", "fp32"]
-
-
-@pytest.fixture
-def seed():
-    """A new one for every test; MMARN_SEED repeats one."""
-    value = int(os.environ.get("MMARN_SEED") or random.randrange(2**31))
-    print(f"MMARN_SEED={value}")
-    return value
 
 
 def poisoned(like):

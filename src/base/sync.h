@@ -39,6 +39,12 @@ struct sync_bell {
 /* Rings for those who have entered. One load when nobody has. */
 void sync_bell_ring(struct sync_bell *bell);
 
+/* Would a ring find somebody? Orders as sync_bell_ring does, so whoever this misses sees what was stored before. */
+static inline bool sync_bell_waited_for(const struct sync_bell *bell)
+{
+    return atomic_load(&bell->waiters) != 0;
+}
+
 /* From here on no ring is missed. Returns the ticket that spin and sleep compare with. */
 uint32_t sync_bell_enter(struct sync_bell *bell);
 void sync_bell_exit(struct sync_bell *bell);

@@ -8,8 +8,9 @@
  * Parts and sums travel through short rings, so a buffer may not be free yet: functions that return NULL or false mean
  * "not now". A caller polls what it can do, and blocks in wait only when that was nothing.
  *
- * Threads of one rank may use a call's tiles at the same time, each tile's step by one thread. All part_*, sum_* and
- * agreed functions never block.
+ * Threads of one rank may fill, read and publish a call's tiles at the same time. Where tiles are handed out and given
+ * back, in order, one thread at a time must be: part_begin, parts, parts_release, sum_begin, sum, sum_release. All
+ * part_*, sum_* and agreed functions never block.
  */
 #ifndef MMARN_COLL_COLL_H
 #define MMARN_COLL_COLL_H
@@ -103,18 +104,28 @@ struct coll_transport {
      */
     bool (*agreed)(struct coll *coll, mmarn_status *status);
 
-    /* This rank's part of a tile: COLL_TILE_ELEMENTS floats to fill, or NULL while the buffer is in use. */
+    /* This rank's part of the next tile: COLL_TILE_ELEMENTS floats to fill, or NULL while the buffer is in use. */
     float *(*part_begin)(struct coll *coll, int64_t tile);
     void (*part_publish)(struct coll *coll, int64_t tile);
     /* All ranks' parts, by rank, when they have arrived. For whoever sums the tile: its owner, or everybody. */
     bool (*parts)(struct coll *coll, int64_t tile, const float *parts[MMARN_MAX_RANKS]);
+    /* This rank has read the parts of all tiles below this one, or they were not for it. Once when agreed() has said
+       MMARN_OK, and whenever it has read more. */
     void (*parts_release)(struct coll *coll, int64_t tile);
+
+    /*
+     * COLL_ONE_SHOT: peers that sleep are told of parts published and released only here, so that the steps of a small
+     * call need not wait for each other. A rank calls it before any of its threads waits or stops; one thread at a
+     * time.
+     */
+    void (*flush)(struct coll *coll);
 
     /* COLL_OWNER only. The owner fills the sum (COLL_TILE_ELEMENTS elements of at most 4 bytes) and publishes it. */
     void *(*sum_begin)(struct coll *coll, int64_t tile);
     void (*sum_publish)(struct coll *coll, int64_t tile);
-    /* Every rank, the owner too, reads it and releases it once. NULL until it has arrived. */
+    /* Every rank, the owner too, reads it. NULL until it has arrived. */
     const void *(*sum)(struct coll *coll, int64_t tile);
+    /* This rank has read the sums of all tiles below this one. */
     void (*sum_release)(struct coll *coll, int64_t tile);
 
     /*
@@ -145,5 +156,16 @@ int coll_owner(const struct coll *coll, int64_t tile);
  */
 void coll_reduce(const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
                  void *out);
+
+/*
+ * The tree without its last addition, for who has more to do with the sum: left + right is the sum of `count` elements,
+ * at most COLL_CHUNK. right is NULL with one rank. They point to parts, or into room.
+ */
+enum { COLL_CHUNK = 512, COLL_LEVELS = 6 /* subtrees of up to 64 ranks that can be open at once */ };
+struct coll_halves {
+    const float *left, *right;
+    _Alignas(64) float room[2][COLL_LEVELS][COLL_CHUNK];
+};
+void coll_reduce_halves(const float *const parts[], int world_size, size_t count, struct coll_halves *halves);
 
 #endif

@@ -7,9 +7,6 @@
 
 #include "base/convert.h"
 
-/* LEVELS: the subtrees of up to 64 ranks that can be open at once. */
-enum { CHUNK = 512, LEVELS = 6 };
-
 static void add(const float *restrict left, const float *restrict right, float *restrict sum, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -26,7 +23,7 @@ static void add_to(float *restrict left, const float *restrict right, size_t cou
  * Sums one chunk in the binary tree, as a binary counter: two finished subtrees of one size become one of twice the
  * size at once, and what is left at the end is joined from the right. open holds the subtrees.
  */
-static const float *tree(const float *const parts[], int world_size, size_t at, size_t count, float open[][CHUNK])
+static const float *tree(const float *const parts[], int world_size, size_t at, size_t count, float open[][COLL_CHUNK])
 {
     if (world_size == 1)
         return parts[0] + at;
@@ -62,14 +59,23 @@ static void rank_order(const float *const parts[], int world_size, size_t at, si
 void coll_reduce(const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
                  void *out)
 {
-    _Alignas(64) float open[LEVELS][CHUNK];
+    _Alignas(64) float open[COLL_LEVELS][COLL_CHUNK];
     size_t total = (size_t)count;
-    for (size_t at = 0; at < total; at += CHUNK) {
-        size_t chunk = total - at < CHUNK ? total - at : CHUNK;
+    for (size_t at = 0; at < total; at += COLL_CHUNK) {
+        size_t chunk = total - at < COLL_CHUNK ? total - at : COLL_CHUNK;
         void *rounded = (char *)out + at * dtype_size(out_dtype);
         if (in_rank_order)
             rank_order(parts, world_size, at, chunk, out_dtype, open[0], open[1], rounded);
         else
             convert_from_f32(out_dtype, tree(parts, world_size, at, chunk, open), rounded, chunk);
     }
+}
+
+void coll_reduce_halves(const float *const parts[], int world_size, size_t count, struct coll_halves *halves)
+{
+    int half = 1;
+    while (2 * half < world_size)
+        half *= 2;
+    halves->left = tree(parts, half, 0, count, halves->room[0]);
+    halves->right = world_size > 1 ? tree(parts + half, world_size - half, 0, count, halves->room[1]) : NULL;
 }

@@ -2,8 +2,8 @@
  * self.c - the transport of a group of one rank: private memory, and the rank's own threads to wait for. It is also the
  * model for a new transport: everything that coll.h promises, with nothing between processes.
  *
- * Parts and sums go through two rings of buffers. Tile t uses slot t mod count, and a slot's turn says whose it is:
- * 2 * t  free for tile t      2 * t + 1  tile t's contents are there
+ * Parts and sums go through two rings of buffers. Tile t uses slot t mod count, whose stamp is t + 1 when its contents
+ * are there; the slot is free for it when tile t - count has been read.
  */
 #include <stdatomic.h>
 
@@ -15,13 +15,10 @@
 
 enum { SPIN_NS = 50000, SPIN_OVERSUBSCRIBED_NS = 1000, SLOTS_LEAST = 4, SLOTS_SPARE = 2 };
 
-struct slot {
-    _Alignas(64) _Atomic int64_t turn;
-};
-
 struct ring {
-    struct slot *slots;
-    float *data; /* COLL_TILE_ELEMENTS for each slot */
+    _Atomic int64_t *stamps;
+    int64_t read; /* tiles below it */
+    float *data;  /* COLL_TILE_ELEMENTS for each slot */
 };
 
 struct self {
@@ -46,18 +43,18 @@ static bool supports(const struct coll_options *options, const char **why)
 static void leave(struct coll *coll)
 {
     struct self *self = self_of(coll);
-    memory_free(self->parts.slots);
+    memory_free(self->parts.stamps);
     memory_free(self->parts.data);
-    memory_free(self->sums.slots);
+    memory_free(self->sums.stamps);
     memory_free(self->sums.data);
     memory_free(self);
 }
 
 static bool ring_create(struct ring *ring, int count)
 {
-    ring->slots = memory_alloc((size_t)count, sizeof *ring->slots);
+    ring->stamps = memory_alloc((size_t)count, sizeof *ring->stamps);
     ring->data = memory_alloc((size_t)count, COLL_TILE_ELEMENTS * sizeof *ring->data);
-    return ring->slots && ring->data;
+    return ring->stamps && ring->data;
 }
 
 static mmarn_status join(const struct coll_options *options, struct coll **coll)
@@ -101,9 +98,10 @@ static mmarn_status begin(struct coll *coll, const struct coll_call *call)
 {
     (void)call;
     struct self *self = self_of(coll);
+    self->parts.read = self->sums.read = 0;
     for (int i = 0; i < self->count; i++) {
-        atomic_store(&self->parts.slots[i].turn, 2 * i);
-        atomic_store(&self->sums.slots[i].turn, 2 * i);
+        atomic_store(&self->parts.stamps[i], 0);
+        atomic_store(&self->sums.stamps[i], 0);
     }
     return status_of(self);
 }
@@ -132,61 +130,78 @@ static bool agreed(struct coll *coll, mmarn_status *status)
     return true;
 }
 
-/* The tile's buffer when its turn has come, else NULL. Pairs with turn_set, whose thread filled or emptied it. */
-static float *at_turn(struct coll *coll, const struct ring *ring, int64_t tile, int phase)
+static float *produce(struct coll *coll, const struct ring *ring, int64_t tile)
 {
-    int64_t slot = tile % self_of(coll)->count;
-    if (atomic_load(&ring->slots[slot].turn) != 2 * tile + phase)
-        return NULL;
-    return ring->data + slot * COLL_TILE_ELEMENTS;
+    const int count = self_of(coll)->count;
+    return tile - count < ring->read ? ring->data + tile % count * COLL_TILE_ELEMENTS : NULL;
 }
 
-static void turn_set(struct coll *coll, const struct ring *ring, int64_t tile, int64_t turn)
+static void publish(struct coll *coll, const struct ring *ring, int64_t tile)
 {
     struct self *self = self_of(coll);
-    atomic_store(&ring->slots[tile % self->count].turn, turn);
+    /* Pairs with the load in consume: whoever sees the stamp sees the buffer. */
+    atomic_store(&ring->stamps[tile % self->count], tile + 1);
     sync_bell_ring(&self->bell);
+}
+
+static const float *consume(struct coll *coll, const struct ring *ring, int64_t tile)
+{
+    const int64_t slot = tile % self_of(coll)->count;
+    /* Pairs with the store in publish. */
+    return atomic_load(&ring->stamps[slot]) == tile + 1 ? ring->data + slot * COLL_TILE_ELEMENTS : NULL;
+}
+
+static void release(struct coll *coll, struct ring *ring, int64_t tile)
+{
+    ring->read = tile;
+    /* For threads that have gone to sleep: they poll again under the lock that the caller holds now. */
+    sync_bell_ring(&self_of(coll)->bell);
 }
 
 static float *part_begin(struct coll *coll, int64_t tile)
 {
-    return at_turn(coll, &self_of(coll)->parts, tile, 0);
+    return produce(coll, &self_of(coll)->parts, tile);
 }
 
 static void part_publish(struct coll *coll, int64_t tile)
 {
-    turn_set(coll, &self_of(coll)->parts, tile, 2 * tile + 1);
+    publish(coll, &self_of(coll)->parts, tile);
 }
 
 static bool parts(struct coll *coll, int64_t tile, const float *arrived[MMARN_MAX_RANKS])
 {
-    arrived[0] = at_turn(coll, &self_of(coll)->parts, tile, 1);
+    arrived[0] = consume(coll, &self_of(coll)->parts, tile);
     return arrived[0] != NULL;
 }
 
 static void parts_release(struct coll *coll, int64_t tile)
 {
-    turn_set(coll, &self_of(coll)->parts, tile, 2 * (tile + self_of(coll)->count));
+    release(coll, &self_of(coll)->parts, tile);
+}
+
+static void flush(struct coll *coll)
+{
+    (void)coll;
 }
 
 static void *sum_begin(struct coll *coll, int64_t tile)
 {
-    return at_turn(coll, &self_of(coll)->sums, tile, 0);
+    return produce(coll, &self_of(coll)->sums, tile);
 }
 
 static void sum_publish(struct coll *coll, int64_t tile)
 {
-    turn_set(coll, &self_of(coll)->sums, tile, 2 * tile + 1);
+    publish(coll, &self_of(coll)->sums, tile);
 }
 
 static const void *sum(struct coll *coll, int64_t tile)
 {
-    return at_turn(coll, &self_of(coll)->sums, tile, 1);
+    return consume(coll, &self_of(coll)->sums, tile);
 }
 
 static void sum_release(struct coll *coll, int64_t tile)
 {
-    turn_set(coll, &self_of(coll)->sums, tile, 2 * (tile + self_of(coll)->count));
+    release(coll, &self_of(coll)->sums, tile);
 }
 
 static uint32_t wait_begin(struct coll *coll)
@@ -234,6 +249,7 @@ const struct coll_transport coll_transport_self = {
     .part_publish = part_publish,
     .parts = parts,
     .parts_release = parts_release,
+    .flush = flush,
     .sum_begin = sum_begin,
     .sum_publish = sum_publish,
     .sum = sum,

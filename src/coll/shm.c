@@ -212,6 +212,7 @@ const struct coll_transport coll_transport_shm = {
     .part_publish = shm_part_publish,
     .parts = shm_parts,
     .parts_release = shm_parts_release,
+    .flush = shm_flush,
     .sum_begin = shm_sum_begin,
     .sum_publish = shm_sum_publish,
     .sum = shm_sum,

@@ -2,8 +2,8 @@
  * shm.h - the shared-memory transport's own types: what lies in a rank's segment, and what a member keeps privately.
  *
  * Every rank owns one segment: a header with its bell, progress words and call records, and two rings of tile buffers.
- * Only the owner writes its segment, but for three things: peers ring its bell, count up releases of its slots, and, in
- * rank 0's, write the group's failure word. Words that others wait for are loaded and stored seq_cst (base/sync.h).
+ * Only the owner writes its segment, but for two things: peers ring its bell, and, in rank 0's, write the group's
+ * failure word. Words that others wait for are loaded and stored seq_cst (base/sync.h).
  * Nothing read from a segment is used as an index or a size.
  */
 #ifndef MMARN_COLL_SHM_H
@@ -29,12 +29,12 @@ struct shm_record {
     _Atomic uint64_t sentence[SHM_SENTENCE_SIZE / sizeof(uint64_t)];
 };
 
-/* One buffer of a ring. */
-struct shm_slot {
-    _Alignas(SHM_LINE) _Atomic uint64_t stamp; /* which tile of which call lies in it */
-    _Atomic uint64_t position;                 /* where in the ring that tile is */
-    _Atomic uint64_t due;                      /* `releases` at which it is free again */
-    _Alignas(SHM_LINE) _Atomic uint64_t releases;
+/* Each rank has two rings of buffers. */
+enum shm_rings { SHM_PARTS, SHM_SUMS, SHM_KINDS };
+
+/* A tile's number, counted over all calls of the group's life that came about. */
+struct shm_mark {
+    _Alignas(SHM_LINE) _Atomic uint64_t tile;
 };
 
 struct shm_header {
@@ -46,29 +46,31 @@ struct shm_header {
     _Alignas(SHM_LINE) _Atomic uint64_t position; /* number of the last call that this rank has opened */
     _Atomic uint64_t finished;                    /* of the last call in which it needs nothing and owes nothing more */
     _Atomic uint32_t left;                        /* it has left the group */
+    _Atomic uint64_t flushes;                     /* calls of flush, shm_ring.c */
     _Alignas(SHM_LINE) _Atomic uint64_t failure;  /* in rank 0's segment: shm_wait.c */
+    struct shm_mark read[SHM_KINDS];              /* this rank has read what it had to of all tiles below */
+    struct shm_mark wanted[SHM_KINDS];            /* it wants to be woken when all ranks have read so far */
     struct shm_record records[2];                 /* call s is in records[s % 2] */
 };
 
 /* One ring as seen from any rank. */
 struct shm_ring {
     int count;
-    struct shm_slot *slots;
-    float *data; /* COLL_TILE_ELEMENTS for each slot */
+    _Atomic uint64_t *stamps; /* by slot: which tile of which call lies in it */
+    float *data;              /* COLL_TILE_ELEMENTS for each slot */
 };
 
 /* One rank's segment as mapped here. */
 struct shm_segment {
     struct shm_header *header; /* NULL: not mapped */
-    struct shm_ring parts, sums;
+    struct shm_ring rings[SHM_KINDS];
 };
 
-/* What only the producer of a ring knows, by slot. */
+/* What only the producer of a ring knows. */
 struct shm_producer {
-    _Atomic uint64_t *next; /* position in the ring of the tile that may have the slot next */
-    uint64_t *due_before;   /* `due` as it was when the call began */
+    uint64_t *until; /* by slot: free once every rank has read the tiles below this one */
+    uint64_t seen;   /* and so far every rank had read when this one looked last */
 };
-
 /* What all ranks know of each. */
 struct shm_peer {
     int32_t pid;
@@ -88,9 +90,11 @@ struct shm {
     uint64_t call;         /* number of the current or last call */
     uint64_t published[2]; /* the call whose record of ours is in each place */
     struct coll_call asked;
-    _Atomic int verdict;             /* enum shm_verdict for the current call */
-    uint64_t part_base, sum_base;    /* ring positions of the call's tile 0; the same on all ranks */
-    struct shm_producer parts, sums; /* of our own rings */
+    _Atomic int verdict;                      /* enum shm_verdict for the current call */
+    uint64_t base;                            /* the number of the call's tile 0; the same on all ranks */
+    uint64_t sum_base;                        /* the place of its sum in its owner's ring */
+    struct shm_producer producers[SHM_KINDS]; /* of our own rings */
+    uint64_t told[SHM_KINDS];                 /* who waited for us to read up to here has been woken */
 };
 
 static inline struct shm *shm_of(struct coll *coll)
@@ -126,14 +130,14 @@ bool shm_agreed(struct coll *coll, mmarn_status *status);
 /* shm_ring.c: tiles. */
 bool shm_rings_create(struct shm *shm);
 void shm_rings_destroy(struct shm *shm);
-/* Opens the own rings for a call; takes back what a call that came to nothing put into them; moves on behind a call. */
-void shm_rings_begin(struct shm *shm);
+/* Takes back what a call that came to nothing put into the own rings; moves on behind a call. */
 void shm_rings_undo(struct shm *shm);
 void shm_rings_advance(struct shm *shm);
 float *shm_part_begin(struct coll *coll, int64_t tile);
 void shm_part_publish(struct coll *coll, int64_t tile);
 bool shm_parts(struct coll *coll, int64_t tile, const float *parts[MMARN_MAX_RANKS]);
 void shm_parts_release(struct coll *coll, int64_t tile);
+void shm_flush(struct coll *coll);
 void *shm_sum_begin(struct coll *coll, int64_t tile);
 void shm_sum_publish(struct coll *coll, int64_t tile);
 const void *shm_sum(struct coll *coll, int64_t tile);
@@ -146,6 +150,8 @@ void shm_fail(struct shm *shm, enum shm_failure kind, int about, uint64_t call);
 /* OK, or the failure that the current call must end with, sentence recorded. */
 mmarn_status shm_status(struct shm *shm);
 void shm_ring_all(struct shm *shm);
+/* Is any rank's bell waited for? Only for words that were stored seq_cst before. */
+bool shm_anybody_waits(const struct shm *shm);
 uint32_t shm_wait_begin(struct coll *coll);
 void shm_wait_cancel(struct coll *coll);
 mmarn_status shm_wait(struct coll *coll, uint32_t ticket);

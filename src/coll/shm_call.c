@@ -31,6 +31,8 @@ static void advance_position(struct shm *shm)
     atomic_store(&shm_own(shm)->position, shm->call);
     /* Nobody can judge the call before all have opened it, so only the last to do so rings. Positions are seq_cst: of
        ranks that come at the same time, the last in their order sees all the others'. */
+    if (!shm_anybody_waits(shm))
+        return;
     for (int rank = 0; rank < shm->coll.world_size; rank++)
         if (atomic_load(&shm->segments[rank].header->position) < shm->call)
             return;
@@ -74,7 +76,6 @@ mmarn_status shm_begin(struct coll *coll, const struct coll_call *call)
     atomic_store_explicit(&record->values[SHM_TILES], call->tiles, memory_order_relaxed);
     atomic_store_explicit(&record->values[SHM_ALGORITHM], call->algorithm, memory_order_relaxed);
     atomic_store_explicit(&record->refused, 0, memory_order_relaxed);
-    shm_rings_begin(shm);
     publish(shm, record);
     return MMARN_OK;
 }
@@ -126,11 +127,12 @@ static enum presence record_of(const struct shm *shm, int rank, const struct shm
 {
     const struct shm_header *header = shm->segments[rank].header;
     *record = &header->records[shm->call % 2];
-    /* Position first: once it has reached the call, a record that is not there will never be. */
-    uint64_t position = atomic_load(&header->position);
     if (atomic_load(&(*record)->call) == shm->call)
         return HERE;
-    return position >= shm->call ? EMPTY : NOT_YET;
+    if (atomic_load(&header->position) < shm->call)
+        return NOT_YET;
+    /* Once the position has reached the call, a record that is not there will never be. */
+    return atomic_load(&(*record)->call) == shm->call ? HERE : EMPTY;
 }
 
 static int64_t value_of(const struct shm_record *record, int i)

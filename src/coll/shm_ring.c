@@ -1,10 +1,13 @@
 /*
  * shm_ring.c - parts and sums on their way through the rings.
  *
- * Tile t of a call has a position in the part ring, part_base + t, and, with its owner's other tiles, one in the
- * owner's sum ring, sum_base + t / world_size. Position p uses slot p mod count. The bases grow only behind calls that
- * all ranks agreed on, so they are the same everywhere. A slot's stamp tells calls and tiles apart, so what a call that
- * came to nothing has left in a slot is never taken for something else.
+ * A tile has a number, base + t, and its part lies in slot number mod count of each rank's ring of parts; its sum has a
+ * place in its owner's ring of sums, sum_base + t / world_size. Both bases grow only behind calls that all ranks agreed
+ * on, so they are the same everywhere. A slot's stamp tells calls and tiles apart, so what a call that came to nothing
+ * has left in a slot is never taken for something else.
+ *
+ * A rank tells how far it has read, one word for each kind of ring, and looks at its peers' words only when its ring
+ * has come round: so a tile costs each reader one line for its stamp and those of its data, and no counting.
  */
 #include "coll/shm.h"
 
@@ -23,19 +26,20 @@ static uint64_t stamp_of(const struct shm *shm, int64_t tile)
     return shm->call << TILE_BITS | ((uint64_t)tile & TILE_MASK);
 }
 
-static uint64_t part_position(const struct shm *shm, int64_t tile)
+static uint64_t number_of(const struct shm *shm, int64_t tile)
 {
-    return shm->part_base + (uint64_t)tile;
+    return shm->base + (uint64_t)tile;
 }
 
-static uint64_t sum_position(const struct shm *shm, int64_t tile)
+/* Where in a ring of its kind a tile goes; a slot is that modulo the ring's length, which ranks may differ in. */
+static uint64_t place_of(const struct shm *shm, enum shm_rings kind, int64_t tile)
 {
-    return shm->sum_base + (uint64_t)tile / (uint64_t)shm->coll.world_size;
+    return kind == SHM_PARTS ? number_of(shm, tile) : shm->sum_base + (uint64_t)tile / (uint64_t)shm->coll.world_size;
 }
 
-static int slot_at(const struct shm_ring *ring, uint64_t position)
+static int slot_of(const struct shm *shm, enum shm_rings kind, int rank, int64_t tile)
 {
-    return (int)(position % (uint64_t)ring->count);
+    return (int)(place_of(shm, kind, tile) % (uint64_t)shm->segments[rank].rings[kind].count);
 }
 
 static float *data_at(const struct shm_ring *ring, int slot)
@@ -43,130 +47,137 @@ static float *data_at(const struct shm_ring *ring, int slot)
     return ring->data + (size_t)slot * COLL_TILE_ELEMENTS;
 }
 
-static bool producer_create(struct shm_producer *producer, int count)
-{
-    producer->next = memory_alloc((size_t)count, sizeof *producer->next);
-    producer->due_before = memory_alloc((size_t)count, sizeof *producer->due_before);
-    return producer->next && producer->due_before;
-}
-
 bool shm_rings_create(struct shm *shm)
 {
-    const struct shm_segment *own = &shm->segments[shm->coll.rank];
-    return producer_create(&shm->parts, own->parts.count) && producer_create(&shm->sums, own->sums.count);
+    bool created = true;
+    for (int kind = 0; kind < SHM_KINDS; kind++) {
+        struct shm_producer *producer = &shm->producers[kind];
+        producer->until =
+            memory_alloc((size_t)shm->segments[shm->coll.rank].rings[kind].count, sizeof *producer->until);
+        created = created && producer->until;
+    }
+    return created;
 }
 
 void shm_rings_destroy(struct shm *shm)
 {
-    memory_free(shm->parts.next);
-    memory_free(shm->parts.due_before);
-    memory_free(shm->sums.next);
-    memory_free(shm->sums.due_before);
-}
-
-/* The first position from base on that uses each slot is the one that may have it next. */
-static void producer_begin(struct shm_producer *producer, const struct shm_ring *ring, uint64_t base)
-{
-    for (int i = 0; i < ring->count; i++) {
-        uint64_t position = base + (uint64_t)i;
-        int slot = slot_at(ring, position);
-        atomic_store(&producer->next[slot], position);
-        producer->due_before[slot] = atomic_load(&ring->slots[slot].due);
-    }
-}
-
-static void producer_undo(const struct shm_producer *producer, const struct shm_ring *ring)
-{
-    for (int slot = 0; slot < ring->count; slot++)
-        atomic_store(&ring->slots[slot].due, producer->due_before[slot]);
-}
-
-void shm_rings_begin(struct shm *shm)
-{
-    const struct shm_segment *own = &shm->segments[shm->coll.rank];
-    producer_begin(&shm->parts, &own->parts, shm->part_base);
-    producer_begin(&shm->sums, &own->sums, shm->sum_base);
+    for (int kind = 0; kind < SHM_KINDS; kind++)
+        memory_free(shm->producers[kind].until);
 }
 
 void shm_rings_undo(struct shm *shm)
 {
-    /* Nothing is released or summed before all ranks have agreed, so only parts can have been published. */
-    producer_undo(&shm->parts, &shm->segments[shm->coll.rank].parts);
+    /* Nobody reads or sums before all ranks have agreed, so there can be only parts, and nobody will read them. */
+    for (int slot = 0; slot < shm->segments[shm->coll.rank].rings[SHM_PARTS].count; slot++)
+        if (shm->producers[SHM_PARTS].until[slot] > shm->base)
+            shm->producers[SHM_PARTS].until[slot] = 0;
+}
+
+/* The lowest number that some rank has still to read. */
+static uint64_t read_by_all(const struct shm *shm, enum shm_rings kind)
+{
+    uint64_t low = UINT64_MAX;
+    for (int rank = 0; rank < shm->coll.world_size; rank++) {
+        /* Pairs with the store in release: whatever that rank read below the mark, it has read. */
+        uint64_t mark = atomic_load(&shm->segments[rank].header->read[kind].tile);
+        low = mark < low ? mark : low;
+    }
+    return low;
+}
+
+/*
+ * Have all ranks read the tiles below `until`? If not, asks to be woken. For parts that is when half a ring more has
+ * been read, so that a rank that has waited finds several slots, and where ranks share a processor makes several tiles
+ * in each turn on it. That will come: the tile that wants the slot is a whole ring ahead of the one in it, and all
+ * tiles before it have been published, so they will be read without it.
+ */
+static bool is_free(struct shm *shm, enum shm_rings kind, uint64_t until)
+{
+    struct shm_producer *producer = &shm->producers[kind];
+    if (until <= producer->seen)
+        return true;
+    producer->seen = read_by_all(shm, kind);
+    if (until <= producer->seen)
+        return true;
+    const int half = kind == SHM_PARTS ? shm->segments[shm->coll.rank].rings[kind].count / 2 : 0;
+    /* Pairs with the load in release: either that rank sees the wish, or this one sees how far it has read. */
+    atomic_store(&shm_own(shm)->wanted[kind].tile, until + (uint64_t)half);
+    producer->seen = read_by_all(shm, kind);
+    return until <= producer->seen;
+}
+
+/* The tile's buffer in the own ring, or NULL while somebody has still to read what is in it. */
+static float *produce(struct shm *shm, enum shm_rings kind, int64_t tile)
+{
+    const struct shm_ring *ring = &shm->segments[shm->coll.rank].rings[kind];
+    const int slot = slot_of(shm, kind, shm->coll.rank, tile);
+    uint64_t *until = &shm->producers[kind].until[slot];
+    if (!is_free(shm, kind, *until))
+        return NULL;
+    *until = number_of(shm, tile) + 1;
+    return data_at(ring, slot);
+}
+
+static void publish(struct shm *shm, enum shm_rings kind, int64_t tile, memory_order order)
+{
+    const struct shm_ring *ring = &shm->segments[shm->coll.rank].rings[kind];
+    /* Pairs with the load in consume: whoever sees the stamp sees the buffer. */
+    atomic_store_explicit(&ring->stamps[slot_of(shm, kind, shm->coll.rank, tile)], stamp_of(shm, tile), order);
+}
+
+static const float *consume(const struct shm *shm, enum shm_rings kind, int rank, int64_t tile)
+{
+    const struct shm_ring *ring = &shm->segments[rank].rings[kind];
+    const int slot = slot_of(shm, kind, rank, tile);
+    /* Pairs with the store in publish. */
+    return atomic_load(&ring->stamps[slot]) == stamp_of(shm, tile) ? data_at(ring, slot) : NULL;
+}
+
+/* Wakes the ranks that wanted tiles to be read which this rank has read lately, if it was the last of all ranks. */
+static void wake_producers(struct shm *shm, enum shm_rings kind)
+{
+    const uint64_t now = atomic_load_explicit(&shm_own(shm)->read[kind].tile, memory_order_relaxed);
+    for (int rank = 0; rank < shm->coll.world_size; rank++) {
+        struct shm_header *header = shm->segments[rank].header;
+        /* Pairs with the store in is_free. */
+        const uint64_t wanted = atomic_load(&header->wanted[kind].tile);
+        if (shm->told[kind] < wanted && wanted <= now && read_by_all(shm, kind) >= wanted)
+            sync_bell_ring(&header->bell);
+    }
+    shm->told[kind] = now;
+}
+
+static bool one_shot(const struct shm *shm)
+{
+    return shm->asked.algorithm == COLL_ONE_SHOT;
+}
+
+/* This rank has read all tiles below this one. */
+static void release(struct shm *shm, enum shm_rings kind, int64_t tile)
+{
+    _Atomic uint64_t *mark = &shm_own(shm)->read[kind].tile;
+    if (one_shot(shm)) {
+        /* Pairs with the load in read_by_all. */
+        atomic_store_explicit(mark, number_of(shm, tile), memory_order_release);
+        return;
+    }
+    /* The same; and of ranks that come here at the same time, the last in the order of these stores, which are seq_cst,
+       sees all the others'. */
+    atomic_store(mark, number_of(shm, tile));
+    wake_producers(shm, kind);
 }
 
 void shm_rings_advance(struct shm *shm)
 {
-    uint64_t tiles = (uint64_t)shm->asked.tiles;
-    uint64_t ranks = (uint64_t)shm->coll.world_size;
-    shm->part_base += tiles;
-    if (shm->asked.algorithm == COLL_OWNER)
-        shm->sum_base += (tiles + ranks - 1) / ranks;
-}
-
-/* The buffer for a position, or NULL while an earlier tile has still to use the slot or to be released from it. */
-static float *produce(const struct shm_producer *producer, const struct shm_ring *ring, uint64_t position)
-{
-    int slot = slot_at(ring, position);
-    /* Pairs with the store in publish, by whichever thread had the slot before: `due` is then its own. */
-    if (atomic_load(&producer->next[slot]) != position)
-        return NULL;
-    /* Pairs with the increments in release: whatever consumers read from the buffer, they have read. */
-    if (atomic_load(&ring->slots[slot].releases) != atomic_load(&ring->slots[slot].due))
-        return NULL;
-    return data_at(ring, slot);
-}
-
-static void publish(struct shm_producer *producer, const struct shm_ring *ring, uint64_t position, uint64_t stamp,
-                    int consumers)
-{
-    int slot = slot_at(ring, position);
-    struct shm_slot *here = &ring->slots[slot];
-    /* These pair with the loads in release and in half_released. */
-    atomic_store(&here->position, position);
-    atomic_store(&here->due, atomic_load(&here->due) + (uint64_t)consumers);
-    /* Pairs with the load in produce. */
-    atomic_store(&producer->next[slot], position + (uint64_t)ring->count);
-    /* Pairs with the load in consume: whoever sees the stamp sees the buffer, and `due`. */
-    atomic_store(&here->stamp, stamp);
-}
-
-static const float *consume(const struct shm_ring *ring, uint64_t position, uint64_t stamp)
-{
-    int slot = slot_at(ring, position);
-    /* Pairs with the store in publish. */
-    return atomic_load(&ring->slots[slot].stamp) == stamp ? data_at(ring, slot) : NULL;
-}
-
-/*
- * Has every tile of a half ring been released, the half that `position` lies in? Later tiles may be in the slots again:
- * they do not count, because their release may have to wait for whoever waits for one of these.
- */
-static bool half_released(const struct shm_ring *ring, uint64_t position)
-{
-    const uint64_t half = (uint64_t)ring->count / 2, first = position / half * half;
-    for (uint64_t i = first; i < first + half; i++) {
-        const struct shm_slot *slot = &ring->slots[slot_at(ring, i)];
-        /* In the reverse of publish's order: whoever sees a slot in use sees by what. */
-        const uint64_t releases = atomic_load(&slot->releases);
-        if (releases != atomic_load(&slot->due) && atomic_load(&slot->position) < first + (uint64_t)ring->count)
-            return false;
+    const uint64_t tiles = (uint64_t)shm->asked.tiles, ranks = (uint64_t)shm->coll.world_size;
+    for (int kind = 0; kind < SHM_KINDS; kind++) {
+        /* As in release. */
+        atomic_store(&shm_own(shm)->read[kind].tile, shm->base + tiles);
+        wake_producers(shm, kind);
     }
-    return true;
-}
-
-/*
- * Gives a slot of `rank`'s ring back. That rank is told when half a ring has been released, so that a rank that has
- * waited finds several slots. It is told in time: a rank that waits for tile i's slot waits for position i - count,
- * whose half holds only tiles before i, which are released without i; and of those that release the last ones at the
- * same time, the last in the order of releases, which are seq_cst, sees all the others'.
- */
-static void release(struct shm *shm, int rank, const struct shm_ring *ring, uint64_t position)
-{
-    struct shm_slot *slot = &ring->slots[slot_at(ring, position)];
-    const uint64_t due = atomic_load(&slot->due);
-    /* Pairs with the loads in produce and in half_released. */
-    if (atomic_fetch_add(&slot->releases, 1) + 1 == due && half_released(ring, position))
-        sync_bell_ring(&shm->segments[rank].header->bell);
+    shm->base += tiles;
+    if (!one_shot(shm))
+        shm->sum_base += (tiles + ranks - 1) / ranks;
 }
 
 static bool may_consume(const struct shm *shm)
@@ -176,17 +187,14 @@ static bool may_consume(const struct shm *shm)
 
 float *shm_part_begin(struct coll *coll, int64_t tile)
 {
-    struct shm *shm = shm_of(coll);
-    return produce(&shm->parts, &shm->segments[coll->rank].parts, part_position(shm, tile));
+    return produce(shm_of(coll), SHM_PARTS, tile);
 }
 
 /* Are all ranks' parts of a tile there? */
-static bool complete(struct shm *shm, int64_t tile, const float *parts[MMARN_MAX_RANKS])
+static bool complete(const struct shm *shm, int64_t tile, const float *parts[MMARN_MAX_RANKS])
 {
-    uint64_t position = part_position(shm, tile);
-    uint64_t stamp = stamp_of(shm, tile);
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
-        parts[rank] = consume(&shm->segments[rank].parts, position, stamp);
+        parts[rank] = consume(shm, SHM_PARTS, rank, tile);
         if (!parts[rank])
             return false;
     }
@@ -197,17 +205,31 @@ void shm_part_publish(struct coll *coll, int64_t tile)
 {
     struct shm *shm = shm_of(coll);
     const float *parts[MMARN_MAX_RANKS];
-    bool one_shot = shm->asked.algorithm == COLL_ONE_SHOT;
-    publish(&shm->parts, &shm->segments[coll->rank].parts, part_position(shm, tile), stamp_of(shm, tile),
-            one_shot ? coll->world_size : 1);
+    struct sync_bell *owner = &shm->segments[coll_owner(coll, tile)].header->bell;
+    publish(shm, SHM_PARTS, tile, one_shot(shm) ? memory_order_release : memory_order_seq_cst);
     /* A tile is of use to nobody before its last part is there, so only the rank that brings that one rings. Of ranks
        that publish at the same time, the last in the order of stamps, which are seq_cst, sees all the others'. */
-    if (!complete(shm, tile, parts))
-        return;
-    if (one_shot)
-        shm_ring_all(shm);
-    else
-        sync_bell_ring(&shm->segments[coll_owner(coll, tile)].header->bell);
+    if (!one_shot(shm) && sync_bell_waited_for(owner) && complete(shm, tile, parts))
+        sync_bell_ring(owner);
+}
+
+void shm_flush(struct coll *coll)
+{
+    struct shm *shm = shm_of(coll);
+    const float *parts[MMARN_MAX_RANKS];
+    /* Pairs with the loads in shm_wait_begin. Stamps and marks come before it. Of ranks that flush at the same time,
+       the last sees all the others' parts. */
+    atomic_fetch_add(&shm_own(shm)->flushes, 1);
+    for (int rank = 0; rank < coll->world_size; rank++) {
+        struct shm_header *header = shm->segments[rank].header;
+        if (!sync_bell_waited_for(&header->bell))
+            continue;
+        /* The lowest tile that it has not read is the one that it waits for. Pairs with the store in release. */
+        const uint64_t next = atomic_load(&header->read[SHM_PARTS].tile) - shm->base;
+        if (next < (uint64_t)shm->asked.tiles && complete(shm, (int64_t)next, parts))
+            sync_bell_ring(&header->bell);
+    }
+    wake_producers(shm, SHM_PARTS);
 }
 
 bool shm_parts(struct coll *coll, int64_t tile, const float *parts[MMARN_MAX_RANKS])
@@ -218,36 +240,28 @@ bool shm_parts(struct coll *coll, int64_t tile, const float *parts[MMARN_MAX_RAN
 
 void shm_parts_release(struct coll *coll, int64_t tile)
 {
-    struct shm *shm = shm_of(coll);
-    for (int rank = 0; rank < coll->world_size; rank++)
-        release(shm, rank, &shm->segments[rank].parts, part_position(shm, tile));
+    release(shm_of(coll), SHM_PARTS, tile);
 }
 
 void *shm_sum_begin(struct coll *coll, int64_t tile)
 {
-    struct shm *shm = shm_of(coll);
-    return produce(&shm->sums, &shm->segments[coll->rank].sums, sum_position(shm, tile));
+    return produce(shm_of(coll), SHM_SUMS, tile);
 }
 
 void shm_sum_publish(struct coll *coll, int64_t tile)
 {
     struct shm *shm = shm_of(coll);
-    publish(&shm->sums, &shm->segments[coll->rank].sums, sum_position(shm, tile), stamp_of(shm, tile),
-            coll->world_size);
+    publish(shm, SHM_SUMS, tile, memory_order_seq_cst);
     shm_ring_all(shm);
 }
 
 const void *shm_sum(struct coll *coll, int64_t tile)
 {
     struct shm *shm = shm_of(coll);
-    if (!may_consume(shm))
-        return NULL;
-    return consume(&shm->segments[coll_owner(coll, tile)].sums, sum_position(shm, tile), stamp_of(shm, tile));
+    return may_consume(shm) ? consume(shm, SHM_SUMS, coll_owner(coll, tile), tile) : NULL;
 }
 
 void shm_sum_release(struct coll *coll, int64_t tile)
 {
-    struct shm *shm = shm_of(coll);
-    int owner = coll_owner(coll, tile);
-    release(shm, owner, &shm->segments[owner].sums, sum_position(shm, tile));
+    release(shm_of(coll), SHM_SUMS, tile);
 }

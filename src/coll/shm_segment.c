@@ -38,20 +38,37 @@ struct mapping {
 static pthread_mutex_t mappings_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mapping *mappings;
 
+static int slots(enum shm_rings kind, int threads)
+{
+    return threads + (kind == SHM_PARTS ? PARTS_SPARE : SUMS_SPARE);
+}
+
+/* A ring's stamps side by side, in lines of their own: one look shows several tiles. */
+static size_t stamp_bytes(size_t slots)
+{
+    return (slots * sizeof(uint64_t) + SHM_LINE - 1) / SHM_LINE * SHM_LINE;
+}
+
 size_t shm_segment_size(int threads)
 {
-    size_t slots = 2 * (size_t)threads + PARTS_SPARE + SUMS_SPARE;
-    return sizeof(struct shm_header) + slots * (sizeof(struct shm_slot) + COLL_TILE_ELEMENTS * sizeof(float));
+    const size_t parts = (size_t)slots(SHM_PARTS, threads), sums = (size_t)slots(SHM_SUMS, threads);
+    return sizeof(struct shm_header) + stamp_bytes(parts) + stamp_bytes(sums) +
+           (parts + sums) * COLL_TILE_ELEMENTS * sizeof(float);
 }
 
 static void lay_out(void *address, int threads, struct shm_segment *segment)
 {
-    int parts = threads + PARTS_SPARE, sums = threads + SUMS_SPARE;
     segment->header = address;
-    struct shm_slot *slots = (struct shm_slot *)(segment->header + 1);
-    float *data = (float *)(slots + parts + sums);
-    segment->parts = (struct shm_ring){parts, slots, data};
-    segment->sums = (struct shm_ring){sums, slots + parts, data + (size_t)parts * COLL_TILE_ELEMENTS};
+    char *at = (char *)(segment->header + 1);
+    for (int kind = 0; kind < SHM_KINDS; kind++) {
+        segment->rings[kind].count = slots(kind, threads);
+        segment->rings[kind].stamps = (_Atomic uint64_t *)(void *)at;
+        at += stamp_bytes((size_t)segment->rings[kind].count);
+    }
+    for (int kind = 0; kind < SHM_KINDS; kind++) {
+        segment->rings[kind].data = (float *)(void *)at;
+        at += (size_t)segment->rings[kind].count * COLL_TILE_ELEMENTS * sizeof(float);
+    }
 }
 
 static bool is_segment_of(const struct shm_header *header, const uint8_t *nonce, int rank)

@@ -78,6 +78,14 @@ void shm_ring_all(struct shm *shm)
         sync_bell_ring(&shm->segments[rank].header->bell);
 }
 
+bool shm_anybody_waits(const struct shm *shm)
+{
+    for (int rank = 0; rank < shm->coll.world_size; rank++)
+        if (sync_bell_waited_for(&shm->segments[rank].header->bell))
+            return true;
+    return false;
+}
+
 /* Does anybody still need this peer in the current call? */
 static bool needed(const struct shm *shm, int rank)
 {
@@ -140,7 +148,13 @@ static bool sleep_until(struct shm *shm, uint32_t ticket, int64_t deadline, int6
 
 uint32_t shm_wait_begin(struct coll *coll)
 {
-    return sync_bell_enter(&shm_own(shm_of(coll))->bell);
+    const struct shm *shm = shm_of(coll);
+    uint32_t ticket = sync_bell_enter(&shm_own(shm)->bell);
+    /* Pairs with the increment in shm_flush: what a peer flushed before this, the next poll sees; and who flushes after
+       it sees that somebody waits. */
+    for (int rank = 0; rank < coll->world_size; rank++)
+        (void)atomic_load(&shm->segments[rank].header->flushes);
+    return ticket;
 }
 
 void shm_wait_cancel(struct coll *coll)

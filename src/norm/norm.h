@@ -14,11 +14,12 @@
 
 enum { NORM_LANES = 32 };
 
-/*
- * y = round(mm + residual), count elements of the kernel's dtype; the addition is done in fp32 and rounded once.
- * mm is of the same dtype for add, and fp32 for add_f32. y may be residual.
- */
+/* y = round(mm + residual), count elements of the kernel's dtype; the addition is done in fp32. y may be residual. */
 typedef void norm_add_fn(const void *mm, const void *residual, void *y, size_t count);
+
+/* The same with mm = left + right in fp32, rounded to the dtype when round_mm; right may be NULL, for nothing. */
+typedef void norm_add_sum_fn(const float *left, const float *right, bool round_mm, const void *residual, void *y,
+                             size_t count);
 
 /*
  * norm_out = y * rstd * gamma over one row of n, rstd = 1 / sqrt(sum(y * y) / n + epsilon), with exact division and
@@ -32,7 +33,7 @@ struct norm_kernel {
     const char *name;
     unsigned needs; /* CPU features */
     norm_add_fn *add[DTYPE_COUNT];
-    norm_add_fn *add_f32[DTYPE_COUNT];
+    norm_add_sum_fn *add_sum[DTYPE_COUNT];
     norm_row_fn *row[DTYPE_COUNT];
 };
 

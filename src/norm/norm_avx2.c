@@ -20,31 +20,73 @@ AVX2_INLINE size_t size_of(int32_t dtype)
     return dtype == MMARN_F32 ? 4 : 2;
 }
 
-AVX2_INLINE void add_lanes(int32_t mm_dtype, int32_t dtype, const char *mm, const char *residual, char *y)
+/* What is added to the residual: mm, or the sum of its halves. */
+struct terms {
+    int32_t dtype;
+    const char *mm;
+    const float *left, *right;
+    bool round;
+};
+
+AVX2_INLINE __m256 load_mm(const struct terms *terms, size_t at)
 {
+    if (terms->mm)
+        return avx2_load(terms->dtype, terms->mm + at * size_of(terms->dtype));
+    __m256 mm = _mm256_loadu_ps(terms->left + at);
+    if (terms->right)
+        mm = _mm256_add_ps(mm, _mm256_loadu_ps(terms->right + at));
+    return terms->round ? avx2_round(terms->dtype, mm) : mm;
+}
+
+AVX2_INLINE void add_lanes(const struct terms *terms, size_t at, const char *residual, char *y)
+{
+    const size_t size = size_of(terms->dtype);
     for (size_t v = 0; v < NORM_LANES; v += VECTOR) {
-        __m256 a = avx2_load(mm_dtype, mm + v * size_of(mm_dtype));
-        __m256 b = avx2_load(dtype, residual + v * size_of(dtype));
-        avx2_store(dtype, y + v * size_of(dtype), _mm256_add_ps(a, b));
+        __m256 b = avx2_load(terms->dtype, residual + v * size);
+        avx2_store(terms->dtype, y + v * size, _mm256_add_ps(load_mm(terms, at + v), b));
     }
 }
 
-AVX2_INLINE void add(int32_t mm_dtype, int32_t dtype, const void *mm, const void *residual, void *y, size_t count)
+/* terms' pointers may be NULL or not, which is a constant too. */
+AVX2_INLINE void add_terms(struct terms terms, const void *residual, void *y, size_t count)
 {
-    const size_t mm_size = size_of(mm_dtype), size = size_of(dtype);
-    const char *a = mm, *b = residual;
+    const size_t size = size_of(terms.dtype);
+    const char *b = residual;
     char *out = y;
     size_t i = 0;
     for (; i + NORM_LANES <= count; i += NORM_LANES)
-        add_lanes(mm_dtype, dtype, a + i * mm_size, b + i * size, out + i * size);
+        add_lanes(&terms, i, b + i * size, out + i * size);
     if (i < count) {
-        char last_a[NORM_LANES * sizeof(float)] = {0}, last_b[NORM_LANES * sizeof(float)] = {0};
+        char last_mm[NORM_LANES * sizeof(float)] = {0}, last_b[NORM_LANES * sizeof(float)] = {0};
         char last_out[NORM_LANES * sizeof(float)];
-        memcpy(last_a, a + i * mm_size, (count - i) * mm_size);
+        float last_left[NORM_LANES] = {0}, last_right[NORM_LANES] = {0};
+        if (terms.mm)
+            terms.mm = memcpy(last_mm, terms.mm + i * size, (count - i) * size);
+        if (terms.left)
+            terms.left = memcpy(last_left, terms.left + i, (count - i) * sizeof(float));
+        if (terms.right)
+            terms.right = memcpy(last_right, terms.right + i, (count - i) * sizeof(float));
         memcpy(last_b, b + i * size, (count - i) * size);
-        add_lanes(mm_dtype, dtype, last_a, last_b, last_out);
+        add_lanes(&terms, 0, last_b, last_out);
         memcpy(out + i * size, last_out, (count - i) * size);
     }
+}
+
+AVX2_INLINE void add(int32_t dtype, const void *mm, const void *residual, void *y, size_t count)
+{
+    add_terms((struct terms){.dtype = dtype, .mm = mm}, residual, y, count);
+}
+
+AVX2_INLINE void add_sum(int32_t dtype, const float *left, const float *right, bool round_mm, const void *residual,
+                         void *y, size_t count)
+{
+    const struct terms terms = {.dtype = dtype, .left = left, .round = round_mm && dtype != MMARN_F32};
+    if (!right)
+        add_terms(terms, residual, y, count);
+    else if (round_mm)
+        add_terms((struct terms){.dtype = dtype, .left = left, .right = right, .round = true}, residual, y, count);
+    else
+        add_terms((struct terms){.dtype = dtype, .left = left, .right = right}, residual, y, count);
 }
 
 AVX2_INLINE void square_lanes(int32_t dtype, const char *y, __m256 sum[VECTORS])
@@ -116,11 +158,12 @@ AVX2_INLINE void row(int32_t dtype, const void *y, const void *gamma, void *norm
 #define NORM(name, dtype)                                                                                              \
     static void add_##name(const void *mm, const void *residual, void *y, size_t count)                                \
     {                                                                                                                  \
-        add(dtype, dtype, mm, residual, y, count);                                                                     \
+        add(dtype, mm, residual, y, count);                                                                            \
     }                                                                                                                  \
-    static void add_f32_##name(const void *mm, const void *residual, void *y, size_t count)                            \
+    static void add_sum_##name(const float *left, const float *right, bool round_mm, const void *residual, void *y,    \
+                               size_t count)                                                                           \
     {                                                                                                                  \
-        add(MMARN_F32, dtype, mm, residual, y, count);                                                                 \
+        add_sum(dtype, left, right, round_mm, residual, y, count);                                                     \
     }                                                                                                                  \
     static void row_##name(const void *y, const void *gamma, void *norm_out, size_t n, float epsilon,                  \
                            bool round_twice)                                                                           \
@@ -135,7 +178,7 @@ const struct norm_kernel norm_avx2 = {
     .name = "avx2",
     .needs = CPU_AVX2,
     .add = {[MMARN_F16] = add_f16, [MMARN_BF16] = add_bf16, [MMARN_F32] = add_f32},
-    .add_f32 = {[MMARN_F16] = add_f32_f16, [MMARN_BF16] = add_f32_bf16, [MMARN_F32] = add_f32_f32},
+    .add_sum = {[MMARN_F16] = add_sum_f16, [MMARN_BF16] = add_sum_bf16, [MMARN_F32] = add_sum_f32},
     .row = {[MMARN_F16] = row_f16, [MMARN_BF16] = row_bf16, [MMARN_F32] = row_f32},
 };
 

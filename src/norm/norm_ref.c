@@ -31,16 +31,36 @@ static size_t step(size_t i, size_t n)
     return n - i < NORM_LANES ? n - i : NORM_LANES;
 }
 
-static void add(int32_t mm_dtype, int32_t dtype, const void *mm, const void *residual, void *y, size_t count)
+static void add_residual(int32_t dtype, float *mm, const void *residual, void *y, size_t i, size_t here)
 {
-    float a[NORM_LANES], b[NORM_LANES];
+    float b[NORM_LANES];
+    load(dtype, residual, i, b, here);
+    for (size_t l = 0; l < here; l++)
+        mm[l] += b[l];
+    store(dtype, mm, y, i, here);
+}
+
+static void add(int32_t dtype, const void *mm, const void *residual, void *y, size_t count)
+{
+    float a[NORM_LANES];
     for (size_t i = 0; i < count; i += NORM_LANES) {
         size_t here = step(i, count);
-        load(mm_dtype, mm, i, a, here);
-        load(dtype, residual, i, b, here);
+        load(dtype, mm, i, a, here);
+        add_residual(dtype, a, residual, y, i, here);
+    }
+}
+
+static void add_sum(int32_t dtype, const float *left, const float *right, bool round_mm, const void *residual, void *y,
+                    size_t count)
+{
+    float a[NORM_LANES];
+    for (size_t i = 0; i < count; i += NORM_LANES) {
+        size_t here = step(i, count);
         for (size_t l = 0; l < here; l++)
-            a[l] += b[l];
-        store(dtype, a, y, i, here);
+            a[l] = right ? left[i + l] + right[i + l] : left[i + l];
+        if (round_mm)
+            round_to(dtype, a, here);
+        add_residual(dtype, a, residual, y, i, here);
     }
 }
 
@@ -81,11 +101,12 @@ static void row(int32_t dtype, const void *y, const void *gamma, void *norm_out,
 #define NORM(name, dtype)                                                                                              \
     static void add_##name(const void *mm, const void *residual, void *y, size_t count)                                \
     {                                                                                                                  \
-        add(dtype, dtype, mm, residual, y, count);                                                                     \
+        add(dtype, mm, residual, y, count);                                                                            \
     }                                                                                                                  \
-    static void add_f32_##name(const void *mm, const void *residual, void *y, size_t count)                            \
+    static void add_sum_##name(const float *left, const float *right, bool round_mm, const void *residual, void *y,    \
+                               size_t count)                                                                           \
     {                                                                                                                  \
-        add(MMARN_F32, dtype, mm, residual, y, count);                                                                 \
+        add_sum(dtype, left, right, round_mm, residual, y, count);                                                     \
     }                                                                                                                  \
     static void row_##name(const void *y, const void *gamma, void *norm_out, size_t n, float epsilon,                  \
                            bool round_twice)                                                                           \
@@ -100,6 +121,6 @@ const struct norm_kernel norm_ref = {
     .name = "ref",
     .needs = 0,
     .add = {[MMARN_F16] = add_f16, [MMARN_BF16] = add_bf16, [MMARN_F32] = add_f32},
-    .add_f32 = {[MMARN_F16] = add_f32_f16, [MMARN_BF16] = add_f32_bf16, [MMARN_F32] = add_f32_f32},
+    .add_sum = {[MMARN_F16] = add_sum_f16, [MMARN_BF16] = add_sum_bf16, [MMARN_F32] = add_sum_f32},
     .row = {[MMARN_F16] = row_f16, [MMARN_BF16] = row_bf16, [MMARN_F32] = row_f32},
 };

@@ -9,10 +9,15 @@
 
 enum {
     MATMUL_ROWS = 96,
-    MATMUL_COLUMNS = COLL_TILE_ELEMENTS / MATMUL_ROWS,
+    /* Few rows have wider tiles, as each tile costs some hand-overs; but not so wide that nobody can begin to sum. */
+    FEW_ROWS = 24,
     COPY_ROWS = 16,
     COPY_ELEMENTS = 16384,
-    TILES_PER_WORKER = 4, /* fewer would leave somebody idle at the end, more would only add hand-overs */
+    /* Tiles of a row-block. For each thread of a rank: fewer would leave somebody idle at the end, more would only add
+       hand-overs. For each rank: one to sum while the next is made; a copy is too short for that. */
+    TILES_PER_THREAD = 4,
+    TILES_PER_RANK = 2,
+    TILES_PER_RANK_COPY = 1,
     LEAST_COLUMNS = 64,
     /* Elements that a rank reads from its peers in one shot, up to which a hop saved is worth more than reading all of
        them; with fewer processors than threads a hop is a change of context, and worth far more. */
@@ -47,9 +52,12 @@ static int block_rows(enum op_source_kind kind, int64_t rows)
 
 static int tile_columns(const struct coll *coll, enum op_source_kind kind, int rows, int64_t n)
 {
-    int64_t most = kind == OP_SOURCE_MATMUL ? MATMUL_COLUMNS : COPY_ELEMENTS / rows;
-    int64_t workers = coll->world_size > coll->max_threads ? coll->world_size : coll->max_threads;
-    int64_t fair = divide_up(n, workers * TILES_PER_WORKER);
+    int64_t most = kind == OP_SOURCE_COPY ? COPY_ELEMENTS / rows
+                   : rows <= FEW_ROWS     ? COLL_TILE_ELEMENTS / FEW_ROWS
+                                          : COLL_TILE_ELEMENTS / MATMUL_ROWS;
+    int64_t for_ranks = coll->world_size * (kind == OP_SOURCE_COPY ? TILES_PER_RANK_COPY : TILES_PER_RANK);
+    int64_t for_threads = coll->max_threads > 1 ? coll->max_threads * TILES_PER_THREAD : 1;
+    int64_t fair = divide_up(n, for_ranks > for_threads ? for_ranks : for_threads);
     int64_t columns = clamp(round_up(fair, LEAST_COLUMNS), LEAST_COLUMNS, most / LEAST_COLUMNS * LEAST_COLUMNS);
     return (int)clamp(columns, GEMM_NR, round_up(n, GEMM_NR));
 }

@@ -8,21 +8,25 @@
 
 #include "norm/norm.h"
 
-/* Columns summed at a time on the way from parts: 8 KiB of fp32 stay in the first-level cache. */
-enum { CHUNK_COLUMNS = 2048, LINE = 64 };
+enum { LINE = 64 };
+
+static bool round_sum(const struct op_sink *sink)
+{
+    return sink->sum_dtype == sink->dtype;
+}
 
 /* Columns [column, column + count) of one row: y = sum + residual, or the sum itself. */
 static void take_in(const struct op_sink *sink, int64_t at, const void *sum, size_t count)
 {
     size_t size = dtype_size(sink->dtype);
     char *y = (char *)sink->y + (size_t)at * size;
-    if (!sink->residual) {
+    const char *residual = (const char *)sink->residual + (size_t)at * size;
+    if (!sink->residual)
         memcpy(y, sum, count * size);
-        return;
-    }
-    const struct norm_kernel *kernel = norm_kernel_best();
-    norm_add_fn *add = sink->sum_dtype == sink->dtype ? kernel->add[sink->dtype] : kernel->add_f32[sink->dtype];
-    add(sum, (const char *)sink->residual + (size_t)at * size, y, count);
+    else if (round_sum(sink))
+        norm_kernel_best()->add[sink->dtype](sum, residual, y, count);
+    else
+        norm_kernel_best()->add_sum[sink->dtype](sum, NULL, false, residual, y, count);
 }
 
 /*
@@ -51,19 +55,37 @@ void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *ti
     }
 }
 
+/* The same from all ranks' parts of it. */
+static void take_in_parts(const struct op_sink *sink, int64_t at, const float *const parts[], int world_size,
+                          size_t count)
+{
+    const size_t size = dtype_size(sink->dtype);
+    char *y = (char *)sink->y + (size_t)at * size;
+    const char *residual = (const char *)sink->residual + (size_t)at * size;
+    struct coll_halves halves;
+    if (!sink->residual) {
+        coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, sink->in_rank_order, y);
+    } else if (sink->in_rank_order) {
+        float sum[COLL_CHUNK]; /* of sum_dtype, which is at most as wide */
+        coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, true, sum);
+        take_in(sink, at, sum, count);
+    } else {
+        coll_reduce_halves(parts, world_size, count, &halves);
+        norm_kernel_best()->add_sum[sink->dtype](halves.left, halves.right, round_sum(sink), residual, y, count);
+    }
+}
+
 void op_sink_parts(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[],
                    int world_size)
 {
-    float sum[CHUNK_COLUMNS]; /* of sum_dtype, which is at most as wide */
     for (int i = 0; i < tile->rows; i++) {
-        for (int column = 0; column < tile->columns; column += CHUNK_COLUMNS) {
+        for (int column = 0; column < tile->columns; column += COLL_CHUNK) {
             int left = tile->columns - column;
-            int count = left < CHUNK_COLUMNS ? left : CHUNK_COLUMNS;
+            int count = left < COLL_CHUNK ? left : COLL_CHUNK;
             const float *at[MMARN_MAX_RANKS];
             for (int rank = 0; rank < world_size; rank++)
                 at[rank] = parts[rank] + (int64_t)i * tile->columns + column;
-            coll_reduce(at, world_size, count, sink->sum_dtype, sink->in_rank_order, sum);
-            take_in(sink, (tile->row + i) * n + tile->column + column, sum, (size_t)count);
+            take_in_parts(sink, (tile->row + i) * n + tile->column + column, at, world_size, (size_t)count);
         }
     }
 }

@@ -11,7 +11,7 @@
 #include "norm/norm.h"
 
 enum { LONGEST = 70 };
-enum { SLOT_A, SLOT_B, SLOT_OUT };
+enum { SLOT_A, SLOT_B, SLOT_OUT, SLOT_C };
 
 static bool same_arrays(int32_t dtype, const void *a, const void *b, size_t count)
 {
@@ -21,36 +21,58 @@ static bool same_arrays(int32_t dtype, const void *a, const void *b, size_t coun
     return true;
 }
 
-/* An fp32 mm lies on or beside numbers of the narrow type, so that the sum's rounding and overflow matter. */
-static void fill_mm(int32_t dtype, bool mm_f32, void *mm, size_t count, enum data kind)
+static void test_add(const struct norm_kernel *kernel, int32_t dtype, size_t count, enum data kind)
 {
-    if (!mm_f32 || dtype == MMARN_F32) {
-        data_fill(kind, dtype, mm, count);
-        return;
-    }
-    uint16_t *narrow = malloc(count * sizeof *narrow);
-    data_fill(kind, dtype, narrow, count);
-    for (size_t i = 0; i < count; i++)
-        ((float *)mm)[i] = data_get(dtype, narrow, i) * (1 + 0x1p-12F * (float)random_int(0, 1));
-    free(narrow);
-}
-
-static void test_add(const struct norm_kernel *kernel, int32_t dtype, bool mm_f32, size_t count, enum data kind)
-{
-    const int32_t mm_dtype = mm_f32 ? MMARN_F32 : dtype;
     const bool at_end = random_bits() & 1, in_place = random_bits() & 1;
-    void *mm = guard_place(SLOT_A, count * dtype_size(mm_dtype), at_end);
+    void *mm = guard_place(SLOT_A, count * dtype_size(dtype), at_end);
     void *residual = guard_place(SLOT_B, count * dtype_size(dtype), at_end);
     void *y = in_place ? residual : guard_place(SLOT_OUT, count * dtype_size(dtype), at_end);
     void *expected = malloc(count * dtype_size(dtype));
-    fill_mm(dtype, mm_f32, mm, count, kind);
+    data_fill(kind, dtype, mm, count);
     data_fill(kind, dtype, residual, count);
     for (size_t i = 0; i < count; i++)
-        data_set(dtype, expected, i, data_get(mm_dtype, mm, i) + data_get(dtype, residual, i));
-    (mm_f32 ? kernel->add_f32 : kernel->add)[dtype](mm, residual, y, count);
+        data_set(dtype, expected, i, data_get(dtype, mm, i) + data_get(dtype, residual, i));
+    kernel->add[dtype](mm, residual, y, count);
     check(same_arrays(dtype, expected, y, count) && guard_intact(in_place ? SLOT_B : SLOT_OUT),
-          "norm %s: add%s %s, %zu elements, data %d, in place %d", kernel->name, mm_f32 ? "_f32" : "",
-          dtype_name(dtype), count, (int)kind, in_place);
+          "norm %s: add %s, %zu elements, data %d, in place %d", kernel->name, dtype_name(dtype), count, (int)kind,
+          in_place);
+    free(expected);
+}
+
+/* fp32 on or beside numbers of the narrow type, so that the sum's rounding and overflow matter. */
+static float *place_mm(int slot, int32_t dtype, size_t count, bool at_end, enum data kind)
+{
+    float *mm = guard_place(slot, count * sizeof *mm, at_end);
+    void *values = malloc(count * dtype_size(dtype));
+    data_fill(kind, dtype, values, count);
+    for (size_t i = 0; i < count; i++)
+        mm[i] = data_get(dtype, values, i) * (1 + 0x1p-12F * (float)random_int(0, 1));
+    free(values);
+    return mm;
+}
+
+static void test_add_sum(const struct norm_kernel *kernel, int32_t dtype, bool two, bool round_mm, size_t count,
+                         enum data kind)
+{
+    const bool at_end = random_bits() & 1, in_place = random_bits() & 1;
+    const float *left = place_mm(SLOT_A, dtype, count, at_end, kind);
+    const float *right = two ? place_mm(SLOT_C, dtype, count, at_end, kind) : NULL;
+    void *residual = guard_place(SLOT_B, count * dtype_size(dtype), at_end);
+    void *y = in_place ? residual : guard_place(SLOT_OUT, count * dtype_size(dtype), at_end);
+    void *expected = malloc(count * dtype_size(dtype));
+    data_fill(kind, dtype, residual, count);
+    for (size_t i = 0; i < count; i++) {
+        float mm = right ? left[i] + right[i] : left[i];
+        if (round_mm) {
+            data_set(dtype, expected, i, mm);
+            mm = data_get(dtype, expected, i);
+        }
+        data_set(dtype, expected, i, mm + data_get(dtype, residual, i));
+    }
+    kernel->add_sum[dtype](left, right, round_mm, residual, y, count);
+    check(same_arrays(dtype, expected, y, count) && guard_intact(in_place ? SLOT_B : SLOT_OUT),
+          "norm %s: add_sum %s, %zu elements, two %d, round_mm %d, data %d, in place %d", kernel->name,
+          dtype_name(dtype), count, two, round_mm, (int)kind, in_place);
     free(expected);
 }
 
@@ -96,7 +118,9 @@ static void test_length(const struct norm_kernel *kernel, size_t n)
     for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
         for (int kind = 0; kind < DATA_KINDS; kind++)
             for (int option = 0; option < 2; option++) {
-                test_add(kernel, dtype, option, n, kind);
+                test_add(kernel, dtype, n, kind);
+                test_add_sum(kernel, dtype, false, option, n, kind);
+                test_add_sum(kernel, dtype, true, option, n, kind);
                 test_row(kernel, dtype, option, n, kind);
             }
 }

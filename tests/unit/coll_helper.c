@@ -138,13 +138,22 @@ void helper_reference(const struct helper_job *job, int world_size, void *out)
 
 /* -------------------------------------------------------------------------------------------------- all-reduce */
 
-/* One thread of a rank: it takes every threads-th tile through all its steps, in order. */
-struct worker {
+enum { MOST_THREADS = 16 };
+
+/* One rank's call, which its threads share: the next tile of each step, and the tiles that threads are at. */
+struct rank_call {
     struct coll *coll;
     const struct helper_job *job;
     char *out;
-    int64_t part, reduce, take; /* the next tile for each step */
+    pthread_mutex_t lock;
+    int64_t part, reduce, take;
+    int64_t reducing[MOST_THREADS], taking[MOST_THREADS]; /* INT64_MAX: none */
     bool agreed;
+};
+
+struct worker {
+    struct rank_call *call;
+    int thread;
     mmarn_status status;
 };
 
@@ -154,81 +163,132 @@ static void at_step(struct coll *coll, const struct helper_job *job, enum helper
         job->hook(coll, step, tile, job->ctx);
 }
 
-static void *out_of(const struct worker *worker, int64_t tile)
+static void *out_of(const struct rank_call *call, int64_t tile)
 {
-    return worker->out + (size_t)(tile * worker->job->count) * dtype_size(worker->job->dtype);
+    return call->out + (size_t)(tile * call->job->count) * dtype_size(call->job->dtype);
+}
+
+static int64_t lowest(const struct rank_call *call, const int64_t *at, int64_t next)
+{
+    for (int i = 0; i < call->job->threads; i++)
+        next = at[i] < next ? at[i] : next;
+    return next;
+}
+
+static int64_t next_own(const struct rank_call *call, int64_t tile)
+{
+    while (tile < call->job->tiles && coll_owner(call->coll, tile) != call->coll->rank)
+        tile++;
+    return tile;
+}
+
+/* Under the lock: tells how far this rank has read. */
+static void release(struct rank_call *call)
+{
+    const struct coll_transport *transport = call->coll->transport;
+    const int64_t taken = lowest(call, call->taking, call->take);
+    if (call->job->algorithm == COLL_OWNER) {
+        transport->parts_release(call->coll, lowest(call, call->reducing, call->reduce));
+        transport->sum_release(call->coll, taken);
+    } else {
+        transport->parts_release(call->coll, taken);
+    }
 }
 
 static bool step_agree(struct worker *worker)
 {
-    if (worker->agreed || !worker->coll->transport->agreed(worker->coll, &worker->status))
-        return false;
-    worker->agreed = true;
-    at_step(worker->coll, worker->job, STEP_AGREED, 0);
-    return true;
+    struct rank_call *call = worker->call;
+    pthread_mutex_lock(&call->lock);
+    const bool agrees = !call->agreed && call->coll->transport->agreed(call->coll, &worker->status);
+    call->agreed = call->agreed || (agrees && !worker->status);
+    if (agrees && !worker->status)
+        release(call);
+    pthread_mutex_unlock(&call->lock);
+    if (agrees)
+        at_step(call->coll, call->job, STEP_AGREED, 0);
+    return agrees;
 }
 
 static bool step_part(struct worker *worker)
 {
-    const struct coll_transport *transport = worker->coll->transport;
-    if (worker->part >= worker->job->tiles)
-        return false;
-    float *part = transport->part_begin(worker->coll, worker->part);
+    struct rank_call *call = worker->call;
+    const struct coll_transport *transport = call->coll->transport;
+    pthread_mutex_lock(&call->lock);
+    const int64_t tile = call->part;
+    float *part = tile < call->job->tiles ? transport->part_begin(call->coll, tile) : NULL;
+    call->part += part != NULL;
+    pthread_mutex_unlock(&call->lock);
     if (!part)
         return false;
-    fill(worker->job, worker->coll->rank, worker->part, part);
-    at_step(worker->coll, worker->job, STEP_PART, worker->part);
-    transport->part_publish(worker->coll, worker->part);
-    at_step(worker->coll, worker->job, STEP_PUBLISHED, worker->part);
-    worker->part += worker->job->threads;
+    fill(call->job, call->coll->rank, tile, part);
+    at_step(call->coll, call->job, STEP_PART, tile);
+    transport->part_publish(call->coll, tile);
+    at_step(call->coll, call->job, STEP_PUBLISHED, tile);
     return true;
 }
 
-static void reduce(const struct worker *worker, const float *const parts[], void *out)
+static void reduce(const struct rank_call *call, const float *const parts[], void *out)
 {
-    coll_reduce(parts, worker->coll->world_size, worker->job->count, worker->job->dtype, worker->job->in_rank_order,
-                out);
+    coll_reduce(parts, call->coll->world_size, call->job->count, call->job->dtype, call->job->in_rank_order, out);
+}
+
+/* The thread is done with its tile of a step. */
+static void done(struct worker *worker, int64_t *at)
+{
+    pthread_mutex_lock(&worker->call->lock);
+    at[worker->thread] = INT64_MAX;
+    release(worker->call);
+    pthread_mutex_unlock(&worker->call->lock);
 }
 
 static bool step_reduce(struct worker *worker)
 {
-    const struct coll_transport *transport = worker->coll->transport;
+    struct rank_call *call = worker->call;
+    const struct coll_transport *transport = call->coll->transport;
     const float *parts[MMARN_MAX_RANKS];
-    while (worker->reduce < worker->job->tiles && coll_owner(worker->coll, worker->reduce) != worker->coll->rank)
-        worker->reduce += worker->job->threads;
-    if (worker->reduce >= worker->job->tiles || !transport->parts(worker->coll, worker->reduce, parts))
-        return false;
-    void *sum = transport->sum_begin(worker->coll, worker->reduce);
+    void *sum = NULL;
+    pthread_mutex_lock(&call->lock);
+    const int64_t tile = call->reduce;
+    if (tile < call->job->tiles && transport->parts(call->coll, tile, parts))
+        sum = transport->sum_begin(call->coll, tile);
+    if (sum) {
+        call->reduce = next_own(call, tile + 1);
+        call->reducing[worker->thread] = tile;
+    }
+    pthread_mutex_unlock(&call->lock);
     if (!sum)
         return false;
-    reduce(worker, parts, sum);
-    at_step(worker->coll, worker->job, STEP_REDUCED, worker->reduce);
-    transport->parts_release(worker->coll, worker->reduce);
-    transport->sum_publish(worker->coll, worker->reduce);
-    worker->reduce += worker->job->threads;
+    reduce(call, parts, sum);
+    at_step(call->coll, call->job, STEP_REDUCED, tile);
+    done(worker, call->reducing);
+    transport->sum_publish(call->coll, tile);
     return true;
 }
 
 static bool step_take(struct worker *worker)
 {
-    const struct coll_transport *transport = worker->coll->transport;
+    struct rank_call *call = worker->call;
+    const struct coll_transport *transport = call->coll->transport;
     const float *parts[MMARN_MAX_RANKS];
-    if (worker->take >= worker->job->tiles)
+    const void *sum = NULL;
+    pthread_mutex_lock(&call->lock);
+    const int64_t tile = call->take;
+    bool here = tile < call->job->tiles;
+    if (here && call->job->algorithm == COLL_ONE_SHOT)
+        here = transport->parts(call->coll, tile, parts);
+    else if (here)
+        here = (sum = transport->sum(call->coll, tile)) != NULL;
+    if (here)
+        call->taking[worker->thread] = call->take++;
+    pthread_mutex_unlock(&call->lock);
+    if (!here)
         return false;
-    if (worker->job->algorithm == COLL_ONE_SHOT) {
-        if (!transport->parts(worker->coll, worker->take, parts))
-            return false;
-        reduce(worker, parts, out_of(worker, worker->take));
-        transport->parts_release(worker->coll, worker->take);
-    } else {
-        const void *sum = transport->sum(worker->coll, worker->take);
-        if (!sum)
-            return false;
-        memcpy(out_of(worker, worker->take), sum, (size_t)worker->job->count * dtype_size(worker->job->dtype));
-        transport->sum_release(worker->coll, worker->take);
-    }
-    at_step(worker->coll, worker->job, STEP_TAKEN, worker->take);
-    worker->take += worker->job->threads;
+    if (sum)
+        memcpy(out_of(call, tile), sum, (size_t)call->job->count * dtype_size(call->job->dtype));
+    else
+        reduce(call, parts, out_of(call, tile));
+    done(worker, call->taking);
+    at_step(call->coll, call->job, STEP_TAKEN, tile);
     return true;
 }
 
@@ -238,31 +298,38 @@ static bool step(struct worker *worker)
     if (worker->status)
         return true;
     moved = step_part(worker) || moved;
-    if (worker->job->algorithm == COLL_OWNER)
+    if (worker->call->job->algorithm == COLL_OWNER)
         moved = step_reduce(worker) || moved;
     return step_take(worker) || moved;
 }
 
-static bool finished(const struct worker *worker)
+static bool finished(struct worker *worker)
 {
-    int64_t tiles = worker->job->tiles;
-    return worker->agreed && worker->part >= tiles && worker->take >= tiles &&
-           (worker->job->algorithm == COLL_ONE_SHOT || worker->reduce >= tiles);
+    struct rank_call *call = worker->call;
+    const int64_t tiles = call->job->tiles;
+    pthread_mutex_lock(&call->lock);
+    const bool all = call->agreed && call->part >= tiles && call->take >= tiles &&
+                     (call->job->algorithm == COLL_ONE_SHOT || call->reduce >= tiles);
+    if (call->job->algorithm == COLL_ONE_SHOT)
+        call->coll->transport->flush(call->coll);
+    pthread_mutex_unlock(&call->lock);
+    return all;
 }
 
 static void *work(void *arg)
 {
     struct worker *worker = arg;
-    const struct coll_transport *transport = worker->coll->transport;
+    struct coll *coll = worker->call->coll;
     while (!worker->status && !finished(worker)) {
         if (step(worker))
             continue;
-        uint32_t ticket = transport->wait_begin(worker->coll);
+        uint32_t ticket = coll->transport->wait_begin(coll);
         if (step(worker) || finished(worker))
-            transport->wait_cancel(worker->coll);
+            coll->transport->wait_cancel(coll);
         else
-            worker->status = transport->wait(worker->coll, ticket);
+            worker->status = coll->transport->wait(coll, ticket);
     }
+    coll->transport->wake(coll);
     return NULL;
 }
 
@@ -280,10 +347,15 @@ mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, 
     mmarn_status status = coll->transport->begin(coll, &call);
     if (status)
         return status;
-    struct worker workers[16] = {{0}};
-    pthread_t threads[16];
-    for (int i = 0; i < job->threads; i++)
-        workers[i] = (struct worker){.coll = coll, .job = job, .out = out, .part = i, .reduce = i, .take = i};
+    struct rank_call shared = {.coll = coll, .job = job, .out = out};
+    struct worker workers[MOST_THREADS];
+    pthread_t threads[MOST_THREADS];
+    pthread_mutex_init(&shared.lock, NULL);
+    shared.reduce = next_own(&shared, 0);
+    for (int i = 0; i < job->threads; i++) {
+        workers[i] = (struct worker){&shared, i, MMARN_OK};
+        shared.reducing[i] = shared.taking[i] = INT64_MAX;
+    }
     at_step(coll, job, STEP_BEGUN, 0);
     for (int i = 1; i < job->threads; i++)
         pthread_create(&threads[i], NULL, work, &workers[i]);
@@ -293,6 +365,7 @@ mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, 
         pthread_join(threads[i], NULL);
         status = status ? status : workers[i].status;
     }
+    pthread_mutex_destroy(&shared.lock);
     coll->transport->end(coll, status);
     at_step(coll, job, STEP_ENDED, 0);
     return status;

@@ -70,8 +70,34 @@ static void pieces_give_the_whole(void **state)
     assert_memory_equal(whole, pieces, sizeof whole);
 }
 
+static void halves_give_the_whole(void **state)
+{
+    (void)state;
+    uint64_t random = helper_seed() + 2;
+    float *values = malloc((size_t)MMARN_MAX_RANKS * COLL_CHUNK * sizeof *values);
+    const float *parts[MMARN_MAX_RANKS];
+    for (int i = 0; i < MMARN_MAX_RANKS * COLL_CHUNK; i++)
+        values[i] = (float)(int32_t)(uint32_t)helper_random(&random);
+    for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
+        parts[rank] = values + rank * COLL_CHUNK;
+    for (int world_size = 1; world_size <= MMARN_MAX_RANKS; world_size++) {
+        struct coll_halves halves;
+        float expected[COLL_CHUNK], sum[COLL_CHUNK];
+        const size_t count = 1 + helper_random(&random) % COLL_CHUNK;
+        memset(&halves, 0xA5, sizeof halves);
+        coll_reduce_halves(parts, world_size, count, &halves);
+        assert_int_equal(halves.right == NULL, world_size == 1);
+        for (size_t i = 0; i < count; i++)
+            sum[i] = halves.right ? halves.left[i] + halves.right[i] : halves.left[i];
+        helper_sum(parts, world_size, (int64_t)count, MMARN_F32, false, expected);
+        assert_memory_equal(sum, expected, count * sizeof sum[0]);
+    }
+    free(values);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_world_sizes), cmocka_unit_test(pieces_give_the_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_world_sizes), cmocka_unit_test(pieces_give_the_whole),
+                                       cmocka_unit_test(halves_give_the_whole)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static struct {
     mmarn_op **ops;
     float *partial;
     int64_t count; /* of an all-reduce */
-    float *in, *out;
+    float *reduced; /* in place, as the peers do it */
 } ours;
 
 static bool check(struct member *member, mmarn_status status)
@@ -103,12 +103,11 @@ bool peer_prepare(struct member *member, const struct problem *problem)
 bool peer_prepare_reduce(struct member *member, int64_t count)
 {
     ours.count = count;
-    ours.in = malloc(sizeof(float) * (size_t)count);
-    ours.out = malloc(sizeof(float) * (size_t)count);
-    if (ours.in == NULL || ours.out == NULL)
+    ours.reduced = malloc(sizeof(float) * (size_t)count);
+    if (ours.reduced == NULL)
         return control_fail(member, "there is no memory for the tensors");
     for (int64_t i = 0; i < count; i++)
-        ours.in[i] = (float)(i % 1000 + member->rank);
+        ours.reduced[i] = (float)(i % 1000 + member->rank);
     return true;
 }
 
@@ -119,10 +118,9 @@ void peer_drop(struct member *member)
         mmarn_op_destroy(ours.ops[i]);
     free(ours.ops);
     free(ours.partial);
-    free(ours.in);
-    free(ours.out);
+    free(ours.reduced);
     ours.ops = NULL;
-    ours.partial = ours.in = ours.out = NULL;
+    ours.partial = ours.reduced = NULL;
     inputs_free(&ours.inputs);
 }
 
@@ -157,9 +155,8 @@ static mmarn_status multiply(mmarn_op *op)
 bool peer_step(struct member *member, enum step step, int64_t index)
 {
     if (step == STEP_REDUCE) {
-        const mmarn_tensor in = matrix(ours.in, MMARN_F32, 1, ours.count);
-        const mmarn_tensor out = matrix(ours.out, MMARN_F32, 1, ours.count);
-        return check(member, mmarn_all_reduce(ours.comm, MMARN_NUMERICS_DEFAULT, &in, &out));
+        const mmarn_tensor all = matrix(ours.reduced, MMARN_F32, 1, ours.count);
+        return check(member, mmarn_all_reduce(ours.comm, MMARN_NUMERICS_DEFAULT, &all, &all));
     }
     mmarn_op *op = ours.ops[index % ours.problem.copies];
     if (step == STEP_MATMUL)
@@ -178,7 +175,7 @@ const struct inputs *peer_outputs(void)
 const float *peer_reduced(int64_t *count)
 {
     *count = ours.count;
-    return ours.out;
+    return ours.reduced;
 }
 
 void peer_stop(struct member *member)

@@ -56,26 +56,54 @@ static void rank_order(const float *const parts[], int world_size, size_t at, si
     }
 }
 
-void coll_reduce(const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
-                 void *out)
-{
-    _Alignas(64) float open[COLL_LEVELS][COLL_CHUNK];
-    size_t total = (size_t)count;
-    for (size_t at = 0; at < total; at += COLL_CHUNK) {
-        size_t chunk = total - at < COLL_CHUNK ? total - at : COLL_CHUNK;
-        void *rounded = (char *)out + at * dtype_size(out_dtype);
-        if (in_rank_order)
-            rank_order(parts, world_size, at, chunk, out_dtype, open[0], open[1], rounded);
-        else
-            convert_from_f32(out_dtype, tree(parts, world_size, at, chunk, open), rounded, chunk);
-    }
-}
-
-void coll_reduce_halves(const float *const parts[], int world_size, size_t count, struct coll_halves *halves)
+/* Ranks in the tree's left half: the largest power of two below world_size. */
+static int left_ranks(int world_size)
 {
     int half = 1;
     while (2 * half < world_size)
         half *= 2;
-    halves->left = tree(parts, half, 0, count, halves->room[0]);
-    halves->right = world_size > 1 ? tree(parts + half, world_size - half, 0, count, halves->room[1]) : NULL;
+    return half;
+}
+
+static void halve(const float *const parts[], int world_size, size_t at, size_t count, struct coll_halves *halves)
+{
+    const int half = left_ranks(world_size);
+    halves->left = tree(parts, half, at, count, halves->room[0]);
+    halves->right = world_size > 1 ? tree(parts + half, world_size - half, at, count, halves->room[1]) : NULL;
+}
+
+void coll_reduce_halves(const float *const parts[], int world_size, size_t count, struct coll_halves *halves)
+{
+    halve(parts, world_size, 0, count, halves);
+}
+
+/* Rounds the tree's last addition to dtype; fp32 goes straight to where it belongs. */
+static void join(const struct coll_halves *halves, size_t count, int32_t dtype, float *sum, void *out)
+{
+    if (!halves->right) {
+        convert_from_f32(dtype, halves->left, out, count);
+    } else if (dtype == MMARN_F32) {
+        add(halves->left, halves->right, out, count);
+    } else {
+        add(halves->left, halves->right, sum, count);
+        convert_from_f32(dtype, sum, out, count);
+    }
+}
+
+void coll_reduce(const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
+                 void *out)
+{
+    struct coll_halves halves;
+    _Alignas(64) float sum[COLL_CHUNK], part[COLL_CHUNK];
+    size_t total = (size_t)count;
+    for (size_t at = 0; at < total; at += COLL_CHUNK) {
+        size_t chunk = total - at < COLL_CHUNK ? total - at : COLL_CHUNK;
+        void *rounded = (char *)out + at * dtype_size(out_dtype);
+        if (in_rank_order) {
+            rank_order(parts, world_size, at, chunk, out_dtype, sum, part, rounded);
+        } else {
+            halve(parts, world_size, at, chunk, &halves);
+            join(&halves, chunk, out_dtype, sum, rounded);
+        }
+    }
 }

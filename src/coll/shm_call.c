@@ -29,14 +29,6 @@ static void advance_position(struct shm *shm)
 {
     /* Pairs with the loads in record_of: whoever sees this position sees the record that may be there. */
     atomic_store(&shm_own(shm)->position, shm->call);
-    /* Nobody can judge the call before all have opened it, so only the last to do so rings. Positions are seq_cst: of
-       ranks that come at the same time, the last in their order sees all the others'. */
-    if (!shm_anybody_waits(shm))
-        return;
-    for (int rank = 0; rank < shm->coll.world_size; rank++)
-        if (atomic_load(&shm->segments[rank].header->position) < shm->call)
-            return;
-    shm_ring_all(shm);
 }
 
 static void finish(struct shm *shm)
@@ -60,6 +52,19 @@ static void publish(struct shm *shm, struct shm_record *record)
     /* Pairs with the load in record_of: whoever sees the number sees the values. */
     atomic_store(&record->call, shm->call);
     advance_position(shm);
+}
+
+/*
+ * This rank has spoken, and will do no more in the call. Nobody can judge it before all have spoken, so only the last
+ * to do so rings. Positions are seq_cst: of ranks that come at the same time, the last in their order sees all the
+ * others'.
+ */
+static void ring_when_last(struct shm *shm)
+{
+    for (int rank = 0; rank < shm->coll.world_size; rank++)
+        if (atomic_load(&shm->segments[rank].header->position) < shm->call)
+            return;
+    shm_ring_all(shm);
 }
 
 mmarn_status shm_begin(struct coll *coll, const struct coll_call *call)
@@ -109,6 +114,7 @@ void shm_refuse(struct coll *coll, const char *sentence)
         atomic_store_explicit(&record->sentence[i], words[i], memory_order_relaxed);
     atomic_store_explicit(&record->refused, 1, memory_order_relaxed);
     publish(shm, record);
+    ring_when_last(shm);
     finish(shm);
 }
 
@@ -117,6 +123,7 @@ void shm_skip(struct coll *coll)
     struct shm *shm = shm_of(coll);
     shm->call++;
     advance_position(shm);
+    ring_when_last(shm);
     finish(shm);
 }
 
@@ -221,5 +228,9 @@ bool shm_agreed(struct coll *coll, mmarn_status *status)
     *status = judge(shm, records);
     /* Pairs with the load in shm_ring.c. Threads that come here at the same time store the same. */
     atomic_store(&shm->verdict, *status ? SHM_DISAGREED : SHM_AGREED);
+    /* What ranks do after they have agreed needs a part of each of them, whose coming wakes them; a disagreement comes
+       with nothing else. The last to open the call finds it out. */
+    if (*status)
+        shm_ring_all(shm);
     return true;
 }

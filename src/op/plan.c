@@ -9,15 +9,9 @@
 
 enum {
     MATMUL_ROWS = 96,
-    /* Few rows have wider tiles, as each tile costs some hand-overs; but not so wide that nobody can begin to sum. */
     FEW_ROWS = 24,
     COPY_ROWS = 16,
     COPY_ELEMENTS = 16384,
-    /* Tiles of a row-block. For each thread of a rank: fewer would leave somebody idle at the end, more would only add
-       hand-overs. For each rank: one to sum while the next is made; a copy is too short for that. */
-    TILES_PER_THREAD = 4,
-    TILES_PER_RANK = 2,
-    TILES_PER_RANK_COPY = 1,
     LEAST_COLUMNS = 64,
     /* Elements that a rank reads from its peers in one shot, up to which a hop saved is worth more than reading all of
        them; with fewer processors than threads a hop is a change of context, and worth far more. */
@@ -50,18 +44,6 @@ static int block_rows(enum op_source_kind kind, int64_t rows)
     return (int)clamp(round_up(divide_up(rows, divide_up(rows, most)), 6), 1, most);
 }
 
-static int tile_columns(const struct coll *coll, enum op_source_kind kind, int rows, int64_t n)
-{
-    int64_t most = kind == OP_SOURCE_COPY ? COPY_ELEMENTS / rows
-                   : rows <= FEW_ROWS     ? COLL_TILE_ELEMENTS / FEW_ROWS
-                                          : COLL_TILE_ELEMENTS / MATMUL_ROWS;
-    int64_t for_ranks = coll->world_size * (kind == OP_SOURCE_COPY ? TILES_PER_RANK_COPY : TILES_PER_RANK);
-    int64_t for_threads = coll->max_threads > 1 ? coll->max_threads * TILES_PER_THREAD : 1;
-    int64_t fair = divide_up(n, for_ranks > for_threads ? for_ranks : for_threads);
-    int64_t columns = clamp(round_up(fair, LEAST_COLUMNS), LEAST_COLUMNS, most / LEAST_COLUMNS * LEAST_COLUMNS);
-    return (int)clamp(columns, GEMM_NR, round_up(n, GEMM_NR));
-}
-
 static enum coll_algorithm algorithm(const struct coll *coll, int64_t rows, int64_t n)
 {
     int64_t limit = coll->oversubscribed ? ONE_SHOT_ELEMENTS_OVERSUBSCRIBED : ONE_SHOT_ELEMENTS;
@@ -69,13 +51,46 @@ static enum coll_algorithm algorithm(const struct coll *coll, int64_t rows, int6
     return peers == 0 || n <= limit / rows / peers ? COLL_ONE_SHOT : COLL_OWNER;
 }
 
+/* The most columns of a tile; for few rows more, as each tile costs some hand-overs. */
+static int64_t most_columns(const struct coll *coll, enum op_source_kind kind, int rows)
+{
+    if (kind == OP_SOURCE_COPY)
+        return COPY_ELEMENTS / rows;
+    if (coll->oversubscribed || rows >= FEW_ROWS)
+        return COLL_TILE_ELEMENTS / (rows < FEW_ROWS ? rows : MATMUL_ROWS);
+    return COLL_TILE_ELEMENTS / FEW_ROWS;
+}
+
+/*
+ * How many tiles a row-block should have. For each thread several: fewer would leave somebody idle at the end, more
+ * would only add hand-overs. For each owner the same. Without owners a few, to sum while the next is made; but ranks
+ * that have to share processors do nothing at the same time, so that any hand-over is one too many.
+ */
+static int64_t wanted_tiles(const struct coll *coll, enum op_source_kind kind, enum coll_algorithm algorithm)
+{
+    const int64_t several = kind == OP_SOURCE_COPY ? 2 : 4;
+    const int64_t shared = algorithm == COLL_OWNER ? coll->world_size * several / 2
+                           : coll->oversubscribed  ? 1
+                                                   : several;
+    const int64_t threads = coll->max_threads > 1 ? coll->max_threads * several : 1;
+    return shared > threads ? shared : threads;
+}
+
+static int tile_columns(const struct coll *coll, enum op_source_kind kind, enum coll_algorithm algorithm, int rows,
+                        int64_t n)
+{
+    const int64_t fair = divide_up(n, wanted_tiles(coll, kind, algorithm));
+    const int64_t most = most_columns(coll, kind, rows) / LEAST_COLUMNS * LEAST_COLUMNS;
+    return (int)clamp(clamp(round_up(fair, LEAST_COLUMNS), LEAST_COLUMNS, most), GEMM_NR, round_up(n, GEMM_NR));
+}
+
 struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n)
 {
     struct op_plan plan = {.rows = rows, .n = n, .block_rows = block_rows(kind, rows)};
-    plan.tile_columns = tile_columns(coll, kind, plan.block_rows, n);
+    plan.algorithm = algorithm(coll, rows, n);
+    plan.tile_columns = tile_columns(coll, kind, plan.algorithm, plan.block_rows, n);
     plan.column_tiles = divide_up(n, plan.tile_columns);
     plan.tiles = plan.column_tiles * divide_up(rows, plan.block_rows);
-    plan.algorithm = algorithm(coll, rows, n);
     return plan;
 }
 

@@ -18,7 +18,7 @@ static struct {
     mmarn_comm *comm;
     mmarn_op **ops;
     float *partial;
-    int64_t count; /* of an all-reduce */
+    int64_t count;  /* of an all-reduce */
     float *reduced; /* in place, as the peers do it */
 } ours;
 

@@ -14,8 +14,9 @@ enum {
     MAX_ROWS = GEMM_256_ROWS,
     MAX_PANELS = 4,
     MAX_C = MAX_ROWS * VECTORS,
-    /* Bytes ahead in the same panel or, in a row-major B, in the same row: both are what is read next. */
-    PREFETCH = 3072
+    /* Bytes ahead in the same panel or, in a row-major B, in the same row: both are what is read next. Far enough for
+       a few rows, whose step down k is short. */
+    PREFETCH = 12288
 };
 
 /* Most panels side by side, by the rows of the tile. */

@@ -59,6 +59,7 @@ def main():
     wrong = [peer for peer in case["peers"] if "wrong results" in peer["why"]]
     assert not wrong, wrong
     assert timed[0] == "mmarn" and len(timed) > 1, timed
+    assert 0 < case["predicted"]["total"] <= case["predicted"]["serial"], case["predicted"]
     _, alone = run(folder, "--peers", "mmarn")
     assert [peer["peer"] for peer in alone["cases"][0]["peers"]] == ["mmarn", "mmarn (split)"], alone["cases"]
     return 0

@@ -53,6 +53,7 @@ def all_cases() -> list[Case]:
     """In the order in which they are run: groups of one shape together."""
     cases = [Case("reduce", count=16 * KIB // 4, quick=True), Case("reduce", count=16 * KIB * KIB // 4, quick=True)]
     cases += [Case("exposed", kind, 1, 64, 4096, matmul=True, quick=kind == "f16") for kind in ("f16", "bf16", "f32")]
+    cases.append(Case("exposed", "f16", 1, 64, 4096, ranks=8))
     for kind in TYPES:
         cases += [Case("decode", kind, rows, k, n, matmul=True, rotate=True,
                        quick=(rows, k) == (1, 2048) and kind in ("f16", "f32", "f16-int4"))
@@ -63,6 +64,7 @@ def all_cases() -> list[Case]:
         cases += [Case("prefill", kind, 4096, k, 8192) for k in (1024, 4096)]
     cases += [Case("k", kind, 512, k, 8192) for kind in ("bf16", "f32") for k in (256, 2048)]
     cases += [Case("threads", kind, 512, 4096, 8192, ranks=1, threads=2) for kind in ("bf16", "f32")]
+    cases.append(Case("threads", "f16", 1, 2048, 4096, ranks=1, threads=2, rotate=True))
     cases += [Case("ranks", kind, 512, 8192 // ranks, 8192, ranks=ranks) for ranks in (1, 2, 4, 8)
               for kind in ("bf16", "f32")]
     return [*cases, Case(SMOKE, "f32", 4, 64, 256, matmul=True)]

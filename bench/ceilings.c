@@ -205,8 +205,9 @@ int main(int argc, char **argv)
     printf("{\"workers\": %d, \"level\": \"%s\", \"f32_gflops\": %.6g, \"bf16_gflops\": %.6g, \"int8_gops\": %.6g, ",
            workers, peak.level, peak.best_gflops, measure(ceiling_bf16, 0, workers) * 1e-9,
            measure(ceiling_int8, 0, workers) * 1e-9);
-    printf("\"memory_gbs\": %.6g, \"cache_gbs\": %.6g, \"cache_bytes\": %lld, ", peak.best_gigabytes,
-           cache > 0 ? measure(NULL, cache / 2 / workers, workers) * 1e-9 : 0.0, (long long)cache);
+    printf("\"memory_gbs\": %.6g, \"cache_gbs\": %.6g, \"cache_bytes\": %lld, \"private_bytes\": %ld, ",
+           peak.best_gigabytes, cache > 0 ? measure(NULL, cache / 2 / workers, workers) * 1e-9 : 0.0, (long long)cache,
+           sysconf(_SC_LEVEL2_CACHE_SIZE));
     printf("\"line_ns\": %.6g, \"futex_ns\": %.6g}\n", two ? message(false) : 0.0, two ? message(true) : 0.0);
     return 0;
 }

@@ -6,9 +6,11 @@ A B C A B C ...: whatever disturbs the machine disturbs all of them, and a ratio
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import pathlib
 import statistics
 import time
+from collections.abc import Sequence
 
 import check
 import workers
@@ -69,8 +71,9 @@ class Active:
 class Bench:
     """What all cases have in common."""
 
-    def __init__(self, pool: Pool, scratch: pathlib.Path, quick: bool, cache_bytes: float) -> None:
-        self.pool, self.scratch, self.quick, self.cache_bytes = pool, scratch, quick, cache_bytes
+    def __init__(self, pool: Pool, scratch: pathlib.Path, quick: bool, cache_bytes: float,
+                 peers: Sequence[str] = ()) -> None:
+        self.pool, self.scratch, self.quick, self.cache_bytes, self.peers = pool, scratch, quick, cache_bytes, peers
         self.hopeless: list[tuple[Peer, Case]] = []  # who has run out of time, and in which case
 
     def _step(self, case: Case) -> str:
@@ -99,7 +102,13 @@ class Bench:
         active.samples = max(1, min(15, int(budget / (active.step * active.inner))))
         return active
 
+    def _wanted(self, peer: Peer) -> bool:
+        """The library itself always is: the others are checked against it."""
+        return peer is OURS or not self.peers or any(fnmatch.fnmatch(peer.name, f"*{one}*") for one in self.peers)
+
     def _try(self, case: Case, peer: Peer, results: list[Times]) -> Active | None:
+        if not self._wanted(peer):
+            return None
         try:
             for other, smaller in self.hopeless:
                 if peer is other and case.kind == smaller.kind and case.operations >= smaller.operations:

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 
+import model
 from cases import Case
 from measure import Times
 
@@ -61,6 +62,9 @@ def table(case: Case, results: list[Times], ceilings: dict) -> str:
         if times.alone is not None:
             line += f"  matmul {human(times.alone)}, beyond it {human(times.median - times.alone)}"
         lines.append(line.rstrip() + (f"  ({times.note})" if times.note else ""))
+    if ceilings and ours:
+        terms = model.predict(case, model.from_ceilings(ceilings))
+        lines.append(f"    {'the model':18} {human(terms.total):>9} to {human(terms.serial)}")
     return "\n".join(lines)
 
 
@@ -92,12 +96,20 @@ def heading(where: dict, ceilings: dict) -> str:
     return "\n".join(lines)
 
 
+def predicted(case: Case, ceilings: dict) -> dict | None:
+    """What the model says of the library, in seconds, and of what it consists."""
+    if not ceilings:
+        return None
+    terms = model.predict(case, model.from_ceilings(ceilings))
+    return dataclasses.asdict(terms) | {"total": terms.total, "serial": terms.serial}
+
+
 def write_json(path: pathlib.Path, where: dict, ceilings: dict, peers: dict[str, str],
                measured: list[tuple[Case, list[Times]]]) -> None:
     """All of it; replaced at once, so that an interrupted run leaves a whole file."""
     cases = []
     for case, results in measured:
-        one = dataclasses.asdict(case) | {"name": case.name, "peers": []}
+        one = dataclasses.asdict(case) | {"name": case.name, "predicted": predicted(case, ceilings), "peers": []}
         for times in results:
             entry = dataclasses.asdict(times)
             if times.samples:

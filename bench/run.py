@@ -30,6 +30,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a minute instead of a quarter of an hour")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN",
                         help="cases with this in their name, where * and ? stand for anything; may be repeated")
+    parser.add_argument("--peers", action="append", default=[], metavar="PATTERN",
+                        help="beside the library only peers with this in their name: mmarn is the library alone")
     parser.add_argument("--list", action="store_true", help="name the cases and measure nothing")
     parser.add_argument("--no-pin", dest="pin", action="store_false",
                         help="leave it to the scheduler where ranks run, instead of giving each its own processors")
@@ -109,7 +111,8 @@ def main() -> int:
         report.write_json(arguments.output / "result.json", where, ceilings, pool.described, measured)
 
     with tempfile.TemporaryDirectory(prefix="mmarn-bench-") as scratch:
-        bench = measure.Bench(pool, pathlib.Path(scratch), arguments.quick, ceilings.get("cache_bytes", 0.0))
+        bench = measure.Bench(pool, pathlib.Path(scratch), arguments.quick, ceilings.get("cache_bytes", 0.0),
+                              arguments.peers)
         try:
             finished = run_cases(bench, cases, ceilings, keep)
         finally:

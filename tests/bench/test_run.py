@@ -1,4 +1,5 @@
-"""bench/run.py on one tiny case: the library and every peer that is there have times, the others have a reason.
+"""bench/run.py on one tiny case: the library and every peer that is there have times, the others have a reason; and
+with the library alone.
 
 Times are not judged. The argument is the folder of the worker programs.
 """
@@ -32,19 +33,24 @@ def check_peer(peer):
     return True
 
 
+def run(folder, *arguments):
+    """What was printed, and result.json."""
+    with tempfile.TemporaryDirectory() as output:
+        command = [interpreter(), str(ROOT / "bench/run.py"), "--quick", "--only", "smoke", "--workers", str(folder),
+                   "--output", output, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        print(done.stdout + done.stderr)
+        assert done.returncode == 0, f"exit status {done.returncode}"
+        return done, json.loads((pathlib.Path(output) / "result.json").read_text())
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     others = [path.name for path in folder.glob("*_mpi")] + [path.name for path in folder.glob("*_shm")]
     if not others:
         print("no peer was there when the bench was built")
         return SKIPPED
-    with tempfile.TemporaryDirectory() as output:
-        command = [interpreter(), str(ROOT / "bench/run.py"), "--quick", "--only", "smoke", "--workers", str(folder),
-                   "--output", output]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        print(done.stdout + done.stderr)
-        assert done.returncode == 0, f"exit status {done.returncode}"
-        result = json.loads((pathlib.Path(output) / "result.json").read_text())
+    done, result = run(folder)
     (case,) = result["cases"]
     assert result["ceilings"]["f32_gflops"] > 0 and result["ceilings"]["memory_gbs"] > 0
     assert case["name"] in done.stdout
@@ -53,6 +59,9 @@ def main():
     wrong = [peer for peer in case["peers"] if "wrong results" in peer["why"]]
     assert not wrong, wrong
     assert timed[0] == "mmarn" and len(timed) > 1, timed
+    assert 0 < case["predicted"]["total"] <= case["predicted"]["serial"], case["predicted"]
+    _, alone = run(folder, "--peers", "mmarn")
+    assert [peer["peer"] for peer in alone["cases"][0]["peers"]] == ["mmarn", "mmarn (split)"], alone["cases"]
     return 0
 
 

@@ -1,0 +1,325 @@
+"""How long one call should take, from what the machine can do at best. docs/scaling.md explains and checks it.
+
+    time = max(multiply, weights) + exchange + outputs + lines + lock + hops                              (seconds)
+
+max: as if all reading were hidden behind multiplications; were none, it would be the sum, the upper end of the model.
+
+Pure functions: a case, a machine, and what is known of the library's plan (src/op/plan.c) and rings
+(src/coll/shm_ring.c). Nothing is fitted to times of the operator. D = rows * n is the number of outputs, e the bytes of
+one; P ranks of T threads are W workers, of which as many as there are processors work at the same time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from cases import Case
+
+# src/op/plan.c, under the same names; tests/bench/test_model.py compares them.
+PLAN = {"MATMUL_ROWS": 96, "COPY_ROWS": 16, "COPY_ELEMENTS": 16384, "TILES_PER_WORKER": 4, "LEAST_COLUMNS": 64,
+        "ONE_SHOT_ELEMENTS": 16 << 10, "ONE_SHOT_ELEMENTS_OVERSUBSCRIBED": 512 << 10}
+TILE_ELEMENTS = 96 * 256  # COLL_TILE_ELEMENTS
+FEW_ROWS = 8  # of src/gemm/gemm_tile.c: up to here weights are widened or expanded anew for every row-block
+HALF_RING = 6  # tiles: a rank out of buffers is woken when so many are free
+
+# Measured by checkasm --bench, in cache, on one processor: a tile of 96 rows against the peak of its multiply-adds.
+TILE_EFFICIENCY = 0.97
+# Likewise, for one row: making one weight ready takes the time of so many operations at fp32's peak. int8 x int8's are
+# multiplied as they are. (3.6 cycles for 16 weights of int4, of which 1 is their multiplication, at 32 a cycle.)
+EXPANSION = {"f32": 1.0, "f16": 1.0, "bf16": 2.0, "int8": 0.0, "f16-int8": 5.0, "f16-int4": 5.2}
+# Which peak a type's kernel is made of, and how much of it: vpdpwssd does half of what vpdpbusd does.
+KERNEL = {"f32": ("f32", 1.0), "f16": ("f32", 1.0), "bf16": ("f32", 1.0), "int8": ("int8", 0.5),
+          "f16-int8": ("f32", 1.0), "f16-int4": ("f32", 1.0)}
+# Transfers of a cache line, counted in the code.
+HOP_LINES = 4  # what was stored, the bell's waiters, its count, and looking again
+CLAIM_LINES = 4  # a rank's mutex, what it guards (two lines), and back
+# Assumed: for each claim that finds work there is one that does not.
+CLAIMS_EACH = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Ceilings of all processors together, in operations, bytes and seconds. The lower half is for large servers."""
+
+    name: str
+    processors: int
+    peaks: dict[str, float]
+    memory: float
+    cache: float
+    cache_bytes: float
+    private_bytes: float  # of a processor's own cache
+    line: float  # one way, between two processors that share a last-level cache
+    futex: float  # one way, to one that sleeps
+    domain: int = 0  # processors that share a last-level cache; 0: all
+    sockets: int = 1
+    core_memory: float = math.inf  # what one processor can read
+    far_line: float = 0.0  # to another last-level cache of the socket
+    socket_line: float = 0.0
+    links: float = math.inf  # of all last-level caches to the rest
+    socket_link: float = math.inf  # from one socket to the other, one direction
+
+    def active(self, workers: int) -> int:
+        """Processors that work."""
+        return min(workers, self.processors)
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """Where the time goes, in seconds."""
+
+    multiply: float
+    weights: float
+    exchange: float
+    outputs: float
+    lines: float
+    lock: float
+    hops: float
+
+    @property
+    def total(self) -> float:
+        """One call, weights being read while others are multiplied."""
+        return max(self.multiply, self.weights) + self.beyond
+
+    @property
+    def serial(self) -> float:
+        """One call, weights being read first."""
+        return self.multiply + self.weights + self.beyond
+
+    @property
+    def beyond(self) -> float:
+        """What comes on top of the matmul."""
+        return self.exchange + self.outputs + self.lines + self.lock + self.hops
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """As op_plan_make cuts a call."""
+
+    block_rows: int
+    row_blocks: int
+    tiles: int
+    one_shot: bool
+
+
+def from_ceilings(ceilings: dict) -> Machine:
+    """The machine that bench/ceilings.c has measured."""
+    peaks = {"f32": ceilings["f32_gflops"] * 1e9, "bf16": ceilings["bf16_gflops"] * 1e9,
+             "int8": ceilings["int8_gops"] * 1e9}
+    return Machine("here", ceilings["workers"], peaks, ceilings["memory_gbs"] * 1e9, ceilings["cache_gbs"] * 1e9,
+                   ceilings["cache_bytes"], ceilings["private_bytes"], ceilings["line_ns"] * 1e-9,
+                   ceilings["futex_ns"] * 1e-9)
+
+
+def _round_up(value: int, unit: int) -> int:
+    return -(-value // unit) * unit
+
+
+def plan(case: Case, machine: Machine) -> Plan:
+    """Row-blocks, tiles and algorithm."""
+    rows, n = (1, case.count) if case.count else (case.rows, case.n)
+    most = PLAN["COPY_ROWS" if case.count else "MATMUL_ROWS"]
+    block = rows if rows <= most else min(most, _round_up(-(-rows // -(-rows // most)), 6))
+    widest = PLAN["COPY_ELEMENTS"] // block if case.count else TILE_ELEMENTS // most
+    least = PLAN["LEAST_COLUMNS"]
+    fair = _round_up(-(-n // (max(case.ranks, case.threads) * PLAN["TILES_PER_WORKER"])), least)
+    columns = min(max(fair, least), max(widest // least * least, least))
+    row_blocks = -(-rows // block)
+    shared = case.ranks * case.threads > machine.processors
+    limit = PLAN["ONE_SHOT_ELEMENTS_OVERSUBSCRIBED" if shared else "ONE_SHOT_ELEMENTS"]
+    one_shot = case.ranks == 1 or n <= limit // rows // (case.ranks - 1)
+    return Plan(block, row_blocks, row_blocks * -(-n // columns), one_shot)
+
+
+def output_bytes(case: Case) -> int:
+    """e: of one element of y."""
+    return 4 if case.count or case.kind == "f32" else 2
+
+
+def elements(case: Case) -> int:
+    """D."""
+    return case.count or case.rows * case.n
+
+
+def multiply(case: Case, machine: Machine) -> float:
+    """(2 * rows + expansion) * k * n operations on each rank, at the kernel's share of the peak."""
+    if case.count:
+        return 0.0
+    which, share = KERNEL[case.kind]
+    cut = plan(case, machine)
+    few = cut.block_rows <= FEW_ROWS
+    each = 2.0 * case.rows / (1.0 if few else TILE_EFFICIENCY)
+    if few or case.kind in ("f16-int8", "f16-int4"):
+        each += EXPANSION[case.kind] * cut.row_blocks
+    workers = case.ranks * case.threads
+    rate = machine.peaks[which] * share * machine.active(workers) / machine.processors
+    per_thread = cut.tiles / case.threads
+    return each * case.k * case.n * case.ranks / rate * math.ceil(per_thread) / per_thread
+
+
+def memory_rate(case: Case, machine: Machine) -> float:
+    """Bytes per second that the working processors can read."""
+    return min(machine.memory, machine.core_memory * machine.active(case.ranks * case.threads))
+
+
+def cache_rate(case: Case, machine: Machine) -> float:
+    """The same from the nearest last-level cache."""
+    return machine.cache * machine.active(case.ranks * case.threads) / machine.processors
+
+
+def weights(case: Case, machine: Machine) -> float:
+    """Every row-block reads all weights once: from memory, unless a cache holds those of all ranks.
+
+    Weights that stay in the processors' own caches cost nothing beside their multiplication.
+    """
+    if case.count:
+        return 0.0
+    if not case.rotate and case.weight_bytes / (case.ranks * case.threads) <= machine.private_bytes:
+        return 0.0
+    from_memory = case.weight_bytes / memory_rate(case, machine)
+    fit = case.weight_bytes < machine.cache_bytes
+    again = case.weight_bytes / cache_rate(case, machine) if fit else from_memory
+    return (from_memory if case.rotate else again) + (plan(case, machine).row_blocks - 1) * again
+
+
+def far_shares(case: Case, machine: Machine) -> tuple[float, float]:
+    """Of the other workers, those behind another last-level cache, and those on another socket; ranks are spread."""
+    workers = machine.active(case.ranks * case.threads)
+    if workers == 1:
+        return 0.0, 0.0
+    domains = machine.processors // (machine.domain or machine.processors)
+    near = max(math.ceil(workers / domains) - 1, 0) / (workers - 1)
+    same = max(math.ceil(workers / machine.sockets) - 1, 0) / (workers - 1)
+    return 1.0 - near, 1.0 - same
+
+
+def exchange(case: Case, machine: Machine) -> float:
+    """Parts and sums through the rings: each store fetches its line first, so it counts twice.
+
+    A rank writes 4 D bytes of parts. Owners read 4 D in all, write and read e D of sums; in one shot a rank reads
+    4 D P. Of this, what other workers made passes the links between caches, and half of that, or so, the sockets' link.
+    """
+    d, e, ranks = elements(case), output_bytes(case), case.ranks
+    others = (ranks - 1) / ranks
+    if plan(case, machine).one_shot:
+        local, moved = (2 * 4 + 4 * ranks) * d, 4 * (ranks - 1) * d
+    else:
+        local, moved = (2 * 4 + 4 + 2 * e / ranks + e) * d, (4 + e) * others * d
+    far, other_socket = far_shares(case, machine)
+    links = machine.links * machine.active(ranks * case.threads) / machine.processors
+    return max(ranks * local / cache_rate(case, machine), ranks * moved * far / links,
+               ranks * moved * other_socket / 2 / machine.socket_link)
+
+
+def outputs(case: Case, machine: Machine) -> float:
+    """On every rank: residual read, y and norm_out written, 5 e D; an all-reduce reads its input and writes 2 e D.
+
+    From memory when they do not fit the last-level caches, or weights that take turns have driven them out.
+    """
+    touched, moved = (2, 3) if case.count else (3, 5)
+    unit = output_bytes(case) * elements(case) * case.ranks
+    fits = touched * unit < machine.cache_bytes and not case.rotate
+    return moved * unit / (cache_rate if fits else memory_rate)(case, machine)
+
+
+def _line(machine: Machine, far: float, other_socket: float) -> float:
+    return machine.line * (1.0 - far) + machine.far_line * (far - other_socket) + machine.socket_line * other_socket
+
+
+def line_time(case: Case, machine: Machine) -> float:
+    """Of one line between two workers, on average."""
+    return _line(machine, *far_shares(case, machine))
+
+
+def line_time_of_rank(case: Case, machine: Machine) -> float:
+    """Of one line between two threads of a rank, which lie side by side."""
+    reach = (machine.domain or machine.processors, machine.processors // machine.sockets)
+    far, other_socket = (1.0 - (min(case.threads, most) - 1) / (case.threads - 1) for most in reach)
+    return _line(machine, far, other_socket)
+
+
+def lines_of_tile(ranks: int, one_shot: bool) -> float:
+    """Lines that a rank has to fetch for one tile, most of them stamps and counters of slots.
+
+    To publish: its slot's counter and stamp, and others' stamps up to the first that is missing: with ranks in random
+    order (P + 1) / P * H(P) - 1, H being the harmonic number. Then bells, stamps and counters of the parts, and a scan
+    of half a ring's slots, half of which, it is assumed, are found free. An owner does for its tile what in one shot
+    everybody does.
+    """
+    if ranks == 1:
+        return 0.0
+    others = ranks - 1
+    harmonic = sum(1.0 / i for i in range(1, ranks + 1))
+    publish = 2 + (ranks + 1) / ranks * harmonic - 1
+    scan = 2 * HALF_RING / 2
+    if one_shot:
+        return publish + others / ranks + 2 * others + scan * others / ranks
+    owner = 1 + others * (2 + scan) + 2 + others  # the bell that it is told by, parts, its own slot, everybody's bells
+    return publish + owner / ranks + 2
+
+
+def turns(case: Case, machine: Machine) -> float:
+    """Workers for each processor."""
+    return max(1.0, case.ranks * case.threads / machine.processors)
+
+
+def lines(case: Case, machine: Machine) -> float:
+    """One after the other, shared by a rank's threads."""
+    cut = plan(case, machine)
+    each = lines_of_tile(case.ranks, cut.one_shot) * line_time(case, machine)
+    return cut.tiles * each / case.threads * turns(case, machine)
+
+
+def lock(case: Case, machine: Machine) -> float:
+    """Threads of a rank claim work under one mutex: produce and take in every tile, sum one in P."""
+    if case.threads == 1:
+        return 0.0
+    cut = plan(case, machine)
+    claims = cut.tiles * (2.0 if cut.one_shot else 2.0 + 1.0 / case.ranks)
+    return CLAIMS_EACH * claims * CLAIM_LINES * line_time_of_rank(case, machine)
+
+
+def hops(case: Case, machine: Machine) -> float:
+    """Agreement, the last tile's parts, its sum. Ranks that share a processor sleep at each, and per half ring."""
+    if case.ranks == 1:
+        return 0.0
+    cut = plan(case, machine)
+    count = 2 if cut.one_shot else 3
+    if case.ranks * case.threads <= machine.processors:
+        return count * HOP_LINES * line_time(case, machine)
+    return (count + cut.tiles / HALF_RING) * machine.futex * turns(case, machine)
+
+
+def predict(case: Case, machine: Machine) -> Terms:
+    """One call of all ranks."""
+    return Terms(**{field.name: globals()[field.name](case, machine) for field in dataclasses.fields(Terms)})
+
+
+# ------------------------------------------------------------------------------------------------ several nodes
+
+
+@dataclasses.dataclass(frozen=True)
+class Fabric:
+    """Between nodes; the rate is a node's, in each direction."""
+
+    name: str
+    rate: float
+    latency: float  # of a small message, one way
+    message: float  # a processor's time to send one
+
+
+def wire(case: Case, machine: Machine, nodes: int, fabric: Fabric) -> float:
+    """A node sends each tile's sum over its own ranks, in fp32, to the tile's home node, and homes send sums back.
+
+    (4 + e) * D * (M - 1) / M bytes in each direction, two messages for each tile that has its home elsewhere, sent by
+    the tiles' owners at the same time.
+    """
+    away = (nodes - 1) / nodes
+    sent = (4 + output_bytes(case)) * elements(case) * away
+    return max(sent / fabric.rate, 2 * plan(case, machine).tiles * away / case.ranks * fabric.message)
+
+
+def predict_nodes(case: Case, machine: Machine, nodes: int, fabric: Fabric) -> float:
+    """Tiles travel while others are made, so the slower of node and wire counts, and two latencies behind it."""
+    node = predict(case, machine).total
+    return node if nodes == 1 else max(node, wire(case, machine, nodes, fabric)) + 2 * fabric.latency

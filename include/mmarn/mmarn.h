@@ -152,6 +152,8 @@ typedef struct mmarn_comm_config {
 /*
  * Joins a group. Collective over the ranks that hold the same id. A group of one needs no id (NULL).
  * On success *comm is the caller's, to be given to mmarn_comm_destroy.
+ * Memory, beside the caller's tensors and packed weights: at most 4 MiB for a rank of one thread, 2 MiB for each
+ * further thread, whatever the shapes and the number of ranks. The shared part of it is there when this returns.
  * Errors: NULL, ARGUMENT (rank, world_size, name, struct_size), UNSUPPORTED (transport), MISMATCH (a peer joined with
  * another world_size, the same rank or another version of the library), TIMEOUT (names the ranks that did not come),
  * PEER, MEMORY, SYSTEM.

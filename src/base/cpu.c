@@ -106,12 +106,35 @@ void cpu_features_text(unsigned features, char *buffer, size_t size)
     snprintf(buffer, size, "%s", text);
 }
 
+/* Room for 8192 processors: the system refuses a mask smaller than its own, and cpu_set_t ends at 1024. */
+struct mask {
+    cpu_set_t sets[8];
+};
+
 int cpu_count(void)
 {
-    /* Room for 8192 processors: the system refuses a mask smaller than its own, and cpu_set_t ends at 1024. */
-    cpu_set_t masks[8];
-    if (sched_getaffinity(0, sizeof masks, masks) == 0)
-        return CPU_COUNT_S(sizeof masks, masks);
+    struct mask mask;
+    if (sched_getaffinity(0, sizeof mask, mask.sets) == 0)
+        return CPU_COUNT_S(sizeof mask, mask.sets);
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (int)online : 1;
+}
+
+int cpu_current(void)
+{
+    return sched_getcpu();
+}
+
+void cpu_avoid(const int *taken, int count)
+{
+    struct mask own, others;
+    if (sched_getaffinity(0, sizeof own, own.sets) != 0)
+        return;
+    others = own;
+    for (int i = 0; i < count; i++)
+        if (taken[i] >= 0)
+            CPU_CLR_S((size_t)taken[i], sizeof others, others.sets);
+    /* The system moves a thread at once when its processor is forbidden, and does not move it back. */
+    if (CPU_COUNT_S(sizeof others, others.sets) > 0 && sched_setaffinity(0, sizeof others, others.sets) == 0)
+        sched_setaffinity(0, sizeof own, own.sets);
 }

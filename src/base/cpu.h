@@ -28,4 +28,10 @@ void cpu_features_text(unsigned features, char *buffer, size_t size);
 /* Processors that the calling thread's affinity mask allows; at least 1. */
 int cpu_count(void);
 
+/* The processor that the calling thread runs on, or -1. */
+int cpu_current(void);
+
+/* Moves the calling thread to an allowed processor that is not among these, if there is one; its mask stays. */
+void cpu_avoid(const int *taken, int count);
+
 #endif

@@ -47,6 +47,7 @@ struct shm_header {
     _Atomic uint64_t finished;                    /* of the last call in which it needs nothing and owes nothing more */
     _Atomic uint32_t left;                        /* it has left the group */
     _Atomic uint64_t flushes;                     /* calls of flush, shm_ring.c */
+    _Atomic int32_t processor;                    /* that the rank's calling thread was last seen on: shm_place.c */
     _Alignas(SHM_LINE) _Atomic uint64_t failure;  /* in rank 0's segment: shm_wait.c */
     struct shm_mark read[SHM_KINDS];              /* this rank has read what it had to of all tiles below */
     struct shm_mark wanted[SHM_KINDS];            /* it wants to be woken when all ranks have read so far */
@@ -142,6 +143,11 @@ void *shm_sum_begin(struct coll *coll, int64_t tile);
 void shm_sum_publish(struct coll *coll, int64_t tile);
 const void *shm_sum(struct coll *coll, int64_t tile);
 void shm_sum_release(struct coll *coll, int64_t tile);
+
+/* shm_place.c: which processors the ranks run on. */
+void shm_place_note(struct shm *shm);
+/* Leaves a processor that a rank before this one runs on too. */
+void shm_place_apart(struct shm *shm);
 
 /* shm_wait.c: waiting and failure. */
 enum shm_failure { SHM_DIED = 1, SHM_LEFT, SHM_TIMED_OUT, SHM_ABORTED, SHM_FAILED };

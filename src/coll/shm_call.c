@@ -73,6 +73,7 @@ mmarn_status shm_begin(struct coll *coll, const struct coll_call *call)
     shm->call++;
     shm->asked = *call;
     atomic_store(&shm->verdict, SHM_UNDECIDED);
+    shm_place_note(shm);
     struct shm_record *record = record_place(shm);
     if (!record)
         return shm_status(shm);

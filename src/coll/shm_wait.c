@@ -167,9 +167,11 @@ mmarn_status shm_wait(struct coll *coll, uint32_t ticket)
     struct shm *shm = shm_of(coll);
     struct sync_bell *bell = &shm_own(shm)->bell;
     int64_t deadline = sync_deadline(coll->timeout_ms);
-    if (!failed(shm) && !sync_bell_spin(bell, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS) &&
-        !sleep_until(shm, ticket, deadline, SLICE_NS))
-        shm_fail(shm, SHM_TIMED_OUT, culprit(shm), shm->call);
+    if (!failed(shm) && !sync_bell_spin(bell, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS)) {
+        shm_place_apart(shm);
+        if (!sleep_until(shm, ticket, deadline, SLICE_NS))
+            shm_fail(shm, SHM_TIMED_OUT, culprit(shm), shm->call);
+    }
     sync_bell_exit(bell);
     return shm_status(shm);
 }

@@ -1,0 +1,32 @@
+/*
+ * shm_place.c - ranks that share a processor by accident. When ranks sleep between calls, the system may wake two of
+ * them on one processor while others are idle, and leaves them there for tens of milliseconds: each then spins in the
+ * time that the other needs, and a call takes as long as a spin. So ranks note where they run, and one that has waited
+ * long goes elsewhere. Ranks that were bound have nowhere to go; ranks with threads are left to their runtime.
+ */
+#include "base/cpu.h"
+#include "coll/shm.h"
+
+void shm_place_note(struct shm *shm)
+{
+    /* Pairs with the load in shm_place_apart; a hint, no order. */
+    atomic_store_explicit(&shm_own(shm)->processor, cpu_current(), memory_order_relaxed);
+}
+
+void shm_place_apart(struct shm *shm)
+{
+    int taken[MMARN_MAX_RANKS];
+    const int here = cpu_current();
+    bool shared = false;
+    if (shm->coll.oversubscribed || shm->coll.max_threads > 1)
+        return;
+    for (int rank = 0; rank < shm->coll.world_size; rank++) {
+        taken[rank] = atomic_load_explicit(&shm->segments[rank].header->processor, memory_order_relaxed);
+        /* Of two ranks the later goes, lest both should go to the same place. */
+        shared = shared || (rank < shm->coll.rank && taken[rank] == here);
+    }
+    if (shared) {
+        cpu_avoid(taken, shm->coll.world_size);
+        shm_place_note(shm);
+    }
+}

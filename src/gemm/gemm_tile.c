@@ -64,10 +64,15 @@ void gemm_scratch_reset(struct gemm_scratch *scratch)
     scratch->x1 = NULL;
 }
 
-/* Where the scratch has an element of int8 x1. */
+/* Bytes that an element of int8 x1 takes in scratch. */
+static int i8_bytes(const struct gemm_scratch *scratch)
+{
+    return scratch->quant->i8_wide ? sizeof(int16_t) : sizeof(int8_t);
+}
+
 static void *i8_at(const struct gemm_scratch *scratch, ptrdiff_t element)
 {
-    return scratch->quant->i8_wide ? (void *)((int16_t *)scratch->a + element) : (int8_t *)scratch->a + element;
+    return (char *)scratch->a + element * i8_bytes(scratch);
 }
 
 static void convert_i8(const struct gemm_scratch *scratch, const int8_t *src, ptrdiff_t element, int count)
@@ -211,10 +216,18 @@ static void multiply_in_place(const struct gemm_part *t)
     }
 }
 
+/* Rows of k in a block of x1: for int8, as many as take the bytes that GEMM_K_BLOCK takes in fp32. */
+static int find_k_block(const struct gemm_part *t)
+{
+    if (t->m <= FEW_ROWS)
+        return K_BLOCK_FEW;
+    return t->weights->x_dtype == MMARN_I8 ? GEMM_K_BLOCK * (int)sizeof(float) / i8_bytes(t->scratch) : GEMM_K_BLOCK;
+}
+
 /* At most MOST_ROWS rows. */
 static void multiply_rows(struct gemm_part *t, const void *x1, int64_t row)
 {
-    const int64_t k = t->weights->k, k_block = t->m <= FEW_ROWS ? K_BLOCK_FEW : GEMM_K_BLOCK;
+    const int64_t k = t->weights->k, k_block = find_k_block(t);
     for (t->k0 = 0; t->k0 < k; t->k0 += k_block) {
         t->k = (int)(k - t->k0 < k_block ? k - t->k0 : k_block);
         t->lda = (t->k + PADDING - 1) / PADDING * PADDING + PADDING;

@@ -5,7 +5,8 @@
 #include "gemm/quant.h"
 
 enum {
-    /* Rows of k in a block of x1: 96 x 1024 fp32 fit a second-level cache beside weights; few rows may be longer. */
+    /* Rows of k in a block of x1: 96 x 1024 fp32 fit a second-level cache beside weights; few rows may be longer, and
+       so may int8. */
     GEMM_K_BLOCK = 1024,
     /* Many rows: columns packed or expanded at a time. */
     GEMM_PIECE_N = 128

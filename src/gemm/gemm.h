@@ -81,7 +81,7 @@ const struct gemm_kernel *gemm_kernel_best(void);
 enum gemm_layout {
     GEMM_KN,    /* the caller's row-major (k, n) */
     GEMM_NK,    /* the caller's row-major (n, k), seen as (k, n) */
-    GEMM_PACKED /* panels, in memory of our own; for i8 x i8 after quant_i8_pair_fn */
+    GEMM_PACKED /* panels, in memory of our own; for i8 x i8 after quant_i8_interleave_fn */
 };
 
 /*

@@ -9,6 +9,8 @@
  */
 #include "gemm/gemm_tile.h"
 
+#include <string.h>
+
 #include "base/convert.h"
 #include "base/memory.h"
 
@@ -27,7 +29,8 @@ enum {
     A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING)
 };
 
-_Static_assert(K_BLOCK_FEW % 2 == 0 && GEMM_K_BLOCK % 2 == 0, "a block of k must not split a pair of rows of int4");
+_Static_assert(K_BLOCK_FEW % QUANT_I8_ROWS == 0 && GEMM_K_BLOCK % QUANT_I8_ROWS == 0,
+               "a block of k must not split rows that panels interleave, four of int8 or two of int4");
 
 struct gemm_scratch *gemm_scratch_create(void)
 {
@@ -61,10 +64,26 @@ void gemm_scratch_reset(struct gemm_scratch *scratch)
     scratch->x1 = NULL;
 }
 
-static void widen(const int8_t *src, int16_t *dst, int count)
+/* Bytes that an element of int8 x1 takes in scratch. */
+static int i8_bytes(const struct gemm_scratch *scratch)
 {
+    return scratch->quant->i8_wide ? sizeof(int16_t) : sizeof(int8_t);
+}
+
+static void *i8_at(const struct gemm_scratch *scratch, ptrdiff_t element)
+{
+    return (char *)scratch->a + element * i8_bytes(scratch);
+}
+
+static void convert_i8(const struct gemm_scratch *scratch, const int8_t *src, ptrdiff_t element, int count)
+{
+    void *dst = i8_at(scratch, element);
+    if (!scratch->quant->i8_wide) {
+        memcpy(dst, src, (size_t)count);
+        return;
+    }
     for (int i = 0; i < count; i++)
-        dst[i] = src[i];
+        ((int16_t *)dst)[i] = src[i];
 }
 
 /* Sees to it that the scratch holds this block of x1. */
@@ -77,7 +96,7 @@ static void convert_rows(const struct gemm_part *t, const void *x1, int64_t row)
     for (int i = 0; i < t->m; i++) {
         const void *from = (const char *)x1 + gemm_bytes(dtype, (row + i) * t->weights->k + t->k0);
         if (dtype == MMARN_I8)
-            widen(from, (int16_t *)scratch->a + i * t->lda, t->k);
+            convert_i8(scratch, from, i * t->lda, t->k);
         else
             convert_to_f32(dtype, from, (float *)scratch->a + i * t->lda, (size_t)t->k);
     }
@@ -99,7 +118,7 @@ struct operand {
 static void multiply_i8(const struct gemm_part *t, const struct operand *right)
 {
     const struct quant_i8_block block = {
-        .a = (const int16_t *)t->scratch->a + right->p,
+        .a = i8_at(t->scratch, right->p),
         .lda = t->lda,
         .b = right->b,
         .k_stride = right->k_stride,
@@ -110,7 +129,7 @@ static void multiply_i8(const struct gemm_part *t, const struct operand *right)
         .n = right->n,
         .k = right->k,
         .first = t->k0 + right->p == 0,
-        .paired = !right->in_place,
+        .interleaved = !right->in_place,
     };
     t->scratch->quant->i8_block(&block);
 }
@@ -197,10 +216,18 @@ static void multiply_in_place(const struct gemm_part *t)
     }
 }
 
+/* Rows of k in a block of x1: for int8, as many as take the bytes that GEMM_K_BLOCK takes in fp32. */
+static int find_k_block(const struct gemm_part *t)
+{
+    if (t->m <= FEW_ROWS)
+        return K_BLOCK_FEW;
+    return t->weights->x_dtype == MMARN_I8 ? GEMM_K_BLOCK * (int)sizeof(float) / i8_bytes(t->scratch) : GEMM_K_BLOCK;
+}
+
 /* At most MOST_ROWS rows. */
 static void multiply_rows(struct gemm_part *t, const void *x1, int64_t row)
 {
-    const int64_t k = t->weights->k, k_block = t->m <= FEW_ROWS ? K_BLOCK_FEW : GEMM_K_BLOCK;
+    const int64_t k = t->weights->k, k_block = find_k_block(t);
     for (t->k0 = 0; t->k0 < k; t->k0 += k_block) {
         t->k = (int)(k - t->k0 < k_block ? k - t->k0 : k_block);
         t->lda = (t->k + PADDING - 1) / PADDING * PADDING + PADDING;

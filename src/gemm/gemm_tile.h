@@ -5,7 +5,8 @@
 #include "gemm/quant.h"
 
 enum {
-    /* Rows of k in a block of x1: 96 x 1024 fp32 fit a second-level cache beside weights; few rows may be longer. */
+    /* Rows of k in a block of x1: 96 x 1024 fp32 fit a second-level cache beside weights; few rows may be longer, and
+       so may int8. */
     GEMM_K_BLOCK = 1024,
     /* Many rows: columns packed or expanded at a time. */
     GEMM_PIECE_N = 128
@@ -14,7 +15,7 @@ enum {
 struct gemm_scratch {
     const struct gemm_kernel *kernel;
     const struct quant_kernel *quant;
-    void *a;         /* a block of x1, as fp32, or as int16 for int8 x int8 */
+    void *a;         /* a block of x1, as fp32, or for int8 x int8 as the kernel reads it */
     void *piece;     /* of borrowed weights, packed */
     float *expanded; /* of weights to be expanded: a piece, in fp32 */
     /* Which block `a` holds: rows row .. row + m of k0 .. k0 + k; x1 is NULL when none. */

@@ -6,9 +6,10 @@
 #include "base/memory.h"
 #include "gemm/gemm_tile.h"
 
-/* Runs are even: two int4 of neighbouring k share a byte, and int8 x int8 reads rows of k in pairs. */
+/* int8 x int8 interleaves rows of k in groups of QUANT_I8_ROWS, and two int4 of neighbouring k share a byte. */
 enum { GROUP = 8 /* panels */, RUN_KN = 64, RUN_NK = 1024 /* rows of k */ };
-_Static_assert(RUN_KN % 2 == 0 && RUN_NK % 2 == 0, "a run of k must not split a pair of rows");
+_Static_assert(RUN_KN % QUANT_I8_ROWS == 0 && RUN_NK % QUANT_I8_ROWS == 0,
+               "a run of k must not split rows that belong together");
 
 const void *gemm_weights_at(const struct gemm_weights *from, int64_t row, int64_t col)
 {
@@ -21,8 +22,9 @@ void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k
     const struct gemm_kernel *kernel = gemm_kernel_best();
     gemm_pack_fn *pack = (from->layout == GEMM_KN ? kernel->pack_kn : kernel->pack_nk)[from->dtype];
     pack(gemm_weights_at(from, row, col), from->ld, k, n, dst);
-    for (int at = 0; from->x_dtype == MMARN_I8 && at < n; at += GEMM_NR)
-        quant_kernel_best()->i8_pair((int8_t *)dst + (ptrdiff_t)at * k, k);
+    quant_i8_interleave_fn *interleave = from->x_dtype == MMARN_I8 ? quant_kernel_best()->i8_interleave : NULL;
+    for (int at = 0; interleave && at < n; at += GEMM_NR)
+        interleave((int8_t *)dst + (ptrdiff_t)at * k, k);
 }
 
 static void pack_group(const struct gemm_weights *from, int64_t first_panel, int64_t panels, char *packed)

@@ -8,26 +8,29 @@
 #include "gemm/gemm.h"
 
 /*
- * C[m][n] (+)= A[m][k] @ B[k][n], modulo 2^32. A is int8 widened to int16, row i at a + i * lda; B is int8, strides and
- * everything else as in struct gemm_block. paired: B lies in panels after quant_i8_pair_fn, and k_stride says nothing.
+ * C[m][n] (+)= A[m][k] @ B[k][n], modulo 2^32. A and B are int8, A widened to int16 where the kernel's i8_wide says so,
+ * row i at a + i * lda; B's strides and everything else as in struct gemm_block. interleaved: B lies in panels after
+ * the kernel's i8_interleave, and k_stride says nothing.
  */
 struct quant_i8_block {
-    const int16_t *a;
-    ptrdiff_t lda;
+    const void *a;
+    ptrdiff_t lda; /* in elements */
     const int8_t *b;
     ptrdiff_t k_stride, panel_stride;
     int32_t *c;
     ptrdiff_t ldc;
     int m, n, k;
-    bool first, paired;
+    bool first, interleaved;
 };
 typedef void quant_i8_block_fn(const struct quant_i8_block *block);
 
 /*
- * Interleaves the k rows of one packed panel two by two, in place: row 2 q, column j goes to byte 32 q + 2 j, and row
- * 2 q + 1 right behind it, so that one multiply-add instruction finds what it adds. The last row of an odd k stays.
+ * Puts the k rows of one packed panel into the form that the kernel's blocks read, in place: rows whose products one
+ * instruction adds are interleaved. Groups of QUANT_I8_ROWS rows, counted from the first, stay apart: so a panel may be
+ * interleaved in runs of whole groups, and a block may begin with any group.
  */
-typedef void quant_i8_pair_fn(int8_t *panel, int k);
+typedef void quant_i8_interleave_fn(int8_t *panel, int k);
+enum { QUANT_I8_ROWS = 4 };
 
 /*
  * k rows of packed weights that share a scale, q, standing for w = (q + offset) * scale: in fp32, rounded to f16 after
@@ -70,7 +73,10 @@ struct quant_kernel {
     const char *name;
     unsigned needs; /* CPU features */
     quant_i8_block_fn *i8_block;
-    quant_i8_pair_fn *i8_pair;
+    /* The forms of B and A that i8_block reads: panels that this has put in order (NULL: as they are), int16 or int8.
+     */
+    quant_i8_interleave_fn *i8_interleave;
+    bool i8_wide;
     quant_expand_fn *expand[DTYPE_COUNT][DTYPE_COUNT]; /* by the dtypes of x2 and x1 */
     quant_block_fn *block[DTYPE_COUNT][DTYPE_COUNT];
 };

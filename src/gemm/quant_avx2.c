@@ -104,6 +104,6 @@ AVX2_INLINE float factor_up(int32_t dtype)
 
 #include "gemm/quant_walk.h"
 
-const struct quant_kernel quant_avx2 = QUANT_TABLE(avx2, CPU_AVX2);
+const struct quant_kernel quant_avx2 = QUANT_TABLE(avx2, CPU_AVX2, true);
 
 #endif

@@ -9,10 +9,11 @@
 
 /* quant_i8_avx2.c */
 quant_i8_block_fn quant_i8_block_avx2;
-quant_i8_pair_fn quant_i8_pair_avx2;
+quant_i8_interleave_fn quant_i8_interleave_avx2;
 
 /* quant_i8_avx512.c */
 quant_i8_block_fn quant_i8_block_avx512;
+quant_i8_interleave_fn quant_i8_interleave_avx512;
 
 /* quant_factors_avx2.c: are the run's scales and offsets such that rounding has a quick way? */
 bool quant_easy_avx2(int32_t x_dtype, const struct quant_run *run);

@@ -125,6 +125,6 @@ AVX2_INLINE float factor_up(int32_t dtype)
 
 #include "gemm/quant_walk.h"
 
-const struct quant_kernel quant_avx512 = QUANT_TABLE(avx512, CPU_AVX512);
+const struct quant_kernel quant_avx512 = QUANT_TABLE(avx512, CPU_AVX512, false);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * quant_i8_avx2.c - int8 x int8 with AVX2. Two rows of k at a time: their weights, interleaved, are widened to int16,
  * and each product-and-add of int16 pairs gives the exact sum of two products in 32 bits (at most 2 * 128 * 128).
- * Packed panels are interleaved beforehand (quant_i8_pair_fn); of others the kernel interleaves two rows as it goes.
+ * Packed panels are interleaved beforehand: row 2 q, column j at byte 32 q + 2 j, row 2 q + 1 behind it, the last row
+ * of an odd k as it is. Of other weights the kernel interleaves two rows as it goes.
  */
 #include "gemm/quant_avx2.h"
 
@@ -21,6 +22,15 @@ enum {
 
 /* Most panels side by side, by the rows of the tile. Addition takes one cycle, so that few sums keep it busy. */
 static const int widest[MAX_ROWS + 1] = {0, 4, 2, 1, 1, 1, 1};
+
+struct left {
+    const int16_t *a;
+};
+
+AVX2_INLINE struct left left_from(struct left left, ptrdiff_t lda, int row)
+{
+    return (struct left){left.a + row * lda};
+}
 
 AVX2_INLINE __m256i load(const void *src)
 {
@@ -60,9 +70,10 @@ AVX2_INLINE void step(__m256i *sum, struct pairs right, const __m256i *left, int
     }
 }
 
-AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const int8_t *b, int32_t *c, ptrdiff_t ldc,
-                       bool paired, int rows, int panels)
+AVX2_INLINE void micro(const struct quant_i8_block *g, struct left rows_of_a, const int8_t *b, int32_t *c,
+                       ptrdiff_t ldc, bool paired, int rows, int panels)
 {
+    const int16_t *a = rows_of_a.a;
     const ptrdiff_t lda = g->lda, k_stride = g->k_stride, panel_stride = g->panel_stride;
     const int k = g->k, across = 2 * panels;
     __m256i sum[MAX_C], left[MAX_ROWS];
@@ -112,10 +123,10 @@ AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const i
 
 void quant_i8_block_avx2(const struct quant_i8_block *g)
 {
-    walk(g);
+    walk(g, (struct left){g->a});
 }
 
-void quant_i8_pair_avx2(int8_t *panel, int k)
+void quant_i8_interleave_avx2(int8_t *panel, int k)
 {
     for (int p = 0; p + 1 < k; p += 2, panel += 2 * GEMM_NR) {
         __m128i *at = (__m128i *)(void *)panel;

@@ -1,6 +1,9 @@
 /*
- * quant_i8_avx512.c - int8 x int8 with AVX-512 and its VNNI: as in quant_i8_avx2.c two rows of k at a time, but one
- * instruction multiplies 16 pairs and adds them to their sums, modulo 2^32.
+ * quant_i8_avx512.c - int8 x int8 with AVX-512 and its VNNI, whose one instruction multiplies four rows of k in each of
+ * 16 columns and adds them to their sums, modulo 2^32; but unsigned numbers with signed ones. So weights are taken as
+ * w + 128, and as sum(a * w) = sum(a * (w + 128)) - 128 * sum(a), sums begin with the last term, one number for a row.
+ * Packed panels are interleaved and made unsigned beforehand: row 4 q + r, column j at byte 64 q + 4 j + r; the last
+ * k % 4 rows stay as they are. Of other weights the kernel interleaves four rows as it goes.
  */
 #include "gemm/quant_avx2.h"
 
@@ -14,69 +17,121 @@ enum {
     MAX_ROWS = 12,
     MAX_PANELS = 8,
     MAX_C = 24, /* registers of C; B takes 2, or one for each panel where rows are few */
+    QUAD = QUANT_I8_ROWS,
+    VECTOR = 64,
+    BATCH = 96, /* rows whose sums are kept at a time */
     PREFETCH = 3072
 };
 
 /* Most panels side by side, by the rows of the tile. */
 static const int widest[MAX_ROWS + 1] = {0, 8, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
 
-/* Two rows of k of one panel, column by column, widened. */
-AVX2_INLINE __m512i load_pairs(const int8_t *at, ptrdiff_t k_stride, bool paired)
+struct left {
+    const int8_t *a;
+    const int32_t *start; /* what each row's sums begin with */
+};
+
+AVX2_INLINE struct left left_from(struct left left, ptrdiff_t lda, int row)
 {
-    if (paired)
-        return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)at));
-    const __m128i first = _mm_loadu_si128((const __m128i *)(const void *)at);
-    const __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(at + k_stride));
-    return _mm512_cvtepi8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(first, second), _mm_unpacklo_epi8(first, second)));
+    return (struct left){left.a + row * lda, left.start + row};
 }
 
-/* The last row of an odd k, in pairs with zeros. */
-AVX2_INLINE __m512i load_last(const int8_t *at)
+/* -128 times the sum of k elements, modulo 2^32. */
+static int32_t start_of(const int8_t *a, int k)
 {
-    const __m256i row = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)at));
-    return _mm512_cvtepu16_epi32(row);
+    __m512i sum = _mm512_setzero_si512();
+    for (int p = 0; p < k; p += VECTOR) {
+        const __mmask64 there = k - p < VECTOR ? ((__mmask64)1 << (k - p)) - 1 : ~(__mmask64)0;
+        sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(-128), _mm512_maskz_loadu_epi8(there, a + p));
+    }
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+    __m128i rest = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    rest = _mm_add_epi32(rest, _mm_shuffle_epi32(rest, _MM_SHUFFLE(1, 0, 3, 2)));
+    rest = _mm_add_epi32(rest, _mm_shuffle_epi32(rest, _MM_SHUFFLE(2, 3, 0, 1)));
+    return _mm_cvtsi128_si32(_mm_sub_epi32(_mm_setzero_si128(), rest));
 }
 
-AVX2_INLINE __m512i load_left(const int16_t *a)
+/* Four rows of a panel, one behind the other, as the instruction takes them: first quarters of rows are brought
+   together, then the bytes of a column, and 128 is added to all. */
+AVX2_INLINE __m512i interleave(__m512i rows)
 {
-    int32_t pair;
-    memcpy(&pair, a, sizeof pair);
-    return _mm512_set1_epi32(pair);
+    const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    const __m512i columns = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(quarters, rows), bytes);
+    return _mm512_xor_si512(columns, _mm512_set1_epi8(-128));
 }
 
-AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const int8_t *b, int32_t *c, ptrdiff_t ldc,
-                       bool paired, int rows, int panels)
+/* The first `rows` of four rows that are not interleaved; in place of the others anything, as A has zeros there. */
+AVX2_INLINE __m512i load_rows(const int8_t *at, ptrdiff_t k_stride, int rows)
 {
-    const ptrdiff_t lda = g->lda, k_stride = paired ? GEMM_NR : g->k_stride, panel_stride = g->panel_stride;
-    const int k = g->k;
+    __m128i row[QUAD];
+#pragma GCC unroll 4
+    for (int r = 0; r < QUAD; r++)
+        row[r] = _mm_loadu_si128((const __m128i *)(const void *)(at + (r < rows ? r : 0) * k_stride));
+    return interleave(_mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set_m128i(row[1], row[0])),
+                                         _mm256_set_m128i(row[3], row[2]), 1));
+}
+
+/* Adds the products of four rows of k to the sums of one row of A. */
+AVX2_INLINE void step(__m512i *sum, __m512i left, const __m512i *right, int panels)
+{
+#pragma GCC unroll 8
+    for (int v = 0; v < panels; v++)
+        sum[v] = _mm512_dpbusd_epi32(sum[v], right[v], left);
+}
+
+AVX2_INLINE __m512i load_left(const int8_t *a)
+{
+    int32_t quad;
+    memcpy(&quad, a, sizeof quad);
+    return _mm512_set1_epi32(quad);
+}
+
+/* The last `count` elements of a row, fewer than four. */
+AVX2_INLINE __m512i load_last(const int8_t *a, int count)
+{
+    return _mm512_broadcastd_epi32(_mm_maskz_loadu_epi8((__mmask16)((1u << count) - 1), a));
+}
+
+AVX2_INLINE void micro(const struct quant_i8_block *g, struct left left, const int8_t *b, int32_t *c, ptrdiff_t ldc,
+                       bool interleaved, int rows, int panels)
+{
+    const ptrdiff_t lda = g->lda, k_stride = interleaved ? GEMM_NR : g->k_stride, panel_stride = g->panel_stride;
+    const int tail = g->k % QUAD;
     __m512i sum[MAX_C], right[MAX_PANELS];
+    /* Where every fourth row of A is read: as many pointers as rows would not fit the registers. */
+    const int8_t *a[MAX_ROWS / 4];
 #pragma GCC unroll 12
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
+        const __m512i start = _mm512_set1_epi32(left.start[i]);
+        a[i / 4] = left.a + i / 4 * 4 * lda;
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++)
             sum[i * panels + v] =
-                g->first ? _mm512_setzero_si512() : _mm512_loadu_si512(c + i * ldc + (ptrdiff_t)v * GEMM_NR);
-    for (int p = 0; p + 1 < k; p += 2, a += 2, b += 2 * k_stride) {
+                g->first ? start : _mm512_add_epi32(start, _mm512_loadu_si512(c + i * ldc + (ptrdiff_t)v * GEMM_NR));
+    }
+    for (int p = 0; p + QUAD <= g->k; p += QUAD, b += QUAD * k_stride) {
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++) {
-            avx2_prefetch(b + v * panel_stride, PREFETCH);
-            right[v] = load_pairs(b + v * panel_stride, k_stride, paired);
+            const int8_t *at = b + v * panel_stride;
+            if (interleaved)
+                avx2_prefetch(at, PREFETCH); /* rows of x2 itself are found by the processor's own prefetching */
+            right[v] = interleaved ? _mm512_loadu_si512(at) : load_rows(at, k_stride, QUAD);
         }
-#pragma GCC unroll 12
-        for (int i = 0; i < rows; i++) {
-            const __m512i left = load_left(a + i * lda);
-#pragma GCC unroll 8
-            for (int v = 0; v < panels; v++)
-                sum[i * panels + v] = _mm512_dpwssd_epi32(sum[i * panels + v], left, right[v]);
-        }
-    }
-    if (k % 2) {
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++)
+            step(sum + i * panels, load_left(a[i / 4] + i % 4 * lda), right, panels);
+#pragma GCC unroll 3
+        for (int i = 0; i < rows; i += 4)
+            a[i / 4] += QUAD;
+    }
+    if (tail) {
 #pragma GCC unroll 8
-            for (int v = 0; v < panels; v++)
-                sum[i * panels + v] = _mm512_dpwssd_epi32(sum[i * panels + v], _mm512_set1_epi32(a[i * lda]),
-                                                          load_last(b + v * panel_stride));
+        for (int v = 0; v < panels; v++)
+            right[v] = load_rows(b + v * panel_stride, k_stride, tail);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++)
+            step(sum + i * panels, load_last(a[i / 4] + i % 4 * lda, tail), right, panels);
     }
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
@@ -87,20 +142,38 @@ AVX2_INLINE void micro(const struct quant_i8_block *g, const int16_t *a, const i
 
 /* Every shape that `widest` allows. */
 /* clang-format off */
-#define SHAPES(X, paired)                                                                            \
-    X(paired, 1, 1) X(paired, 1, 2) X(paired, 1, 3) X(paired, 1, 4) X(paired, 1, 5) X(paired, 1, 6)  \
-    X(paired, 1, 7) X(paired, 1, 8) X(paired, 2, 1) X(paired, 2, 2) X(paired, 2, 3) X(paired, 2, 4)  \
-    X(paired, 3, 1) X(paired, 3, 2) X(paired, 3, 3) X(paired, 4, 1) X(paired, 4, 2) X(paired, 5, 1)  \
-    X(paired, 5, 2) X(paired, 6, 1) X(paired, 6, 2) X(paired, 7, 1) X(paired, 7, 2) X(paired, 8, 1)  \
-    X(paired, 8, 2) X(paired, 9, 1) X(paired, 9, 2) X(paired, 10, 1) X(paired, 10, 2)                \
-    X(paired, 11, 1) X(paired, 11, 2) X(paired, 12, 1) X(paired, 12, 2)
+#define SHAPES(X, interleaved)                                                                       \
+    X(interleaved, 1, 1) X(interleaved, 1, 2) X(interleaved, 1, 3) X(interleaved, 1, 4)              \
+    X(interleaved, 1, 5) X(interleaved, 1, 6) X(interleaved, 1, 7) X(interleaved, 1, 8)              \
+    X(interleaved, 2, 1) X(interleaved, 2, 2) X(interleaved, 2, 3) X(interleaved, 2, 4)              \
+    X(interleaved, 3, 1) X(interleaved, 3, 2) X(interleaved, 3, 3) X(interleaved, 4, 1)              \
+    X(interleaved, 4, 2) X(interleaved, 5, 1) X(interleaved, 5, 2) X(interleaved, 6, 1)              \
+    X(interleaved, 6, 2) X(interleaved, 7, 1) X(interleaved, 7, 2) X(interleaved, 8, 1)              \
+    X(interleaved, 8, 2) X(interleaved, 9, 1) X(interleaved, 9, 2) X(interleaved, 10, 1)             \
+    X(interleaved, 10, 2) X(interleaved, 11, 1) X(interleaved, 11, 2) X(interleaved, 12, 1)          \
+    X(interleaved, 12, 2)
 /* clang-format on */
 
 #include "gemm/quant_i8_walk.h"
 
 void quant_i8_block_avx512(const struct quant_i8_block *g)
 {
-    walk(g);
+    struct quant_i8_block batch = *g;
+    int32_t start[BATCH];
+    for (int row = 0; row < g->m; row += BATCH) {
+        batch.a = (const int8_t *)g->a + row * g->lda;
+        batch.c = g->c + row * g->ldc;
+        batch.m = g->m - row < BATCH ? g->m - row : BATCH;
+        for (int i = 0; i < batch.m; i++)
+            start[i] = start_of((const int8_t *)batch.a + i * g->lda, g->k);
+        walk(&batch, (struct left){batch.a, start});
+    }
+}
+
+void quant_i8_interleave_avx512(int8_t *panel, int k)
+{
+    for (int p = 0; p + QUAD <= k; p += QUAD, panel += VECTOR)
+        _mm512_storeu_si512(panel, interleave(_mm512_loadu_si512(panel)));
 }
 
 #endif

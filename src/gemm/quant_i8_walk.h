@@ -1,39 +1,40 @@
 /*
  * quant_i8_walk.h - a block of int8 x int8 cut into register tiles, for the kernels that include it once they have what
- * gemm_walk.h asks for, micro() in the two forms of B.
+ * gemm_walk.h asks for, micro() in the two forms of B, and struct left, what micro() reads of the rows of A, with
+ * left_from(), the same from a later row on.
  */
 #include <string.h>
 
 #include "base/avx2.h"
 
-typedef void micro_fn(const struct quant_i8_block *g, const int16_t *a, const int8_t *b, int32_t *c, ptrdiff_t ldc);
+typedef void micro_fn(const struct quant_i8_block *g, struct left left, const int8_t *b, int32_t *c, ptrdiff_t ldc);
 
-#define DEFINE(paired, rows, panels)                                                                                   \
-    static void micro_##paired##_##rows##x##panels(const struct quant_i8_block *g, const int16_t *a, const int8_t *b,  \
-                                                   int32_t *c, ptrdiff_t ldc)                                          \
+#define DEFINE(interleaved, rows, panels)                                                                              \
+    static void micro_##interleaved##_##rows##x##panels(const struct quant_i8_block *g, struct left left,              \
+                                                        const int8_t *b, int32_t *c, ptrdiff_t ldc)                    \
     {                                                                                                                  \
-        micro(g, a, b, c, ldc, paired, rows, panels);                                                                  \
+        micro(g, left, b, c, ldc, interleaved, rows, panels);                                                          \
     }
-#define ENTRY(paired, rows, panels) [rows][panels] = micro_##paired##_##rows##x##panels,
+#define ENTRY(interleaved, rows, panels) [rows][panels] = micro_##interleaved##_##rows##x##panels,
 SHAPES(DEFINE, 0)
 SHAPES(DEFINE, 1)
 static micro_fn *const micros[2][MAX_ROWS + 1][MAX_PANELS + 1] = {{SHAPES(ENTRY, 0)}, {SHAPES(ENTRY, 1)}};
 
 /* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
-static void ragged(const struct quant_i8_block *g, micro_fn *kernel, const int16_t *a, const int8_t *b, int32_t *c,
+static void ragged(const struct quant_i8_block *g, micro_fn *kernel, struct left left, const int8_t *b, int32_t *c,
                    int rows)
 {
     int32_t whole[MAX_ROWS * GEMM_NR] = {0};
     size_t bytes = (size_t)(g->n % GEMM_NR) * sizeof *c;
     for (int i = 0; i < rows && !g->first; i++)
         memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
-    kernel(g, a, b, whole, GEMM_NR);
+    kernel(g, left, b, whole, GEMM_NR);
     for (int i = 0; i < rows; i++)
         memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
 }
 
 /* Panels outside, rows inside, as in gemm_walk.h. */
-static void walk(const struct quant_i8_block *g)
+static void walk(const struct quant_i8_block *g, struct left all)
 {
     const int full = g->n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
     for (int panel = 0, panels; panel * GEMM_NR < g->n; panel += panels) {
@@ -41,13 +42,13 @@ static void walk(const struct quant_i8_block *g)
         const int8_t *b = g->b + panel * g->panel_stride;
         for (int i = 0, rows; i < g->m; i += rows) {
             rows = avx2_piece(g->m - i, MAX_ROWS);
-            micro_fn *kernel = micros[g->paired][rows][panels];
-            const int16_t *a = g->a + i * g->lda;
+            micro_fn *kernel = micros[g->interleaved][rows][panels];
+            const struct left left = left_from(all, g->lda, i);
             int32_t *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
             if (panel < full)
-                kernel(g, a, b, c, g->ldc);
+                kernel(g, left, b, c, g->ldc);
             else
-                ragged(g, kernel, a, b, c, rows);
+                ragged(g, kernel, left, b, c, rows);
         }
     }
 }

@@ -3,41 +3,22 @@
  * conversions.
  */
 #include <math.h>
-#include <string.h>
 
 #include "base/convert.h"
 #include "gemm/quant.h"
 
-/* Where quant_i8_pair_fn puts row p, column j of a panel of k rows. */
-static ptrdiff_t paired_place(int p, int j, int k)
-{
-    return p == k - 1 && k % 2 ? p * GEMM_NR + j : (p / 2 * GEMM_NR + j) * 2 + p % 2;
-}
-
-static void i8_pair(int8_t *panel, int k)
-{
-    for (int p = 0; p + 1 < k; p += 2, panel += 2 * GEMM_NR) {
-        int8_t pair[2 * GEMM_NR];
-        for (int j = 0; j < GEMM_NR; j++) {
-            pair[2 * j] = panel[j];
-            pair[2 * j + 1] = panel[GEMM_NR + j];
-        }
-        memcpy(panel, pair, sizeof pair);
-    }
-}
-
 /* Unsigned, so that sums wrap. */
 static void i8_block(const struct quant_i8_block *g)
 {
+    const ptrdiff_t k_stride = g->interleaved ? GEMM_NR : g->k_stride;
     for (int i = 0; i < g->m; i++)
         for (int j = 0; j < g->n; j++) {
-            const int8_t *panel = g->b + j / GEMM_NR * g->panel_stride;
-            const int column = j % GEMM_NR;
+            const int8_t *a = (const int8_t *)g->a + i * g->lda;
+            const int8_t *b = g->b + j / GEMM_NR * g->panel_stride + j % GEMM_NR;
             int32_t *c = g->c + i * g->ldc + j;
             uint32_t sum = g->first ? 0 : (uint32_t)*c;
             for (int p = 0; p < g->k; p++)
-                sum += (uint32_t)(g->a[i * g->lda + p] *
-                                  panel[g->paired ? paired_place(p, column, g->k) : p * g->k_stride + column]);
+                sum += (uint32_t)(a[p] * b[p * k_stride]);
             *c = (int32_t)sum;
         }
 }
@@ -117,7 +98,6 @@ const struct quant_kernel quant_ref = {
     .name = "ref",
     .needs = 0,
     .i8_block = i8_block,
-    .i8_pair = i8_pair,
     .expand = {PAIRS(EXPAND)},
     .block = {PAIRS(BLOCK)},
 };

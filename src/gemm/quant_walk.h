@@ -80,12 +80,13 @@ PAIRS(DEFINE_BLOCK)
 #define EXPAND_avx512(type, x_type, name) [MMARN_##type][MMARN_##x_type] = quant_expand_##name##_avx512,
 #define BLOCK(type, x_type, name)         [MMARN_##type][MMARN_##x_type] = block_##name,
 
-#define QUANT_TABLE(level, features)                                                                                   \
+#define QUANT_TABLE(level, features, wide)                                                                             \
     {                                                                                                                  \
         .name = #level,                                                                                                \
         .needs = features,                                                                                             \
         .i8_block = quant_i8_block_##level,                                                                            \
-        .i8_pair = quant_i8_pair_avx2,                                                                                 \
+        .i8_interleave = quant_i8_interleave_##level,                                                                  \
+        .i8_wide = wide,                                                                                               \
         .expand = {PAIRS(EXPAND_##level)},                                                                             \
         .block = {PAIRS(BLOCK)},                                                                                       \
     }

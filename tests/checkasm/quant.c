@@ -26,28 +26,28 @@ static int panels_of(int n)
 
 /* -------------------------------------------------------------------------------------------------- int8 x int8 */
 
-/* Strides of B: packed with or without gaps, or row-major with rows of odd length. */
-static size_t choose_b(struct quant_i8_block *g)
+/* Strides of B, whose first `skipped` rows are not the block's: packed with or without gaps, or row-major with rows of
+   odd length. Returns its bytes. */
+static size_t choose_b(struct quant_i8_block *g, int skipped)
 {
-    const int panels = panels_of(g->n);
-    g->k_stride = GEMM_NR + (!g->paired && random_bits() & 1 ? random_int(0, 5) : 0);
-    g->panel_stride = g->k * g->k_stride + (random_bits() & 1 ? random_int(0, 9) : 0);
-    if (!g->paired && random_bits() & 1) {
+    const int panels = panels_of(g->n), k = skipped + g->k;
+    g->k_stride = GEMM_NR + (!g->interleaved && random_bits() & 1 ? random_int(0, 5) : 0);
+    g->panel_stride = k * g->k_stride + (random_bits() & 1 ? random_int(0, 9) : 0);
+    if (!g->interleaved && random_bits() & 1) {
         g->panel_stride = GEMM_NR;
         g->k_stride = panels * GEMM_NR + random_int(0, 9);
     }
-    return (size_t)((panels - 1) * g->panel_stride + (g->k - 1) * g->k_stride + GEMM_NR);
+    return (size_t)((panels - 1) * g->panel_stride + (k - 1) * g->k_stride + GEMM_NR);
 }
 
-/* rows: B before it was interleaved. */
-static bool compare_i8(const struct quant_i8_block *g, const int8_t *rows, const int32_t *before)
+/* a and b: the block's own before they took the kernel's form. */
+static bool compare_i8(const struct quant_i8_block *g, const int8_t *a, const int8_t *b, const int32_t *before)
 {
     for (int i = 0; i < g->m; i++) {
         for (int j = 0; j < g->n; j++) {
             int64_t sum = g->first ? 0 : before[i * g->ldc + j];
             for (int p = 0; p < g->k; p++)
-                sum +=
-                    (int64_t)g->a[i * g->lda + p] * rows[j / GEMM_NR * g->panel_stride + j % GEMM_NR + p * g->k_stride];
+                sum += (int64_t)a[i * g->lda + p] * b[j / GEMM_NR * g->panel_stride + j % GEMM_NR + p * g->k_stride];
             if ((uint32_t)sum != (uint32_t)g->c[i * g->ldc + j])
                 return false;
         }
@@ -57,56 +57,60 @@ static bool compare_i8(const struct quant_i8_block *g, const int8_t *rows, const
     return guard_intact(SLOT_C);
 }
 
-/* Interleaves a panel; every byte is looked up where the contract puts it. */
-static void test_i8_pair(const struct quant_kernel *kernel, int8_t *panel, int k)
+/* Elements of A between guard pages, widened where the kernel asks for it. */
+static const void *place_left(const struct quant_kernel *kernel, const int8_t *narrow, size_t count)
 {
-    const size_t bytes = (size_t)gemm_panel(MMARN_I8, k);
-    int8_t *before = malloc(bytes);
-    memcpy(before, panel, bytes);
-    kernel->i8_pair(panel, k);
-    bool right = true;
-    for (int p = 0; p < k; p++)
-        for (int j = 0; j < GEMM_NR; j++) {
-            const bool alone = k % 2 && p == k - 1;
-            right &= panel[alone ? p * GEMM_NR + j : p / 2 * 2 * GEMM_NR + 2 * j + p % 2] == before[p * GEMM_NR + j];
-        }
-    check(right, "quant %s: i8 pair k %d", kernel->name, k);
-    free(before);
+    void *a = guard_place(SLOT_A, count * (kernel->i8_wide ? sizeof(int16_t) : sizeof(int8_t)), random_bits() & 1);
+    if (!kernel->i8_wide)
+        memcpy(a, narrow, count);
+    for (size_t i = 0; i < count && kernel->i8_wide; i++)
+        ((int16_t *)a)[i] = narrow[i];
+    return a;
+}
+
+/* Interleaves the k rows of each panel, in one run or with another one behind the first few groups of rows. */
+static void interleave(const struct quant_kernel *kernel, const struct quant_i8_block *g, int8_t *b, int k)
+{
+    const int run = random_int(0, (k - 1) / QUANT_I8_ROWS) * QUANT_I8_ROWS;
+    for (int panel = 0; kernel->i8_interleave && panel < panels_of(g->n); panel++) {
+        kernel->i8_interleave(b + panel * g->panel_stride, run);
+        kernel->i8_interleave(b + panel * g->panel_stride + (ptrdiff_t)run * GEMM_NR, k - run);
+    }
 }
 
 static void test_i8_block(const struct quant_kernel *kernel, int m, int n, int k)
 {
     const enum data kind_a = random_kind(), kind_b = random_kind();
-    struct quant_i8_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1, .paired = random_bits() & 1};
-    const size_t b_count = choose_b(&g);
+    const int skipped = random_bits() & 1 ? random_int(0, 3) * QUANT_I8_ROWS : 0;
+    struct quant_i8_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1, .interleaved = random_bits() & 1};
+    const size_t b_count = choose_b(&g, skipped);
     g.lda = k + random_int(0, 3);
     g.ldc = n + random_int(0, 3);
     const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
-    int16_t *a = guard_place(SLOT_A, a_count * sizeof *a, random_bits() & 1);
     int8_t *b = guard_place(SLOT_B, b_count, random_bits() & 1);
-    int8_t *narrow = malloc(a_count), *rows = malloc(b_count);
+    int8_t *left = malloc(a_count), *right = malloc(b_count);
     int32_t *before = malloc(c_count * sizeof *before);
     g.c = guard_place(SLOT_C, c_count * sizeof *g.c, random_bits() & 1);
-    data_fill_int(kind_a, MMARN_I8, narrow, a_count);
-    data_fill_int(kind_b, MMARN_I8, b, b_count);
-    for (size_t i = 0; i < a_count; i++)
-        a[i] = narrow[i];
+    data_fill_int(kind_a, MMARN_I8, left, a_count);
+    data_fill_int(kind_b, MMARN_I8, right, b_count);
+    memcpy(b, right, b_count);
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++)
             g.c[i * g.ldc + j] = (int32_t)random_bits();
     memcpy(before, g.c, c_count * sizeof *before);
-    g.a = a;
-    g.b = b;
-    memcpy(rows, b, b_count);
-    for (int panel = 0; g.paired && panel < panels_of(n); panel++)
-        test_i8_pair(kernel, b + panel * g.panel_stride, k);
+    if (g.interleaved)
+        interleave(kernel, &g, b, skipped + k);
+    g.a = place_left(kernel, left, a_count);
+    g.b = b + skipped * g.k_stride;
     kernel->i8_block(&g);
-    check(compare_i8(&g, rows, before),
-          "quant %s: i8 block m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, paired %d, data %d and %d",
-          kernel->name, m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.paired, (int)kind_a, (int)kind_b);
-    free(rows);
+    check(compare_i8(&g, left, right + skipped * g.k_stride, before),
+          "quant %s: i8 block m %d n %d k %d after %d, strides a %td, b %td and %td, c %td, first %d, interleaved %d, "
+          "data %d and %d",
+          kernel->name, m, n, k, skipped, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.interleaved, (int)kind_a,
+          (int)kind_b);
+    free(right);
+    free(left);
     free(before);
-    free(narrow);
 }
 
 /* --------------------------------------------------------------------------------------- weights to be expanded */
@@ -251,6 +255,9 @@ static void test_sizes(const struct quant_kernel *kernel)
     for (int n = 1; n <= MOST_N; n++)
         for (int k = 1; k <= MOST_K; k++)
             test_i8_block(kernel, random_int(1, MOST_M), n, k);
+    /* More rows than any kernel takes at once. */
+    test_i8_block(kernel, 101, 40, 70);
+    test_i8_block(kernel, 230, 17, 7);
     /* Sums beyond 2^31: 2^14 * 2^17 of them. */
     test_i8_block(kernel, 1, 16, (1 << 17) + 3);
 }

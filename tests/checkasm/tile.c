@@ -174,8 +174,8 @@ static void test_problem(int32_t dtype, int32_t x_dtype, enum gemm_layout layout
 
 static void test_pair(int32_t dtype, int32_t x_dtype)
 {
-    static const int large[][3] = {{1, 4100, 70}, {8, 4200, 33},  {9, 1100, 150}, {4, 2100, 90},
-                                   {96, 520, 40}, {20, 515, 300}, {100, 1030, 33}};
+    static const int large[][3] = {{1, 4100, 70}, {8, 4200, 33},  {9, 1100, 150},  {4, 2100, 90},
+                                   {96, 520, 40}, {20, 515, 300}, {100, 1030, 33}, {9, 4103, 20}};
     for (int layout = GEMM_KN; layout <= GEMM_NK; layout++) {
         for (int rows = 1; rows <= 14; rows++)
             for (int repeat = 0; repeat < 8; repeat++)

@@ -7,6 +7,7 @@
 #include "op/pipeline.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,8 +18,10 @@
 
 enum {
     MAX_THREADS = 1024,
-    /* Looks of a rank's only thread, some microseconds, before it asks for the bell. */
-    POLLS = 256
+    /* Looks of a rank's only thread, some microseconds, before it asks for the bell. Where ranks share processors it
+       lets the others run between two looks: that is a change of context, but to sleep and be woken is several. */
+    POLLS = 256,
+    YIELDS = 32
 };
 
 enum step { STEP_NONE, STEP_PRODUCE, STEP_SUM, STEP_TAKE_IN, STEP_NORM, STEP_STOP };
@@ -275,11 +278,19 @@ static void fail(struct run *run, mmarn_status status)
     unlock(run);
 }
 
+static void pause_between_polls(const struct coll *coll)
+{
+    if (coll->oversubscribed)
+        sched_yield();
+    else
+        sync_relax();
+}
+
 static void worker(void *ctx, int thread)
 {
     struct run *run = ctx;
     struct coll *coll = run->pipeline->coll;
-    const int polls_most = run->threads > 1 || coll->oversubscribed ? 0 : POLLS;
+    const int polls_most = run->threads > 1 ? 0 : coll->oversubscribed ? YIELDS : POLLS;
     int polls = 0;        /* in a row */
     bool waiting = false; /* wait_begin has been called, and everything is being polled once more */
     uint32_t ticket = 0;
@@ -293,7 +304,7 @@ static void worker(void *ctx, int thread)
             do_work(run, thread, &work);
         } else if (!waiting && polls < polls_most) {
             polls++;
-            sync_relax();
+            pause_between_polls(coll);
         } else if (!waiting) {
             ticket = coll->transport->wait_begin(coll);
             waiting = true;

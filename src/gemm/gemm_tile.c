@@ -27,7 +27,7 @@ enum {
     A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING)
 };
 
-_Static_assert(K_BLOCK_FEW % 2 == 0 && GEMM_K_BLOCK % 2 == 0, "a block of k must not split a pair of rows of int4");
+_Static_assert(K_BLOCK_FEW % 2 == 0 && GEMM_K_BLOCK % 2 == 0, "a block of k must not split a pair of rows");
 
 struct gemm_scratch *gemm_scratch_create(void)
 {
@@ -133,6 +133,7 @@ static void multiply(const struct gemm_part *t, const struct operand *right)
         .n = right->n,
         .k = right->k,
         .first = t->k0 + right->p == 0,
+        .paired = !right->in_place,
     };
     t->scratch->kernel->block[t->weights->dtype](&block);
 }

@@ -82,6 +82,7 @@ static void bench_block(int32_t dtype, int m, double peak)
         .n = BLOCK_N,
         .k = BLOCK_K,
         .first = true,
+        .paired = true,
     };
     double seconds, plain = 0;
     char what[64];

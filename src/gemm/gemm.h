@@ -109,6 +109,9 @@ struct gemm_weights {
        GEMM_NR, zeros at the end. Borrowed, also when data is packed. offset is NULL when there is none. */
     int64_t group, scale_ld;
     const float *scale, *offset;
+    /* Of bf16 in panels: the exponent field of the smallest number that is not zero, as dot.h has it; 0 if not known.
+     */
+    unsigned lowest;
     void *owned; /* what gemm_weights_free gives back; NULL when borrowed */
 };
 

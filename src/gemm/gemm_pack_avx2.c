@@ -146,11 +146,13 @@ AVX2_INLINE void transpose16(const char *src, ptrdiff_t ld_bytes, char *dst)
    each element are. */
 AVX2_INLINE void transpose32(const char *src, ptrdiff_t ld_bytes, char *dst, bool swapped)
 {
+    const __m128i halves = _mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    const __m256i swap = _mm256_broadcastsi128_si256(halves);
     __m256i c[4], pairs[4];
     for (int j = 0; j < 4; j++) {
         c[j] = load_run(src + j * ld_bytes);
         if (swapped)
-            c[j] = _mm256_or_si256(_mm256_slli_epi32(c[j], 16), _mm256_srli_epi32(c[j], 16));
+            c[j] = _mm256_shuffle_epi8(c[j], swap);
     }
     for (int j = 0; j < 2; j++) {
         pairs[j] = _mm256_unpacklo_epi32(c[2 * j], c[2 * j + 1]);     /* k 0 and 1 of two columns */

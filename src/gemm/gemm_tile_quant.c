@@ -66,7 +66,7 @@ static struct quant_run next_run(const struct gemm_part *t, const struct piece *
 static void multiply_expanded(const struct gemm_part *t, const struct piece *piece, int p, int k)
 {
     const struct gemm_block block = {
-        .a = (const float *)t->scratch->a + p,
+        .a = (const float *)gemm_part_convert(t) + p,
         .lda = t->lda,
         .b = t->scratch->expanded,
         .k_stride = GEMM_NR,
@@ -114,7 +114,7 @@ static void multiply_few(const struct gemm_part *t, const struct piece *piece)
     for (int from = 0; from < piece->k; from += block.run.k) {
         const int p = piece->p + from;
         block.run = next_run(t, piece, from);
-        block.a = (const float *)t->scratch->a + p;
+        block.a = (const float *)gemm_part_convert(t) + p;
         block.first = t->k0 + p == 0;
         if (quant->block[w->dtype][w->x_dtype](&block))
             continue;

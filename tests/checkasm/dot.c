@@ -245,6 +245,8 @@ static void test_choice(void)
     for (int layout = GEMM_KN; layout <= GEMM_NK; layout++)
         for (int m = 9; m <= 30; m += 7) {
             test_ordinary(MMARN_BF16, (enum gemm_layout)layout, m);
+            test_ordinary(MMARN_I8, (enum gemm_layout)layout, m);
+            test_ordinary(MMARN_I4, (enum gemm_layout)layout, m);
         }
     for (int layout = GEMM_KN; layout <= GEMM_PACKED; layout++)
         for (int sum = LOWEST_SUM - 1; sum <= LOWEST_SUM; sum++)

@@ -21,7 +21,10 @@
 static const struct {
     const char *name;
     unsigned features;
-} levels[] = {{"ref", 0}, {"avx2", CPU_AVX2}, {"avx512", CPU_AVX2 | CPU_AVX512}};
+} levels[] = {{"ref", 0},
+              {"avx2", CPU_AVX2},
+              {"avx512", CPU_AVX2 | CPU_AVX512},
+              {"avx512bf16", CPU_AVX2 | CPU_AVX512 | CPU_AVX512BF16}};
 enum { LEVELS = sizeof levels / sizeof levels[0] };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -46,6 +49,13 @@ static bool halves(void)
     return (family == BASE ? family + (a >> 20 & 0xff) : family) == ZEN_3_AND_4;
 }
 
+/* Of a processor that has AVX-512. */
+static unsigned detect_bf16(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVX512BF16) ? CPU_AVX512BF16 : 0;
+}
+
 static unsigned detect(void)
 {
     const unsigned need1 = bit_FMA | bit_OSXSAVE | bit_AVX | bit_F16C;
@@ -59,7 +69,7 @@ static unsigned detect(void)
         return 0;
     if ((saved & zmm_and_masks) != zmm_and_masks || (b & wide) != wide || !(c & bit_AVX512VNNI))
         return CPU_AVX2;
-    return CPU_AVX2 | CPU_AVX512 | (halves() ? CPU_HALVED : 0);
+    return CPU_AVX2 | CPU_AVX512 | detect_bf16() | (halves() ? CPU_HALVED : 0);
 }
 #else
 static unsigned detect(void)
@@ -102,7 +112,10 @@ const char *cpu_level(void)
 
 void cpu_features_text(unsigned features, char *buffer, size_t size)
 {
-    const char *text = features & CPU_AVX512 ? "avx2 avx512" : features & CPU_AVX2 ? "avx2" : "none";
+    const char *text = features & CPU_AVX512BF16 ? "avx2 avx512 avx512bf16"
+                       : features & CPU_AVX512   ? "avx2 avx512"
+                       : features & CPU_AVX2     ? "avx2"
+                                                 : "none";
     snprintf(buffer, size, "%s", text);
 }
 

@@ -1,6 +1,6 @@
 /*
  * cpu.h - what this processor can do, and what of it may be used.
- * The environment variable MMARN_CPU (ref | avx2 | avx512) can only take features away; it is read once.
+ * The environment variable MMARN_CPU (ref | avx2 | avx512 | avx512bf16) can only take features away; it is read once.
  */
 #ifndef MMARN_BASE_CPU_H
 #define MMARN_BASE_CPU_H
@@ -9,9 +9,10 @@
 
 /*
  * Bits of cpu_features, each with the operating system's consent (XCR0). AVX2 stands for AVX2 + FMA + F16C; AVX512 for
- * all of these and AVX-512 F + DQ + BW + VL + VNNI. HALVED is no ability: 512-bit operations are done in two halves.
+ * all of these and AVX-512 F + DQ + BW + VL + VNNI; AVX512BF16 for all of these and AVX512_BF16. HALVED is no ability:
+ * 512-bit operations are done in two halves.
  */
-enum { CPU_AVX2 = 1u << 0, CPU_AVX512 = 1u << 1, CPU_HALVED = 1u << 2 };
+enum { CPU_AVX2 = 1u << 0, CPU_AVX512 = 1u << 1, CPU_HALVED = 1u << 2, CPU_AVX512BF16 = 1u << 3 };
 
 /* Features that kernels may use. */
 unsigned cpu_features(void);
@@ -19,7 +20,7 @@ unsigned cpu_features(void);
 /* Features the processor has, whatever MMARN_CPU says. */
 unsigned cpu_features_present(void);
 
-/* "avx512", "avx2" or "ref": the highest level that cpu_features allows. */
+/* "avx512bf16", "avx512", "avx2" or "ref": the highest level that cpu_features allows. */
 const char *cpu_level(void);
 
 /* Writes the features' names, separated by spaces ("none" when there are none). */

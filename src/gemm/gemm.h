@@ -17,7 +17,10 @@
 /*
  * Columns of one panel. Packed weights are ceil(n / GEMM_NR) panels of k rows of GEMM_NR elements, zeros at the end.
  * Rows of int4 lie in pairs of 16 bytes: byte 16 q + j of a panel holds column j, of row 2 q in its lower four bits and
- * of row 2 q + 1 in its upper ones, which are zeros after the last row of an odd k.
+ * of row 2 q + 1 in its upper ones, which are zeros after the last row of an odd k. Rows of bf16 lie in pairs, too,
+ * each column's two side by side: element 32 q + 2 j + 1 is row 2 q, column j, and element 32 q + 2 j is row 2 q + 1,
+ * zero after the last row of an odd k. So of a 32-bit word the upper half comes first down k, as vdpbf16ps would have
+ * it.
  */
 enum { GEMM_NR = 16 };
 
@@ -26,9 +29,10 @@ enum { GEMM_NR = 16 };
 /*
  * C[m][n] (+)= A[m][k] @ B[k][n] for one block. A is fp32, row i at a + i * lda. B is of the kernel's dtype: element
  * (p, j) at b[(j / GEMM_NR) * panel_stride + p * k_stride + j % GEMM_NR], so a packed matrix (k_stride GEMM_NR) and a
- * row-major one (k_stride its row length, panel_stride GEMM_NR) are both read in place. All GEMM_NR columns of the last
- * panel must be readable; only n are stored. C is fp32, row i at c + i * ldc; with first it is overwritten, else its
- * value is where the chain goes on.
+ * row-major one (k_stride its row length, panel_stride GEMM_NR) are both read in place. paired: B lies in panels, where
+ * bf16 has pairs of rows and k_stride says nothing of it. All GEMM_NR columns of the last panel must be readable; only
+ * n are stored. C is fp32, row i at c + i * ldc; with first it is overwritten, else its value is where the chain goes
+ * on.
  */
 struct gemm_block {
     const float *a;
@@ -38,7 +42,7 @@ struct gemm_block {
     float *c;
     ptrdiff_t ldc;
     int m, n, k;
-    bool first;
+    bool first, paired;
 };
 typedef void gemm_block_fn(const struct gemm_block *block);
 
@@ -67,7 +71,7 @@ static inline ptrdiff_t gemm_bytes(int32_t dtype, int64_t elements)
 /* Elements from one panel of k rows to the next. An even row p begins at element p * GEMM_NR, whatever the type. */
 static inline ptrdiff_t gemm_panel(int32_t dtype, int64_t k)
 {
-    return (ptrdiff_t)(GEMM_NR * (dtype == MMARN_I4 ? k + k % 2 : k));
+    return (ptrdiff_t)(GEMM_NR * (dtype == MMARN_I4 || dtype == MMARN_BF16 ? k + k % 2 : k));
 }
 
 /* All kernels compiled in, best last, ending with NULL; entry 0 is the plain C definition. */
@@ -105,6 +109,9 @@ struct gemm_weights {
        GEMM_NR, zeros at the end. Borrowed, also when data is packed. offset is NULL when there is none. */
     int64_t group, scale_ld;
     const float *scale, *offset;
+    /* Of bf16 in panels: the exponent field of the smallest number that is not zero, as dot.h has it; 0 if not known.
+     */
+    unsigned lowest;
     void *owned; /* what gemm_weights_free gives back; NULL when borrowed */
 };
 

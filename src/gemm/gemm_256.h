@@ -22,51 +22,76 @@ enum {
 /* Most panels side by side, by the rows of the tile. */
 static const int widest[13] = {0, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
+/* Columns 0 .. 7 (v 0) or 8 .. 15 of a row of k of one panel: where they lie in pairs, of the first or second of the
+   pair at b. */
+AVX2_INLINE __m256 load_row(int32_t dtype, bool paired, const char *b, int row, int v)
+{
+    if (!paired)
+        return avx2_load(dtype, b + v * VECTOR * (dtype == MMARN_F32 ? 4 : 2));
+    const __m256i pair = _mm256_loadu_si256((const __m256i *)(const void *)b + v);
+    return _mm256_castsi256_ps(row ? _mm256_slli_epi32(pair, 16) : _mm256_and_si256(pair, _mm256_set1_epi32(-0x10000)));
+}
+
+/*
+ * Adds the products of `depth` rows of k, a pair or one, at a and b. The shorter side is loaded first and kept; with
+ * the tile and one register of the other side it fills the 16.
+ */
+AVX2_INLINE void multiply(const struct gemm_block *g, const float *a, const char *b, __m256 *sum, int32_t dtype,
+                          bool paired, int rows, int panels, int depth)
+{
+    const ptrdiff_t panel_bytes = g->panel_stride * (dtype == MMARN_F32 ? 4 : 2), lda = g->lda;
+    const int across = panels * VECTORS;
+    if (rows < 4) {
+        __m256 left[2 * MAX_ROWS];
+#pragma GCC unroll 12
+        for (int i = 0; i < rows * depth; i++)
+            left[i] = _mm256_broadcast_ss(a + i / depth * lda + i % depth);
+#pragma GCC unroll 8
+        for (int v = 0; v < across; v++) {
+            const char *at = b + v / VECTORS * panel_bytes;
+            if (v % VECTORS == 0)
+                avx2_prefetch(at, PREFETCH);
+#pragma GCC unroll 2
+            for (int row = 0; row < depth; row++) {
+                __m256 right = load_row(dtype, paired, at, row, v % VECTORS);
+#pragma GCC unroll 12
+                for (int i = 0; i < rows; i++)
+                    sum[i * across + v] = _mm256_fmadd_ps(left[i * depth + row], right, sum[i * across + v]);
+            }
+        }
+        return;
+    }
+    avx2_prefetch(b, PREFETCH);
+#pragma GCC unroll 2
+    for (int row = 0; row < depth; row++) {
+        __m256 low = load_row(dtype, paired, b, row, 0), high = load_row(dtype, paired, b, row, 1);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) {
+            __m256 left = _mm256_broadcast_ss(a + i * lda + row);
+            sum[2 * i] = _mm256_fmadd_ps(left, low, sum[2 * i]);
+            sum[2 * i + 1] = _mm256_fmadd_ps(left, high, sum[2 * i + 1]);
+        }
+    }
+}
+
 /* One register tile: a, b and c point at its first row and column. */
 AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
-                       int32_t dtype, int rows, int panels)
+                       int32_t dtype, bool paired, int rows, int panels)
 {
-    const ptrdiff_t size = dtype == MMARN_F32 ? 4 : 2;
-    const ptrdiff_t panel_bytes = g->panel_stride * size, k_bytes = g->k_stride * size;
-    const ptrdiff_t lda = g->lda;
-    const int k = g->k;
-    const int across = panels * VECTORS;
+    const int depth = paired ? 2 : 1;
+    const ptrdiff_t step = paired ? 2 * GEMM_NR * 2 : g->k_stride * (dtype == MMARN_F32 ? 4 : 2);
+    const int k = g->k, across = panels * VECTORS;
     __m256 sum[MAX_C];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int v = 0; v < across; v++)
             sum[i * across + v] = g->first ? _mm256_setzero_ps() : _mm256_loadu_ps(c + i * ldc + v * VECTOR);
-
-    for (int p = 0; p < k; p++, a++, b += k_bytes) {
-        /* The shorter side is loaded first and kept; with the tile and one register of the other side it fills the 16.
-         */
-        if (rows < 4) {
-            __m256 left[MAX_ROWS];
-#pragma GCC unroll 12
-            for (int i = 0; i < rows; i++)
-                left[i] = _mm256_broadcast_ss(a + i * lda);
-#pragma GCC unroll 8
-            for (int v = 0; v < across; v++) {
-                const char *at = b + v / VECTORS * panel_bytes + v % VECTORS * VECTOR * size;
-                if (v % VECTORS == 0)
-                    avx2_prefetch(at, PREFETCH);
-                __m256 right = avx2_load(dtype, at);
-#pragma GCC unroll 12
-                for (int i = 0; i < rows; i++)
-                    sum[i * across + v] = _mm256_fmadd_ps(left[i], right, sum[i * across + v]);
-            }
-        } else {
-            __m256 low = avx2_load(dtype, b), high = avx2_load(dtype, b + VECTOR * size);
-            avx2_prefetch(b, PREFETCH);
-#pragma GCC unroll 12
-            for (int i = 0; i < rows; i++) {
-                __m256 left = _mm256_broadcast_ss(a + i * lda);
-                sum[2 * i] = _mm256_fmadd_ps(left, low, sum[2 * i]);
-                sum[2 * i + 1] = _mm256_fmadd_ps(left, high, sum[2 * i + 1]);
-            }
-        }
-    }
+    int p = 0;
+    for (; p + depth <= k; p += depth, a += depth, b += step)
+        multiply(g, a, b, sum, dtype, paired, rows, panels, depth);
+    if (p < k)
+        multiply(g, a, b, sum, dtype, paired, rows, panels, 1);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -76,18 +101,18 @@ AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b
 
 /* Every shape that `widest` allows, for one dtype; a line for each number of rows. */
 /* clang-format off */
-#define FEW(X, type)                                             \
-    X(type, 1, 1) X(type, 1, 2) X(type, 1, 3) X(type, 1, 4)      \
-    X(type, 2, 1) X(type, 2, 2) X(type, 2, 3)                    \
-    X(type, 3, 1) X(type, 3, 2)                                  \
-    X(type, 4, 1) X(type, 5, 1) X(type, 6, 1)
-#define MORE(X, type)                                            \
-    X(type, 7, 1) X(type, 8, 1) X(type, 9, 1)                    \
-    X(type, 10, 1) X(type, 11, 1) X(type, 12, 1)
+#define FEW(X, type, paired)                                             \
+    X(type, paired, 1, 1) X(type, paired, 1, 2) X(type, paired, 1, 3) X(type, paired, 1, 4)      \
+    X(type, paired, 2, 1) X(type, paired, 2, 2) X(type, paired, 2, 3)                    \
+    X(type, paired, 3, 1) X(type, paired, 3, 2)                                  \
+    X(type, paired, 4, 1) X(type, paired, 5, 1) X(type, paired, 6, 1)
+#define MORE(X, type, paired)                                            \
+    X(type, paired, 7, 1) X(type, paired, 8, 1) X(type, paired, 9, 1)                    \
+    X(type, paired, 10, 1) X(type, paired, 11, 1) X(type, paired, 12, 1)
 #if GEMM_256_ROWS == 6
-#define SHAPES(X, type) FEW(X, type)
+#define SHAPES(X, type, paired) FEW(X, type, paired)
 #else
-#define SHAPES(X, type) FEW(X, type) MORE(X, type)
+#define SHAPES(X, type, paired) FEW(X, type, paired) MORE(X, type, paired)
 #endif
 /* clang-format on */
 

@@ -19,34 +19,57 @@ enum {
 /* Most panels side by side, by the rows of the tile: 8 chains hide the latency of two multiply-adds a cycle. */
 static const int widest[MAX_ROWS + 1] = {0, 8, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
 
-/* One register tile: a, b and c point at its first row and column. */
-AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
-                       int32_t dtype, int rows, int panels)
+/* A row of k of one panel: where they lie in pairs, the first or second of the pair at b. */
+AVX2_INLINE __m512 load_row(int32_t dtype, bool paired, const char *b, int row)
 {
-    const ptrdiff_t size = dtype == MMARN_F32 ? 4 : 2;
-    const ptrdiff_t panel_bytes = g->panel_stride * size, k_bytes = g->k_stride * size;
-    const ptrdiff_t lda = g->lda;
-    const int k = g->k;
-    __m512 sum[MAX_C], right[MAX_PANELS];
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < panels; v++)
-            sum[i * panels + v] = g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR);
-    for (int p = 0; p < k; p++, a++, b += k_bytes) {
+    if (!paired)
+        return avx512_load(dtype, b);
+    const __m512i pair = _mm512_loadu_si512(b);
+    return _mm512_castsi512_ps(row ? _mm512_slli_epi32(pair, 16) : _mm512_and_si512(pair, _mm512_set1_epi32(-0x10000)));
+}
+
+/* Adds the products of `depth` rows of k, a pair or one, at a and b. */
+AVX2_INLINE void multiply(const struct gemm_block *g, const float *a, const char *b, __m512 *sum, int32_t dtype,
+                          bool paired, int rows, int panels, int depth)
+{
+    const ptrdiff_t panel_bytes = g->panel_stride * (dtype == MMARN_F32 ? 4 : 2);
+    __m512 right[MAX_PANELS];
+#pragma GCC unroll 2
+    for (int row = 0; row < depth; row++) {
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++) {
-            avx2_prefetch(b + v * panel_bytes, PREFETCH);
-            right[v] = avx512_load(dtype, b + v * panel_bytes);
+            if (row == 0)
+                avx2_prefetch(b + v * panel_bytes, PREFETCH);
+            right[v] = load_row(dtype, paired, b + v * panel_bytes, row);
         }
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            const __m512 left = _mm512_set1_ps(a[i * lda]);
+            const __m512 left = _mm512_set1_ps(a[i * g->lda + row]);
 #pragma GCC unroll 8
             for (int v = 0; v < panels; v++)
                 sum[i * panels + v] = _mm512_fmadd_ps(left, right[v], sum[i * panels + v]);
         }
     }
+}
+
+/* One register tile: a, b and c point at its first row and column. */
+AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
+                       int32_t dtype, bool paired, int rows, int panels)
+{
+    const int depth = paired ? 2 : 1;
+    const ptrdiff_t step = paired ? 2 * GEMM_NR * 2 : g->k_stride * (dtype == MMARN_F32 ? 4 : 2);
+    const int k = g->k;
+    __m512 sum[MAX_C];
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < panels; v++)
+            sum[i * panels + v] = g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR);
+    int p = 0;
+    for (; p + depth <= k; p += depth, a += depth, b += step)
+        multiply(g, a, b, sum, dtype, paired, rows, panels, depth);
+    if (p < k)
+        multiply(g, a, b, sum, dtype, paired, rows, panels, 1);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -56,12 +79,12 @@ AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b
 
 /* Every shape that `widest` allows, for one dtype. */
 /* clang-format off */
-#define SHAPES(X, type)                                                                                   \
-    X(type, 1, 1) X(type, 1, 2) X(type, 1, 3) X(type, 1, 4) X(type, 1, 5) X(type, 1, 6) X(type, 1, 7)     \
-    X(type, 1, 8) X(type, 2, 1) X(type, 2, 2) X(type, 2, 3) X(type, 2, 4) X(type, 3, 1) X(type, 3, 2)     \
-    X(type, 3, 3) X(type, 4, 1) X(type, 4, 2) X(type, 5, 1) X(type, 5, 2) X(type, 6, 1) X(type, 6, 2)     \
-    X(type, 7, 1) X(type, 7, 2) X(type, 8, 1) X(type, 8, 2) X(type, 9, 1) X(type, 9, 2) X(type, 10, 1)    \
-    X(type, 10, 2) X(type, 11, 1) X(type, 11, 2) X(type, 12, 1) X(type, 12, 2)
+#define SHAPES(X, type, paired)                                                                                   \
+    X(type, paired, 1, 1) X(type, paired, 1, 2) X(type, paired, 1, 3) X(type, paired, 1, 4) X(type, paired, 1, 5) X(type, paired, 1, 6) X(type, paired, 1, 7)     \
+    X(type, paired, 1, 8) X(type, paired, 2, 1) X(type, paired, 2, 2) X(type, paired, 2, 3) X(type, paired, 2, 4) X(type, paired, 3, 1) X(type, paired, 3, 2)     \
+    X(type, paired, 3, 3) X(type, paired, 4, 1) X(type, paired, 4, 2) X(type, paired, 5, 1) X(type, paired, 5, 2) X(type, paired, 6, 1) X(type, paired, 6, 2)     \
+    X(type, paired, 7, 1) X(type, paired, 7, 2) X(type, paired, 8, 1) X(type, paired, 8, 2) X(type, paired, 9, 1) X(type, paired, 9, 2) X(type, paired, 10, 1)    \
+    X(type, paired, 10, 2) X(type, paired, 11, 1) X(type, paired, 11, 2) X(type, paired, 12, 1) X(type, paired, 12, 2)
 /* clang-format on */
 
 #include "gemm/gemm_walk.h"

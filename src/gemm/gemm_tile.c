@@ -1,11 +1,12 @@
 /*
  * gemm_tile.c - one tile of C by blocks that fit the caches, over any kernel. k is cut into blocks; a block of x1 is
- * converted once, to what kernels read, and then meets the columns of x2, wherever those lie:
+ * converted once, when first used, to what kernels read, and then meets the columns of x2, wherever those lie:
  *   packed                the kernel reads the panels as they are;
  *   borrowed, many rows   the columns are packed into scratch piece by piece, and each piece is used for all rows;
  *   borrowed, few rows    x2 is read once, in strips: packing it would cost more than the multiplications;
  *   to be expanded        in gemm_tile_quant.c.
- * C carries each element's chain from block to block, so no choice made here changes a bit of it.
+ * Panels of bf16 go by gemm_tile_dot.c first, where the processor has such instructions. C carries each element's chain
+ * from block to block, so no choice made here changes a bit of it.
  */
 #include "gemm/gemm_tile.h"
 
@@ -39,10 +40,12 @@ struct gemm_scratch *gemm_scratch_create(void)
         return NULL;
     scratch->kernel = gemm_kernel_best();
     scratch->quant = quant_kernel_best();
+    scratch->dot = dot_kernel_best();
     scratch->a = memory_alloc(A_ELEMENTS, sizeof(float));
+    scratch->pairs = memory_alloc(A_ELEMENTS / 2, sizeof(uint32_t));
     scratch->piece = memory_alloc((size_t)GEMM_PIECE_N * GEMM_K_BLOCK, sizeof(float));
     scratch->expanded = memory_alloc((size_t)GEMM_PIECE_N * GEMM_K_BLOCK, sizeof(float));
-    if (!scratch->a || !scratch->piece || !scratch->expanded) {
+    if (!scratch->a || !scratch->pairs || !scratch->piece || !scratch->expanded) {
         gemm_scratch_destroy(scratch);
         return NULL;
     }
@@ -54,6 +57,7 @@ void gemm_scratch_destroy(struct gemm_scratch *scratch)
     if (!scratch)
         return;
     memory_free(scratch->a);
+    memory_free(scratch->pairs);
     memory_free(scratch->piece);
     memory_free(scratch->expanded);
     memory_free(scratch);
@@ -61,7 +65,7 @@ void gemm_scratch_destroy(struct gemm_scratch *scratch)
 
 void gemm_scratch_reset(struct gemm_scratch *scratch)
 {
-    scratch->x1 = NULL;
+    scratch->converted.x1 = scratch->paired.x1 = NULL;
 }
 
 /* Bytes that an element of int8 x1 takes in scratch. */
@@ -86,25 +90,20 @@ static void convert_i8(const struct gemm_scratch *scratch, const int8_t *src, pt
         ((int16_t *)dst)[i] = src[i];
 }
 
-/* Sees to it that the scratch holds this block of x1. */
-static void convert_rows(const struct gemm_part *t, const void *x1, int64_t row)
+const void *gemm_part_convert(const struct gemm_part *t)
 {
     struct gemm_scratch *scratch = t->scratch;
-    if (scratch->x1 == x1 && scratch->row == row && scratch->k0 == t->k0 && scratch->k == t->k && scratch->m >= t->m)
-        return;
+    if (gemm_rows_held(&scratch->converted, t))
+        return scratch->a;
     const int32_t dtype = t->weights->x_dtype;
     for (int i = 0; i < t->m; i++) {
-        const void *from = (const char *)x1 + gemm_bytes(dtype, (row + i) * t->weights->k + t->k0);
+        const void *from = (const char *)t->x1 + gemm_bytes(dtype, (t->row + i) * t->weights->k + t->k0);
         if (dtype == MMARN_I8)
             convert_i8(scratch, from, i * t->lda, t->k);
         else
             convert_to_f32(dtype, from, (float *)scratch->a + i * t->lda, (size_t)t->k);
     }
-    scratch->x1 = x1;
-    scratch->row = row;
-    scratch->k0 = t->k0;
-    scratch->k = t->k;
-    scratch->m = t->m;
+    return scratch->a;
 }
 
 /* Columns j .. j + n of rows p .. p + k of the part, as kernels read them. */
@@ -112,13 +111,14 @@ struct operand {
     int p, k, j, n;
     const void *b;
     ptrdiff_t k_stride, panel_stride;
-    bool in_place; /* row-major, the caller's own */
+    bool in_place;   /* row-major, the caller's own */
+    unsigned lowest; /* as in struct gemm_weights */
 };
 
 static void multiply_i8(const struct gemm_part *t, const struct operand *right)
 {
     const struct quant_i8_block block = {
-        .a = i8_at(t->scratch, right->p),
+        .a = (const char *)gemm_part_convert(t) + right->p * i8_bytes(t->scratch),
         .lda = t->lda,
         .b = right->b,
         .k_stride = right->k_stride,
@@ -140,8 +140,7 @@ static void multiply(const struct gemm_part *t, const struct operand *right)
         multiply_i8(t, right);
         return;
     }
-    const struct gemm_block block = {
-        .a = (const float *)t->scratch->a + right->p,
+    struct gemm_block block = {
         .lda = t->lda,
         .b = right->b,
         .k_stride = right->k_stride,
@@ -152,7 +151,11 @@ static void multiply(const struct gemm_part *t, const struct operand *right)
         .n = right->n,
         .k = right->k,
         .first = t->k0 + right->p == 0,
+        .paired = !right->in_place,
     };
+    if (!right->in_place && gemm_part_dot(t, &block, right->p, right->lowest))
+        return;
+    block.a = (const float *)gemm_part_convert(t) + right->p;
     t->scratch->kernel->block[t->weights->dtype](&block);
 }
 
@@ -165,7 +168,8 @@ static void multiply_packed(const struct gemm_part *t)
                                    .n = t->n,
                                    .b = (const char *)w->data + gemm_bytes(w->dtype, at),
                                    .k_stride = GEMM_NR,
-                                   .panel_stride = panel};
+                                   .panel_stride = panel,
+                                   .lowest = w->lowest};
     multiply(t, &panels);
 }
 
@@ -177,14 +181,15 @@ void gemm_part_pack(const struct gemm_part *t, int p, int k, int j, int n)
 /* The same for borrowed weights, copied into panels first. */
 static void multiply_piece(const struct gemm_part *t, int p, int k, int j, int n)
 {
-    const struct operand piece = {.p = p,
-                                  .k = k,
-                                  .j = j,
-                                  .n = n,
-                                  .b = t->scratch->piece,
-                                  .k_stride = GEMM_NR,
-                                  .panel_stride = gemm_panel(t->weights->dtype, k)};
+    struct operand piece = {.p = p,
+                            .k = k,
+                            .j = j,
+                            .n = n,
+                            .b = t->scratch->piece,
+                            .k_stride = GEMM_NR,
+                            .panel_stride = gemm_panel(t->weights->dtype, k)};
     gemm_part_pack(t, p, k, j, n);
+    piece.lowest = t->weights->dtype == MMARN_BF16 ? gemm_part_lowest(t, piece.b, k, n) : 0;
     multiply(t, &piece);
 }
 
@@ -225,13 +230,13 @@ static int find_k_block(const struct gemm_part *t)
 }
 
 /* At most MOST_ROWS rows. */
-static void multiply_rows(struct gemm_part *t, const void *x1, int64_t row)
+static void multiply_rows(struct gemm_part *t)
 {
     const int64_t k = t->weights->k, k_block = find_k_block(t);
+    t->scratch->on_grid = true;
     for (t->k0 = 0; t->k0 < k; t->k0 += k_block) {
         t->k = (int)(k - t->k0 < k_block ? k - t->k0 : k_block);
         t->lda = (t->k + PADDING - 1) / PADDING * PADDING + PADDING;
-        convert_rows(t, x1, row);
         if (t->weights->dtype != t->weights->x_dtype)
             gemm_part_quant(t);
         else if (t->weights->layout == GEMM_PACKED)
@@ -248,10 +253,11 @@ static void multiply_rows(struct gemm_part *t, const void *x1, int64_t row)
 void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,
                int64_t col, int n, float *c, ptrdiff_t ldc)
 {
-    struct gemm_part t = {.weights = weights, .scratch = scratch, .col = col, .n = n, .c = c, .ldc = ldc};
+    struct gemm_part t = {.weights = weights, .scratch = scratch, .x1 = x1, .col = col, .n = n, .ldc = ldc};
     for (int i = 0; i < m; i += MOST_ROWS) {
         t.m = gemm_smaller(MOST_ROWS, m - i);
+        t.row = row + i;
         t.c = c + i * ldc;
-        multiply_rows(&t, x1, row + i);
+        multiply_rows(&t);
     }
 }

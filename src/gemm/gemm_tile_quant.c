@@ -1,6 +1,7 @@
 /*
  * gemm_tile_quant.c - a part of a tile whose weights are to be expanded, rounded as x1's type, piece by piece:
- *   many rows   a piece is expanded once into scratch, in fp32, and is then an ordinary operand for all rows;
+ *   many rows   a piece is expanded once into scratch, in fp32 or in pairs of bf16 for gemm_tile_dot.c, and is then an
+ *               ordinary operand for all rows;
  *   few rows    weights are expanded in registers right before they are multiplied, one group of rows of k at a time;
  *               where the kernel declines a group's scales, that group is expanded into scratch like any other piece.
  * Borrowed weights are first packed, as what comes after reads panels only.
@@ -14,12 +15,14 @@ enum {
     FEW_N = 64,
     FEW_N_KN = 1024,
     FEW_K_KN = 128,
+    /* Rows of k expanded at a time where bf16 is to lie in pairs. */
+    STRIP = 128,
     /* Bytes to prefetch ahead where nothing is known to follow. */
     AHEAD = 2048
 };
 
 _Static_assert(FEW_N_KN *FEW_K_KN <= GEMM_PIECE_N * GEMM_K_BLOCK, "a wide piece must fit scratch");
-_Static_assert(FEW_K_KN % 2 == 0, "a piece must not split a pair of rows of int4");
+_Static_assert(FEW_K_KN % 2 == 0 && STRIP % 2 == 0, "pairs of rows must not be split");
 
 /* Columns j .. j + n of rows p .. p + k of the part, in panels at b. */
 struct piece {
@@ -66,7 +69,7 @@ static struct quant_run next_run(const struct gemm_part *t, const struct piece *
 static void multiply_expanded(const struct gemm_part *t, const struct piece *piece, int p, int k)
 {
     const struct gemm_block block = {
-        .a = (const float *)t->scratch->a + p,
+        .a = (const float *)gemm_part_convert(t) + p,
         .lda = t->lda,
         .b = t->scratch->expanded,
         .k_stride = GEMM_NR,
@@ -81,11 +84,56 @@ static void multiply_expanded(const struct gemm_part *t, const struct piece *pie
     t->scratch->kernel->block[MMARN_F32](&block);
 }
 
+/* Expands columns j .. j + GEMM_NR of the piece into pairs of bf16, through a strip of fp32 that stays in cache. */
+static void pair_panel(const struct gemm_part *t, const struct piece *piece, int j, uint32_t *pairs)
+{
+    const struct gemm_weights *w = t->weights;
+    float strip[STRIP * GEMM_NR];
+    struct piece rows = *piece;
+    rows.j += j;
+    rows.n = gemm_smaller(GEMM_NR, piece->n - j);
+    rows.b = (const char *)piece->b + gemm_bytes(w->dtype, j / GEMM_NR * piece->panel_stride);
+    for (int p = 0; p < piece->k; p = rows.k) {
+        struct quant_run run;
+        rows.k = gemm_smaller(p + STRIP, piece->k);
+        for (int from = p; from < rows.k; from += run.k) {
+            run = next_run(t, &rows, from);
+            t->scratch->quant->expand[w->dtype][w->x_dtype](&run, strip + (from - p) * GEMM_NR, 0);
+        }
+        t->scratch->dot->pair(strip, rows.k - p, pairs + p / 2 * GEMM_NR);
+    }
+}
+
+/* The piece by gemm_part_dot, if that can be. */
+static bool multiply_pairs(const struct gemm_part *t, const struct piece *piece)
+{
+    uint32_t *pairs = (uint32_t *)(void *)t->scratch->expanded;
+    const ptrdiff_t panel = gemm_panel(MMARN_BF16, piece->k);
+    if (t->weights->x_dtype != MMARN_BF16 || !t->scratch->dot || !t->scratch->on_grid)
+        return false;
+    for (int j = 0; j < piece->n; j += GEMM_NR)
+        pair_panel(t, piece, j, pairs + j / GEMM_NR * panel / 2);
+    const struct gemm_block block = {
+        .b = pairs,
+        .panel_stride = panel,
+        .c = t->c + piece->j,
+        .ldc = t->ldc,
+        .m = t->m,
+        .n = piece->n,
+        .k = piece->k,
+        .first = t->k0 + piece->p == 0,
+        .paired = true,
+    };
+    return gemm_part_dot(t, &block, piece->p, gemm_part_lowest(t, pairs, piece->k, piece->n));
+}
+
 static void multiply_many(const struct gemm_part *t, const struct piece *piece)
 {
     const struct gemm_weights *w = t->weights;
     quant_expand_fn *expand = t->scratch->quant->expand[w->dtype][w->x_dtype];
     struct quant_run run;
+    if (multiply_pairs(t, piece))
+        return;
     for (int from = 0; from < piece->k; from += run.k) {
         run = next_run(t, piece, from);
         expand(&run, t->scratch->expanded + (ptrdiff_t)from * GEMM_NR, (ptrdiff_t)piece->k * GEMM_NR);
@@ -114,7 +162,7 @@ static void multiply_few(const struct gemm_part *t, const struct piece *piece)
     for (int from = 0; from < piece->k; from += block.run.k) {
         const int p = piece->p + from;
         block.run = next_run(t, piece, from);
-        block.a = (const float *)t->scratch->a + p;
+        block.a = (const float *)gemm_part_convert(t) + p;
         block.first = t->k0 + p == 0;
         if (quant->block[w->dtype][w->x_dtype](&block))
             continue;

@@ -11,18 +11,22 @@
 
 typedef void micro_fn(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc);
 
-#define DEFINE(type, rows, panels)                                                                                     \
-    static void micro_##type##_##rows##x##panels(const struct gemm_block *g, const float *a, const char *b, float *c,  \
-                                                 ptrdiff_t ldc)                                                        \
+#define DEFINE(type, paired, rows, panels)                                                                             \
+    static void micro_##type##_##paired##_##rows##x##panels(const struct gemm_block *g, const float *a, const char *b, \
+                                                            float *c, ptrdiff_t ldc)                                   \
     {                                                                                                                  \
-        micro(g, a, b, c, ldc, MMARN_##type, rows, panels);                                                            \
+        micro(g, a, b, c, ldc, MMARN_##type, paired, rows, panels);                                                    \
     }
-#define ENTRY(type, rows, panels) [rows][panels] = micro_##type##_##rows##x##panels,
-SHAPES(DEFINE, F16)
-SHAPES(DEFINE, BF16)
-SHAPES(DEFINE, F32)
-static micro_fn *const micros[DTYPE_COUNT][MAX_ROWS + 1][MAX_PANELS + 1] = {
-    [MMARN_F16] = {SHAPES(ENTRY, F16)}, [MMARN_BF16] = {SHAPES(ENTRY, BF16)}, [MMARN_F32] = {SHAPES(ENTRY, F32)}};
+#define ENTRY(type, paired, rows, panels) [rows][panels] = micro_##type##_##paired##_##rows##x##panels,
+SHAPES(DEFINE, F16, 0)
+SHAPES(DEFINE, BF16, 0)
+SHAPES(DEFINE, BF16, 1)
+SHAPES(DEFINE, F32, 0)
+/* By dtype, and by whether rows of k lie in pairs. */
+static micro_fn *const micros[DTYPE_COUNT][2][MAX_ROWS + 1][MAX_PANELS + 1] = {
+    [MMARN_F16] = {{SHAPES(ENTRY, F16, 0)}},
+    [MMARN_BF16] = {{SHAPES(ENTRY, BF16, 0)}, {SHAPES(ENTRY, BF16, 1)}},
+    [MMARN_F32] = {{SHAPES(ENTRY, F32, 0)}}};
 
 /* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
 static void ragged(const struct gemm_block *g, micro_fn *kernel, const float *a, const char *b, float *c, int rows)
@@ -41,12 +45,13 @@ static void block(const struct gemm_block *g, int32_t dtype)
 {
     const ptrdiff_t panel_bytes = g->panel_stride * (ptrdiff_t)dtype_size(dtype);
     const int full = g->n / GEMM_NR, tallest = avx2_piece(g->m, MAX_ROWS);
+    micro_fn *const(*shapes)[MAX_PANELS + 1] = micros[dtype][dtype == MMARN_BF16 && g->paired];
     for (int panel = 0, panels; panel * GEMM_NR < g->n; panel += panels) {
         panels = panel < full ? avx2_piece(full - panel, widest[tallest]) : 1;
         const char *b = (const char *)g->b + panel * panel_bytes;
         for (int i = 0, rows; i < g->m; i += rows) {
             rows = avx2_piece(g->m - i, MAX_ROWS);
-            micro_fn *kernel = micros[dtype][rows][panels];
+            micro_fn *kernel = shapes[rows][panels];
             const float *a = g->a + i * g->lda;
             float *c = g->c + i * g->ldc + (ptrdiff_t)panel * GEMM_NR;
             if (panel < full)
@@ -78,12 +83,12 @@ static void block_f32(const struct gemm_block *g)
         .needs = features,                                                                                             \
         .block = {[MMARN_F16] = block_f16, [MMARN_BF16] = block_bf16, [MMARN_F32] = block_f32},                        \
         .pack_kn = {[MMARN_F16] = gemm_pack_kn16_avx2,                                                                 \
-                    [MMARN_BF16] = gemm_pack_kn16_avx2,                                                                \
+                    [MMARN_BF16] = gemm_pack_kn_bf16_avx2,                                                             \
                     [MMARN_F32] = gemm_pack_kn32_avx2,                                                                 \
                     [MMARN_I8] = gemm_pack_kn8_avx2,                                                                   \
                     [MMARN_I4] = gemm_pack_kn4_avx2},                                                                  \
         .pack_nk = {[MMARN_F16] = gemm_pack_nk16_avx2,                                                                 \
-                    [MMARN_BF16] = gemm_pack_nk16_avx2,                                                                \
+                    [MMARN_BF16] = gemm_pack_nk_bf16_avx2,                                                             \
                     [MMARN_F32] = gemm_pack_nk32_avx2,                                                                 \
                     [MMARN_I8] = gemm_pack_nk8_avx2,                                                                   \
                     [MMARN_I4] = gemm_pack_nk4_avx2},                                                                  \

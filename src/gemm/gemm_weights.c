@@ -3,6 +3,8 @@
  * itself: the work is cut into groups of panels, which threads share, and into runs of k short enough that the lines of
  * x2 that neighbouring panels have in common are still cached.
  */
+#include <limits.h>
+
 #include "base/memory.h"
 #include "gemm/gemm_tile.h"
 
@@ -27,8 +29,16 @@ void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k
         interleave((int8_t *)dst + (ptrdiff_t)at * k, k);
 }
 
-static void pack_group(const struct gemm_weights *from, int64_t first_panel, int64_t panels, char *packed)
+static unsigned smaller(unsigned a, unsigned b)
 {
+    return a < b ? a : b;
+}
+
+/* The lowest exponent field of what was packed, or 0. */
+static unsigned pack_group(const struct gemm_weights *from, int64_t first_panel, int64_t panels, char *packed)
+{
+    const struct dot_kernel *dot = from->dtype == MMARN_BF16 ? dot_kernel_best() : NULL;
+    unsigned lowest = dot ? UINT_MAX : 0;
     const int64_t run = from->layout == GEMM_KN ? RUN_KN : RUN_NK;
     for (int64_t k0 = 0; k0 < from->k; k0 += run) {
         int k = (int)(from->k - k0 < run ? from->k - k0 : run);
@@ -36,26 +46,32 @@ static void pack_group(const struct gemm_weights *from, int64_t first_panel, int
             int64_t col = panel * GEMM_NR;
             int n = (int)(from->n - col < GEMM_NR ? from->n - col : GEMM_NR);
             int64_t place = panel * gemm_panel(from->dtype, from->k) + k0 * GEMM_NR;
-            gemm_weights_pack_piece(from, k0, k, col, n, packed + gemm_bytes(from->dtype, place));
+            char *dst = packed + gemm_bytes(from->dtype, place);
+            gemm_weights_pack_piece(from, k0, k, col, n, dst);
+            if (dot)
+                lowest = smaller(lowest, dot->lowest((const uint32_t *)(const void *)dst, (k + 1) / 2 * GEMM_NR));
         }
     }
+    return lowest;
 }
 
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed)
 {
     const int64_t panels = (borrowed->n + GEMM_NR - 1) / GEMM_NR;
     const ptrdiff_t panel_bytes = gemm_bytes(borrowed->dtype, gemm_panel(borrowed->dtype, borrowed->k));
+    unsigned lowest = UINT_MAX;
     char *data = memory_alloc((size_t)panels, (size_t)panel_bytes);
     if (!data)
         return false;
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(dynamic) if (threads > 1)
+#pragma omp parallel for num_threads(threads) schedule(dynamic) reduction(min : lowest) if (threads > 1)
 #else
     (void)threads;
 #endif
     for (int64_t panel = 0; panel < panels; panel += GROUP)
-        pack_group(borrowed, panel, panels - panel < GROUP ? panels - panel : GROUP, data);
+        lowest = smaller(lowest, pack_group(borrowed, panel, panels - panel < GROUP ? panels - panel : GROUP, data));
     *packed = *borrowed;
+    packed->lowest = lowest;
     packed->layout = GEMM_PACKED;
     packed->data = data;
     packed->ld = GEMM_NR;

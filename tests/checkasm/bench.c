@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "checkasm.h"
+#include "gemm/dot.h"
 #include "gemm/gemm.h"
 #include "norm/norm.h"
 
@@ -25,7 +26,7 @@ void bench_line(const char *kernel, const char *what, double seconds, double wor
     double rate = work / seconds * 1e-9;
     if (*plain <= 0)
         *plain = rate;
-    printf("%-6s %-36s %10.2f us %8.2f %-8s %7.2f x plain", kernel, what, seconds * 1e6, rate, unit, rate / *plain);
+    printf("%-10s %-36s %10.2f us %8.2f %-8s %7.2f x plain", kernel, what, seconds * 1e6, rate, unit, rate / *plain);
     if (ceiling > 0)
         printf(" %6.1f %% of %.1f", rate / ceiling * 100, ceiling);
     printf("\n");
@@ -82,6 +83,7 @@ static void bench_block(int32_t dtype, int m, double peak)
         .n = BLOCK_N,
         .k = BLOCK_K,
         .first = true,
+        .paired = true,
     };
     double seconds, plain = 0;
     char what[64];
@@ -91,6 +93,32 @@ static void bench_block(int32_t dtype, int m, double peak)
         snprintf(what, sizeof what, "gemm block %s %d x %d x %d", dtype_name(dtype), m, BLOCK_N, BLOCK_K);
         BEST_OF(i ? ROUNDS : 1, i ? 20 : 1, seconds, gemm_kernels[i]->block[dtype](&block));
         bench_line(gemm_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", peak, &plain);
+    }
+}
+
+/* There is no plain kernel: the first of the table takes its place. */
+static void bench_dot(int m)
+{
+    const struct dot_block block = {
+        .a = memory.other,
+        .lda = (BLOCK_K + GEMM_NR) / 2,
+        .b = memory.in,
+        .panel_stride = BLOCK_K / 2 * GEMM_NR,
+        .c = memory.out,
+        .ldc = BLOCK_N,
+        .m = m,
+        .n = BLOCK_N,
+        .k = BLOCK_K / 2,
+        .first = true,
+    };
+    double seconds, plain = 0;
+    char what[64];
+    snprintf(what, sizeof what, "pairs of bf16 %d x %d x %d", m, BLOCK_N, BLOCK_K);
+    for (int i = 0; dot_kernels[i]; i++) {
+        if (dot_kernels[i]->needs & ~cpu_features())
+            continue;
+        BEST_OF(ROUNDS, 20, seconds, dot_kernels[i]->block(&block));
+        bench_line(dot_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", 0, &plain);
     }
 }
 
@@ -128,8 +156,11 @@ void bench(void)
             bench_convert(dtype);
             bench_norm(dtype);
             bench_pack(dtype);
-            for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+            for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
                 bench_block(dtype, rows[i], peak);
+                if (dtype == MMARN_BF16)
+                    bench_dot(rows[i]);
+            }
         }
     memory_free(memory.in);
     memory_free(memory.other);

@@ -19,10 +19,22 @@ static size_t panels_of(int n)
     return (size_t)((n + GEMM_NR - 1) / GEMM_NR);
 }
 
-/* Strides of B: packed with or without gaps, or row-major with rows of odd length. */
-static size_t choose_b(struct gemm_block *g)
+/* Where a panel of k rows has row p, column j. */
+static ptrdiff_t place_in_panel(int32_t dtype, int p, int j)
+{
+    return dtype == MMARN_BF16 ? (p / 2 * GEMM_NR + j) * 2 + 1 - p % 2 : p * GEMM_NR + j;
+}
+
+/* Strides of B: panels, with or without gaps between rows or panels, or row-major with rows of odd length. */
+static size_t choose_b(struct gemm_block *g, int32_t dtype)
 {
     const ptrdiff_t panels = (ptrdiff_t)panels_of(g->n);
+    g->paired = random_bits() & 1;
+    if (g->paired) {
+        g->k_stride = GEMM_NR;
+        g->panel_stride = gemm_panel(dtype, g->k) + (random_bits() & 1 ? random_int(0, 9) * 2 : 0);
+        return (size_t)((panels - 1) * g->panel_stride + gemm_panel(dtype, g->k));
+    }
     if (random_bits() & 1) {
         g->k_stride = GEMM_NR + (random_bits() & 1 ? random_int(0, 5) : 0);
         g->panel_stride = g->k * g->k_stride + (random_bits() & 1 ? random_int(0, 9) : 0);
@@ -35,10 +47,12 @@ static size_t choose_b(struct gemm_block *g)
 
 static float expected_at(const struct gemm_block *g, int32_t dtype, const float *c_before, int i, int j)
 {
-    const ptrdiff_t column = j / GEMM_NR * g->panel_stride + j % GEMM_NR;
+    const ptrdiff_t panel = j / GEMM_NR * g->panel_stride;
     float sum = g->first ? 0.0F : c_before[i * g->ldc + j];
-    for (int p = 0; p < g->k; p++)
-        sum = fmaf(g->a[i * g->lda + p], data_get(dtype, g->b, (size_t)(column + p * g->k_stride)), sum);
+    for (int p = 0; p < g->k; p++) {
+        const ptrdiff_t place = g->paired ? place_in_panel(dtype, p, j % GEMM_NR) : p * g->k_stride + j % GEMM_NR;
+        sum = fmaf(g->a[i * g->lda + p], data_get(dtype, g->b, (size_t)(panel + place)), sum);
+    }
     return sum;
 }
 
@@ -60,7 +74,7 @@ static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, i
 {
     const enum data kind = (enum data)random_int(0, DATA_KINDS - 1);
     struct gemm_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
-    const size_t b_count = choose_b(&g);
+    const size_t b_count = choose_b(&g, dtype);
     g.lda = k + random_int(0, 3);
     g.ldc = n + random_int(0, 3);
     const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
@@ -77,8 +91,9 @@ static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, i
     g.b = b;
     kernel->block[dtype](&g);
     check(compare_c(&g, dtype, before),
-          "gemm %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, data %d", kernel->name,
-          dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, (int)kind);
+          "gemm %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, paired %d, data %d",
+          kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.paired,
+          (int)kind);
     free(before);
 }
 
@@ -87,9 +102,9 @@ static bool compare_panels(int32_t dtype, const char *src, size_t k_step, size_t
     const size_t size = dtype_size(dtype), panel = (size_t)gemm_panel(dtype, k);
     static const char zeros[sizeof(float)];
     for (size_t j = 0; j < panels_of(n) * GEMM_NR; j++)
-        for (size_t p = 0; p < (size_t)k; p++) {
-            const char *expected = j < (size_t)n ? src + (p * k_step + j * n_step) * size : zeros;
-            size_t at = j / GEMM_NR * panel + p * GEMM_NR + j % GEMM_NR;
+        for (size_t p = 0; p < panel / GEMM_NR; p++) {
+            const char *expected = j < (size_t)n && p < (size_t)k ? src + (p * k_step + j * n_step) * size : zeros;
+            size_t at = j / GEMM_NR * panel + (size_t)place_in_panel(dtype, (int)p, (int)(j % GEMM_NR));
             if (memcmp(dst + at * size, expected, size) != 0)
                 return false;
         }

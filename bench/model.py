@@ -17,9 +17,10 @@ import math
 from cases import Case
 
 # src/op/plan.c, under the same names; tests/bench/test_model.py compares them.
-PLAN = {"MATMUL_ROWS": 96, "COPY_ROWS": 16, "COPY_ELEMENTS": 16384, "TILES_PER_WORKER": 4, "LEAST_COLUMNS": 64,
-        "ONE_SHOT_ELEMENTS": 16 << 10, "ONE_SHOT_ELEMENTS_OVERSUBSCRIBED": 512 << 10}
+PLAN = {"MATMUL_ROWS": 96, "FEW_ROWS": 24, "COPY_ROWS": 16, "COPY_ELEMENTS": 16384, "LEAST_COLUMNS": 64,
+        "MATMUL_TILES": 4, "COPY_TILES": 2, "ONE_SHOT_ELEMENTS": 16 << 10, "ONE_SHOT_ELEMENTS_OVERSUBSCRIBED": 512 << 10}
 TILE_ELEMENTS = 96 * 256  # COLL_TILE_ELEMENTS
+PANEL_COLUMNS = 16  # GEMM_NR
 FEW_ROWS = 8  # of src/gemm/gemm_tile.c: up to here weights are widened or expanded anew for every row-block
 HALF_RING = 6  # tiles: a rank out of buffers is woken when so many are free
 
@@ -115,20 +116,38 @@ def _round_up(value: int, unit: int) -> int:
     return -(-value // unit) * unit
 
 
+def is_one_shot(case: Case, rows: int, n: int, shared: bool) -> bool:
+    """Whether every rank sums for itself."""
+    limit = PLAN["ONE_SHOT_ELEMENTS_OVERSUBSCRIBED" if shared else "ONE_SHOT_ELEMENTS"]
+    return case.ranks == 1 or n <= limit // rows // (case.ranks - 1)
+
+
+def tile_columns(case: Case, block: int, n: int, one_shot: bool, shared: bool) -> int:
+    """Of a row-block's tiles but the last."""
+    several = PLAN["COPY_TILES" if case.count else "MATMUL_TILES"]
+    for_owners = case.ranks * several // 2 if not one_shot else 1 if shared else several
+    for_threads = case.threads * several if case.threads > 1 else 1
+    few = block < PLAN["FEW_ROWS"]
+    if case.count:
+        most = PLAN["COPY_ELEMENTS"] // block
+    elif not few:
+        most = TILE_ELEMENTS // PLAN["MATMUL_ROWS"]
+    else:
+        most = TILE_ELEMENTS // (block if shared else PLAN["FEW_ROWS"])
+    least = PLAN["LEAST_COLUMNS"]
+    fair = _round_up(-(-n // max(for_owners, for_threads)), least)
+    return min(fair, most // least * least, _round_up(n, PANEL_COLUMNS))
+
+
 def plan(case: Case, machine: Machine) -> Plan:
     """Row-blocks, tiles and algorithm."""
     rows, n = (1, case.count) if case.count else (case.rows, case.n)
     most = PLAN["COPY_ROWS" if case.count else "MATMUL_ROWS"]
     block = rows if rows <= most else min(most, _round_up(-(-rows // -(-rows // most)), 6))
-    widest = PLAN["COPY_ELEMENTS"] // block if case.count else TILE_ELEMENTS // most
-    least = PLAN["LEAST_COLUMNS"]
-    fair = _round_up(-(-n // (max(case.ranks, case.threads) * PLAN["TILES_PER_WORKER"])), least)
-    columns = min(max(fair, least), max(widest // least * least, least))
     row_blocks = -(-rows // block)
     shared = case.ranks * case.threads > machine.processors
-    limit = PLAN["ONE_SHOT_ELEMENTS_OVERSUBSCRIBED" if shared else "ONE_SHOT_ELEMENTS"]
-    one_shot = case.ranks == 1 or n <= limit // rows // (case.ranks - 1)
-    return Plan(block, row_blocks, row_blocks * -(-n // columns), one_shot)
+    one_shot = is_one_shot(case, rows, n, shared)
+    return Plan(block, row_blocks, row_blocks * -(-n // tile_columns(case, block, n, one_shot, shared)), one_shot)
 
 
 def output_bytes(case: Case) -> int:

@@ -13,6 +13,9 @@ enum {
     COPY_ROWS = 16,
     COPY_ELEMENTS = 16384,
     LEAST_COLUMNS = 64,
+    /* Tiles of a row-block for each thread, and for each owner half as many. */
+    MATMUL_TILES = 4,
+    COPY_TILES = 2,
     /* Elements that a rank reads from its peers in one shot, up to which a hop saved is worth more than reading all of
        them; with fewer processors than threads a hop is a change of context, and worth far more. */
     ONE_SHOT_ELEMENTS = 16 << 10,
@@ -63,12 +66,12 @@ static int64_t most_columns(const struct coll *coll, enum op_source_kind kind, i
 
 /*
  * How many tiles a row-block should have. For each thread several: fewer would leave somebody idle at the end, more
- * would only add hand-overs. For each owner the same. Without owners a few, to sum while the next is made; but ranks
+ * would only add hand-overs. For owners likewise. Without owners a few, to sum while the next is made; but ranks
  * that have to share processors do nothing at the same time, so that any hand-over is one too many.
  */
 static int64_t wanted_tiles(const struct coll *coll, enum op_source_kind kind, enum coll_algorithm algorithm)
 {
-    const int64_t several = kind == OP_SOURCE_COPY ? 2 : 4;
+    const int64_t several = kind == OP_SOURCE_COPY ? COPY_TILES : MATMUL_TILES;
     const int64_t shared = algorithm == COLL_OWNER ? coll->world_size * several / 2
                            : coll->oversubscribed  ? 1
                                                    : several;

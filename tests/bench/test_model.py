@@ -81,7 +81,7 @@ class Terms(NearTestCase):
         self.assert_near(terms.weights, 2 * 2048 * 4096 / 2 / 40e9)
         self.assert_near(terms.multiply, 2 * 2048 * 4096 * (2 + 5.2) / 200e9)
         # By hand: to publish 2 + 1.25, half a bell, a stamp and a counter of the other's, half a scan of 6.
-        self.assert_near(terms.lines, 16 * (2 + 1.25 + 0.5 + 2 + 3) * 50e-9)
+        self.assert_near(terms.lines, 4 * (2 + 1.25 + 0.5 + 2 + 3) * 50e-9)
 
     def test_one_rank_has_no_peers(self):
         terms = model.predict(Case("test", "f32", 16, 512, 1024, ranks=1, threads=2), HERE)

@@ -1,7 +1,8 @@
 /*
  * ceilings.c - what this machine can do at best, with as many workers as the argument says, as one line of JSON:
- * multiply-adds of fp32, bf16 and int8, reading from memory and from the last-level cache, and how long a message takes
- * from one processor to another, through a cache line and through a futex.
+ * multiply-adds of fp32, bf16 and int8, reading from memory and from the last-level cache, how long a message takes
+ * from one processor to another, through a cache line and through a futex, and what each of many lines costs that one
+ * processor writes and another reads, over and over.
  */
 #include <limits.h>
 #include <linux/futex.h>
@@ -23,6 +24,8 @@
 
 enum { PASSES = 96, ROUNDS = 1 << 16, MAX_WORKERS = 64, LINE_WORDS = 8, STREAMS = 4 };
 enum { LINE_TURNS = 20000, FUTEX_TURNS = 2000, MESSAGE_PASSES = 7 };
+/* Twelve pieces of 16 KiB, as a ring of small tiles: all of them stay in a second-level cache. */
+enum { PIECE_WORDS = 2048, PIECES = 12, PIECE_TURNS = 4000 };
 
 /* Either a kernel, or reading `words`. */
 struct measurement {
@@ -189,16 +192,101 @@ static double message(bool futex)
     return best * 1e9;
 }
 
+/* ------------------------------------------------------------------------------------ lines handed over, many at once
+ */
+
+struct handover {
+    _Alignas(128) atomic_uint turn; /* even: to write, odd: to read */
+    _Alignas(128) uint64_t words[PIECES][PIECE_WORDS];
+    double written[MESSAGE_PASSES], read[MESSAGE_PASSES]; /* seconds */
+};
+
+static void await_turn(struct handover *handover, unsigned turn)
+{
+    while (atomic_load_explicit(&handover->turn, memory_order_acquire) != turn)
+        ; /* pairs with the exchange in end_turn */
+}
+
+/* The exchange waits until what was written has arrived. */
+static void end_turn(struct handover *handover, unsigned turn)
+{
+    atomic_exchange(&handover->turn, turn + 1);
+}
+
+static void *read_pieces(void *context)
+{
+    struct handover *handover = context;
+    volatile uint64_t sink = 0;
+
+    pin(1);
+    for (unsigned i = 0; i < MESSAGE_PASSES * PIECE_TURNS; i++) {
+        await_turn(handover, 2 * i + 1);
+        const double start = control_clock();
+        sink += read_all(handover->words[i % PIECES], PIECE_WORDS);
+        handover->read[i / PIECE_TURNS] += control_clock() - start;
+        end_turn(handover, 2 * i + 1);
+    }
+    return NULL;
+}
+
+static void write_pieces(struct handover *handover)
+{
+    for (unsigned i = 0; i < MESSAGE_PASSES * PIECE_TURNS; i++) {
+        await_turn(handover, 2 * i);
+        const double start = control_clock();
+        for (unsigned word = 0; word < PIECE_WORDS; word++)
+            handover->words[i % PIECES][word] = i + word;
+        end_turn(handover, 2 * i);
+        handover->written[i / PIECE_TURNS] += control_clock() - start;
+    }
+}
+
+static int ascending(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* Nanoseconds for each line, in the middle pass: the best may be one whose lines were no longer where they belong. */
+static double middle(double seconds[MESSAGE_PASSES])
+{
+    qsort(seconds, MESSAGE_PASSES, sizeof(*seconds), ascending);
+    return seconds[MESSAGE_PASSES / 2] / PIECE_TURNS * LINE_WORDS / PIECE_WORDS * 1e9;
+}
+
+/* Of reading a line that a peer has written, and of writing one again that a peer has read. */
+static bool hand_over(double *read, double *written)
+{
+    struct handover *handover = aligned_alloc(128, sizeof(*handover));
+    pthread_t other;
+
+    if (handover == NULL)
+        return false;
+    memset(handover, 0, sizeof(*handover));
+    pin(0);
+    const bool started = pthread_create(&other, NULL, read_pieces, handover) == 0;
+    if (started) {
+        write_pieces(handover);
+        pthread_join(other, NULL);
+        *read = middle(handover->read);
+        *written = middle(handover->written);
+    }
+    free(handover);
+    return started;
+}
+
 int main(int argc, char **argv)
 {
     const int wanted = argc > 1 ? atoi(argv[1]) : cpu_count();
     const int workers = wanted < 1 || wanted > cpu_count() ? cpu_count() : wanted;
     const int64_t cache = machine_last_level_cache();
     const bool two = cpu_count() > 1;
+    double handover = 0.0, refill = 0.0;
     struct peak peak;
 
     sched_getaffinity(0, sizeof(allowed), &allowed);
-    if (workers > MAX_WORKERS || !peak_measure(workers, true, false, &peak)) {
+    if (workers > MAX_WORKERS || !peak_measure(workers, true, false, &peak) ||
+        (two && !hand_over(&handover, &refill))) {
         perror("ceilings");
         return 1;
     }
@@ -208,6 +296,7 @@ int main(int argc, char **argv)
     printf("\"memory_gbs\": %.6g, \"cache_gbs\": %.6g, \"cache_bytes\": %lld, \"private_bytes\": %ld, ",
            peak.best_gigabytes, cache > 0 ? measure(NULL, cache / 2 / workers, workers) * 1e-9 : 0.0, (long long)cache,
            sysconf(_SC_LEVEL2_CACHE_SIZE));
-    printf("\"line_ns\": %.6g, \"futex_ns\": %.6g}\n", two ? message(false) : 0.0, two ? message(true) : 0.0);
+    printf("\"line_ns\": %.6g, \"futex_ns\": %.6g, ", two ? message(false) : 0.0, two ? message(true) : 0.0);
+    printf("\"handover_ns\": %.6g, \"refill_ns\": %.6g}\n", handover, refill);
     return 0;
 }

@@ -14,6 +14,8 @@ GB = 1e9
 CORE_CACHE, CORE_MEMORY = 36 * GB, 27 * GB
 # One way, within a CCX, to another one, to the other socket: EPYC 7R13 (Milan), medians, nviennot/core-to-core-latency.
 LINES = {"line": 23e-9, "far_line": 107e-9, "socket_line": 197e-9}
+# Within a CCX too, of many lines on their way: bench/ceilings, Zen 4.
+LINES |= {"handover": 2e-9, "refill": 8e-9}
 
 
 def _epyc(name: str, cores: int, hertz: float, width: int, cache: float, memory_rate: float) -> Machine:

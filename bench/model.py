@@ -18,23 +18,34 @@ from cases import Case
 
 # src/op/plan.c, under the same names; tests/bench/test_model.py compares them.
 PLAN = {"MATMUL_ROWS": 96, "FEW_ROWS": 24, "COPY_ROWS": 16, "COPY_ELEMENTS": 16384, "LEAST_COLUMNS": 64,
-        "MATMUL_TILES": 4, "COPY_TILES": 2, "ONE_SHOT_ELEMENTS": 16 << 10, "ONE_SHOT_ELEMENTS_OVERSUBSCRIBED": 512 << 10}
+        "MATMUL_TILES": 4, "COPY_TILES": 2,
+        "ONE_SHOT_ELEMENTS": 16 << 10, "ONE_SHOT_ELEMENTS_OVERSUBSCRIBED": 512 << 10}
 TILE_ELEMENTS = 96 * 256  # COLL_TILE_ELEMENTS
 PANEL_COLUMNS = 16  # GEMM_NR
-FEW_ROWS = 8  # of src/gemm/gemm_tile.c: up to here weights are widened or expanded anew for every row-block
-HALF_RING = 6  # tiles: a rank out of buffers is woken when so many are free
+FEW_ROWS = 8  # of src/gemm/gemm_tile.c, not plan.c: up to here weights are widened or expanded anew for every row-block
+RINGS = {"PARTS_SPARE": 11, "SUMS_SPARE": 3}  # of src/coll/shm_segment.c: buffers beside one for each thread
+SPIN_OVERSUBSCRIBED_NS = 1000  # of src/coll/shm_wait.c
+LINE_BYTES = 64
 
 # Measured by checkasm --bench, in cache, on one processor: a tile of 96 rows against the peak of its multiply-adds.
 TILE_EFFICIENCY = 0.97
-# Likewise, for one row: making one weight ready takes the time of so many operations at fp32's peak. int8 x int8's are
-# multiplied as they are. (3.6 cycles for 16 weights of int4, of which 1 is their multiplication, at 32 a cycle.)
-EXPANSION = {"f32": 1.0, "f16": 1.0, "bf16": 2.0, "int8": 0.0, "f16-int8": 5.0, "f16-int4": 5.2}
-# Which peak a type's kernel is made of, and how much of it: vpdpwssd does half of what vpdpbusd does.
-KERNEL = {"f32": ("f32", 1.0), "f16": ("f32", 1.0), "bf16": ("f32", 1.0), "int8": ("int8", 0.5),
-          "f16-int8": ("f32", 1.0), "f16-int4": ("f32", 1.0)}
-# Transfers of a cache line, counted in the code.
-HOP_LINES = 4  # what was stored, the bell's waiters, its count, and looking again
+# A type's kernel: which peak it is made of; how much of that, as vpdpwssd does half of what vpdpbusd does; and what it
+# takes to make a weight ready, in operations at that peak, likewise measured, but for one row. (int4 takes 3.6 cycles
+# for 16 weights, of which 1 is their multiplication, at 32 operations a cycle.)
+KERNEL = {
+    "f32": ("f32", 1.0, 1.0),
+    "f16": ("f32", 1.0, 1.0),
+    "bf16": ("f32", 1.0, 2.0),
+    "int8": ("int8", 0.5, 0.0),
+    "f16-int8": ("f32", 1.0, 5.0),
+    "f16-int4": ("f32", 1.0, 5.2),
+}
+# Transfers of a cache line, counted in the code. Of a call: looks at all others' finished calls and at both lines of
+# their records; stores of the record and the position, flush or read marks, the end.
+CALL_LOOKS, CALL_LINES = 3, 4
+BELL_LINES = 3  # its waiters, its count, and looking again
 CLAIM_LINES = 4  # a rank's mutex, what it guards (two lines), and back
+HELD_BYTES = 16  # what a thread is at, which each claim looks at
 # Assumed: for each claim that finds work there is one that does not.
 CLAIMS_EACH = 2
 
@@ -51,6 +62,8 @@ class Machine:
     cache_bytes: float
     private_bytes: float  # of a processor's own cache
     line: float  # one way, between two processors that share a last-level cache
+    handover: float  # each of many lines, to read what another has just written
+    refill: float  # each of many lines, to write again what another has read
     futex: float  # one way, to one that sleeps
     domain: int = 0  # processors that share a last-level cache; 0: all
     sockets: int = 1
@@ -104,12 +117,12 @@ class Plan:
 
 
 def from_ceilings(ceilings: dict) -> Machine:
-    """The machine that bench/ceilings.c has measured."""
-    peaks = {"f32": ceilings["f32_gflops"] * 1e9, "bf16": ceilings["bf16_gflops"] * 1e9,
-             "int8": ceilings["int8_gops"] * 1e9}
+    """The machine that bench/ceilings.c has measured; without instructions for a type, it multiplies in fp32."""
+    f32 = ceilings["f32_gflops"] * 1e9
+    peaks = {"f32": f32, "bf16": ceilings["bf16_gflops"] * 1e9 or f32, "int8": ceilings["int8_gops"] * 1e9 or f32}
     return Machine("here", ceilings["workers"], peaks, ceilings["memory_gbs"] * 1e9, ceilings["cache_gbs"] * 1e9,
                    ceilings["cache_bytes"], ceilings["private_bytes"], ceilings["line_ns"] * 1e-9,
-                   ceilings["futex_ns"] * 1e-9)
+                   ceilings["handover_ns"] * 1e-9, ceilings["refill_ns"] * 1e-9, ceilings["futex_ns"] * 1e-9)
 
 
 def _round_up(value: int, unit: int) -> int:
@@ -164,12 +177,12 @@ def multiply(case: Case, machine: Machine) -> float:
     """(2 * rows + expansion) * k * n operations on each rank, at the kernel's share of the peak."""
     if case.count:
         return 0.0
-    which, share = KERNEL[case.kind]
+    which, share, expansion = KERNEL[case.kind]
     cut = plan(case, machine)
     few = cut.block_rows <= FEW_ROWS
     each = 2.0 * case.rows / (1.0 if few else TILE_EFFICIENCY)
     if few or case.kind in ("f16-int8", "f16-int4"):
-        each += EXPANSION[case.kind] * cut.row_blocks
+        each += expansion * cut.row_blocks
     workers = case.ranks * case.threads
     rate = machine.peaks[which] * share * machine.active(workers) / machine.processors
     per_thread = cut.tiles / case.threads
@@ -193,7 +206,7 @@ def weights(case: Case, machine: Machine) -> float:
     """
     if case.count:
         return 0.0
-    if not case.rotate and case.weight_bytes / (case.ranks * case.threads) <= machine.private_bytes:
+    if not case.rotate and case.weight_bytes / machine.active(case.ranks * case.threads) < machine.private_bytes:
         return 0.0
     from_memory = case.weight_bytes / memory_rate(case, machine)
     fit = case.weight_bytes < machine.cache_bytes
@@ -212,35 +225,6 @@ def far_shares(case: Case, machine: Machine) -> tuple[float, float]:
     return 1.0 - near, 1.0 - same
 
 
-def exchange(case: Case, machine: Machine) -> float:
-    """Parts and sums through the rings: each store fetches its line first, so it counts twice.
-
-    A rank writes 4 D bytes of parts. Owners read 4 D in all, write and read e D of sums; in one shot a rank reads
-    4 D P. Of this, what other workers made passes the links between caches, and half of that, or so, the sockets' link.
-    """
-    d, e, ranks = elements(case), output_bytes(case), case.ranks
-    others = (ranks - 1) / ranks
-    if plan(case, machine).one_shot:
-        local, moved = (2 * 4 + 4 * ranks) * d, 4 * (ranks - 1) * d
-    else:
-        local, moved = (2 * 4 + 4 + 2 * e / ranks + e) * d, (4 + e) * others * d
-    far, other_socket = far_shares(case, machine)
-    links = machine.links * machine.active(ranks * case.threads) / machine.processors
-    return max(ranks * local / cache_rate(case, machine), ranks * moved * far / links,
-               ranks * moved * other_socket / 2 / machine.socket_link)
-
-
-def outputs(case: Case, machine: Machine) -> float:
-    """On every rank: residual read, y and norm_out written, 5 e D; an all-reduce reads its input and writes 2 e D.
-
-    From memory when they do not fit the last-level caches, or weights that take turns have driven them out.
-    """
-    touched, moved = (2, 3) if case.count else (3, 5)
-    unit = output_bytes(case) * elements(case) * case.ranks
-    fits = touched * unit < machine.cache_bytes and not case.rotate
-    return moved * unit / (cache_rate if fits else memory_rate)(case, machine)
-
-
 def _line(machine: Machine, far: float, other_socket: float) -> float:
     return machine.line * (1.0 - far) + machine.far_line * (far - other_socket) + machine.socket_line * other_socket
 
@@ -257,24 +241,71 @@ def line_time_of_rank(case: Case, machine: Machine) -> float:
     return _line(machine, far, other_socket)
 
 
-def lines_of_tile(ranks: int, one_shot: bool) -> float:
-    """Lines that a rank has to fetch for one tile, most of them stamps and counters of slots.
+def distance(case: Case, machine: Machine) -> float:
+    """How many times as long a line takes as between neighbours; so does each of many, as many being on their way."""
+    return line_time(case, machine) / machine.line
 
-    To publish: its slot's counter and stamp, and others' stamps up to the first that is missing: with ranks in random
-    order (P + 1) / P * H(P) - 1, H being the harmonic number. Then bells, stamps and counters of the parts, and a scan
-    of half a ring's slots, half of which, it is assumed, are found free. An owner does for its tile what in one shot
-    everybody does.
+
+def ring_slots(case: Case, kind: str) -> int:
+    """Of a rank's ring of that kind."""
+    return case.threads + RINGS[kind]
+
+
+def rings_stay(case: Case, machine: Machine) -> bool:
+    """Whether lines of the rings are still in the processors' own caches when their slots' turn comes again.
+
+    Through these go weights, what a rank writes and reads in the rings until then, and outputs meanwhile.
     """
-    if ranks == 1:
-        return 0.0
-    others = ranks - 1
-    harmonic = sum(1.0 / i for i in range(1, ranks + 1))
-    publish = 2 + (ranks + 1) / ranks * harmonic - 1
-    scan = 2 * HALF_RING / 2
-    if one_shot:
-        return publish + others / ranks + 2 * others + scan * others / ranks
-    owner = 1 + others * (2 + scan) + 2 + others  # the bell that it is told by, parts, its own slot, everybody's bells
-    return publish + owner / ranks + 2
+    if case.rotate or case.ranks * case.threads > machine.processors:
+        return False
+    cut, e, slots = plan(case, machine), output_bytes(case), ring_slots(case, "PARTS_SPARE")
+    of_rings = 4 + 4 * case.ranks if cut.one_shot else 4 + 4 + 2 * e
+    of_tiles = (slots * of_rings + min(slots, cut.tiles) * 3 * e) * elements(case) / cut.tiles
+    passing = of_tiles / case.threads + (0.0 if case.count else case.weight_bytes / (case.ranks * case.threads))
+    return passing < machine.private_bytes
+
+
+def exchange(case: Case, machine: Machine) -> float:
+    """Parts and sums through the rings.
+
+    A rank writes 4 D bytes of parts; owners read 4 D in all and write e D of sums, which everybody reads; in one shot
+    everybody reads all parts. One's own are near enough to cost nothing.
+
+    Where rings stay in the processors' own caches, lines go to and fro: those that others made are read, and all are
+    written again. Elsewhere each is fetched from the last-level cache, and what goes back there has a way of its own.
+    What other workers made passes the links between caches, half of that the sockets'.
+    """
+    d, e, ranks = elements(case), output_bytes(case), case.ranks
+    if plan(case, machine).one_shot:
+        written, moved = 4 * d, 4 * (ranks - 1) * d
+    else:
+        written, moved = (4 + e / ranks) * d, (4 + e) * d * (ranks - 1) / ranks
+    if rings_stay(case, machine):
+        each = (moved * machine.handover + written * machine.refill) / LINE_BYTES * distance(case, machine)
+        local = ranks * each / machine.active(ranks * case.threads)
+    else:
+        local = ranks * (written + moved) / cache_rate(case, machine)
+    far, other_socket = far_shares(case, machine)
+    links = machine.links * machine.active(ranks * case.threads) / machine.processors
+    return max(local, ranks * moved * far / links, ranks * moved * other_socket / 2 / machine.socket_link)
+
+
+def outputs(case: Case, machine: Machine) -> float:
+    """On every rank: residual read, y and norm_out written, 3 e D; an all-reduce, in place, reads and writes e D each.
+
+    From memory when they do not fit the last-level caches, or weights that take turns have driven them out. Then y and
+    norm_out count twice, as a store fetches its line first; the input of an all-reduce is there already.
+    """
+    unit = output_bytes(case) * elements(case) * case.ranks
+    touched = 1 if case.count else 3
+    if touched * unit < machine.cache_bytes and not case.rotate:
+        return (2 if case.count else 3) * unit / cache_rate(case, machine)
+    return (2 if case.count else 5) * unit / memory_rate(case, machine)
+
+
+def look(case: Case, machine: Machine) -> float:
+    """At one line of each other rank; they are fetched side by side."""
+    return line_time(case, machine) + (case.ranks - 2) * machine.handover * distance(case, machine)
 
 
 def turns(case: Case, machine: Machine) -> float:
@@ -283,9 +314,20 @@ def turns(case: Case, machine: Machine) -> float:
 
 
 def lines(case: Case, machine: Machine) -> float:
-    """One after the other, shared by a rank's threads."""
-    cut = plan(case, machine)
-    each = lines_of_tile(case.ranks, cut.one_shot) * line_time(case, machine)
+    """What tiles cost beside their data, one after the other, shared by a rank's threads.
+
+    All look at the parts' stamps, and once in a ring how far others have read. With owners, who do the first for their
+    tiles only, publishing waits for the stamp's line, and there is a sum's stamp to write and to read.
+    """
+    if case.ranks == 1:
+        return 0.0
+    cut, line, all_others = plan(case, machine), line_time(case, machine), look(case, machine)
+    each = all_others / ring_slots(case, "PARTS_SPARE")
+    if cut.one_shot:
+        each += all_others
+    else:
+        owner = all_others + all_others / ring_slots(case, "SUMS_SPARE") + line
+        each += line + owner / case.ranks + line
     return cut.tiles * each / case.threads * turns(case, machine)
 
 
@@ -293,20 +335,27 @@ def lock(case: Case, machine: Machine) -> float:
     """Threads of a rank claim work under one mutex: produce and take in every tile, sum one in P."""
     if case.threads == 1:
         return 0.0
-    cut = plan(case, machine)
+    cut, line = plan(case, machine), line_time_of_rank(case, machine)
     claims = cut.tiles * (2.0 if cut.one_shot else 2.0 + 1.0 / case.ranks)
-    return CLAIMS_EACH * claims * CLAIM_LINES * line_time_of_rank(case, machine)
+    held = case.threads * HELD_BYTES / LINE_BYTES * machine.handover * line / machine.line
+    return CLAIMS_EACH * claims * (CLAIM_LINES * line + held)
 
 
 def hops(case: Case, machine: Machine) -> float:
-    """Agreement, the last tile's parts, its sum. Ranks that share a processor sleep at each, and per half ring."""
+    """Agreement, and what there is to wait for: the last tile's parts, and its sum, where others make that.
+
+    A rank's only thread finds them by looking, several by their bell. Ranks that share processors look for a while and
+    then sleep, and once more for each half ring.
+    """
     if case.ranks == 1:
         return 0.0
-    cut = plan(case, machine)
-    count = 2 if cut.one_shot else 3
+    cut, line, slots = plan(case, machine), line_time(case, machine), ring_slots(case, "PARTS_SPARE")
+    count = 1 if cut.one_shot else 2
+    agreement = CALL_LOOKS * look(case, machine) + CALL_LINES * line
     if case.ranks * case.threads <= machine.processors:
-        return count * HOP_LINES * line_time(case, machine)
-    return (count + cut.tiles / HALF_RING) * machine.futex * turns(case, machine)
+        return agreement + (count * BELL_LINES * line if case.threads > 1 else 0.0)
+    sleeps = count + max(0, cut.tiles - slots) / (slots // 2)
+    return (agreement + sleeps * (machine.futex + SPIN_OVERSUBSCRIBED_NS * 1e-9)) * turns(case, machine)
 
 
 def predict(case: Case, machine: Machine) -> Terms:

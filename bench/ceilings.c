@@ -133,17 +133,20 @@ static double measure(ceiling_fn *kernel, int64_t bytes, int workers)
 
 /* ------------------------------------------------------------------------------- messages between two processors */
 
+/* How the other one is waited for: by looking, by sleeping, or, on the same processor, by letting it run. */
+enum waiting { LOOK, SLEEP, YIELD };
+
 struct messages {
     _Alignas(128) atomic_uint there;
     _Alignas(128) atomic_uint back;
-    bool futex;
+    enum waiting waiting;
     int turns;
 };
 
 static void send(struct messages *messages, atomic_uint *line, unsigned value)
 {
     atomic_store_explicit(line, value, memory_order_release); /* pairs with the load in receive */
-    if (messages->futex)
+    if (messages->waiting == SLEEP)
         syscall(SYS_futex, line, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
@@ -151,14 +154,16 @@ static void receive(struct messages *messages, atomic_uint *line, unsigned value
 {
     unsigned found;
     while ((found = atomic_load_explicit(line, memory_order_acquire)) != value)
-        if (messages->futex)
+        if (messages->waiting == SLEEP)
             syscall(SYS_futex, line, FUTEX_WAIT, found, NULL, NULL, 0);
+        else if (messages->waiting == YIELD)
+            sched_yield();
 }
 
 static void *echo(void *context)
 {
     struct messages *messages = context;
-    pin(1);
+    pin(messages->waiting == YIELD ? 0 : 1);
     for (int pass = 0; pass < MESSAGE_PASSES; pass++)
         for (int turn = 1; turn <= messages->turns; turn++) {
             const unsigned value = (unsigned)(pass * messages->turns + turn);
@@ -169,9 +174,9 @@ static void *echo(void *context)
 }
 
 /* Nanoseconds one way: half a round trip, in the best pass. */
-static double message(bool futex)
+static double message(enum waiting waiting)
 {
-    struct messages messages = {.futex = futex, .turns = futex ? FUTEX_TURNS : LINE_TURNS};
+    struct messages messages = {.waiting = waiting, .turns = waiting == LOOK ? LINE_TURNS : FUTEX_TURNS};
     pthread_t other;
     double best = 1e9;
 
@@ -296,7 +301,8 @@ int main(int argc, char **argv)
     printf("\"memory_gbs\": %.6g, \"cache_gbs\": %.6g, \"cache_bytes\": %lld, \"private_bytes\": %ld, ",
            peak.best_gigabytes, cache > 0 ? measure(NULL, cache / 2 / workers, workers) * 1e-9 : 0.0, (long long)cache,
            sysconf(_SC_LEVEL2_CACHE_SIZE));
-    printf("\"line_ns\": %.6g, \"futex_ns\": %.6g, ", two ? message(false) : 0.0, two ? message(true) : 0.0);
+    printf("\"line_ns\": %.6g, \"futex_ns\": %.6g, \"yield_ns\": %.6g, ", two ? message(LOOK) : 0.0,
+           two ? message(SLEEP) : 0.0, message(YIELD));
     printf("\"handover_ns\": %.6g, \"refill_ns\": %.6g}\n", handover, refill);
     return 0;
 }

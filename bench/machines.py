@@ -28,7 +28,7 @@ def _epyc(name: str, cores: int, hertz: float, width: int, cache: float, memory_
     f32 = processors * width * hertz
     return Machine(name, processors, {"f32": f32, "bf16": 2 * f32, "int8": 4 * f32},
                    memory=2 * 12 * 8 * memory_rate * ATTAINED, cache=processors * CORE_CACHE, cache_bytes=2 * cache,
-                   private_bytes=1 << 20, futex=5e-6, domain=8, sockets=2, core_memory=CORE_MEMORY,
+                   private_bytes=1 << 20, futex=5e-6, yielding=1e-6, domain=8, sockets=2, core_memory=CORE_MEMORY,
                    links=processors / 8 * 32 * 1.8e9 * ATTAINED, socket_link=4 * 16 * 32e9 / 8 * ATTAINED, **LINES)
 
 

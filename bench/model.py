@@ -35,8 +35,8 @@ TILE_EFFICIENCY = 0.97
 KERNEL = {
     "f32": ("f32", 1.0, 1.0),
     "f16": ("f32", 1.0, 1.0),
-    "bf16": ("f32", 1.0, 2.0),
-    "int8": ("int8", 0.5, 0.0),
+    "bf16": ("bf16", 1.0, 0.0),
+    "int8": ("int8", 1.0, 0.0),
     "f16-int8": ("f32", 1.0, 5.0),
     "f16-int4": ("f32", 1.0, 5.2),
 }
@@ -65,6 +65,7 @@ class Machine:
     handover: float  # each of many lines, to read what another has just written
     refill: float  # each of many lines, to write again what another has read
     futex: float  # one way, to one that sleeps
+    yielding: float  # from one to the next that has work on the same processor
     domain: int = 0  # processors that share a last-level cache; 0: all
     sockets: int = 1
     core_memory: float = math.inf  # what one processor can read
@@ -122,7 +123,8 @@ def from_ceilings(ceilings: dict) -> Machine:
     peaks = {"f32": f32, "bf16": ceilings["bf16_gflops"] * 1e9 or f32, "int8": ceilings["int8_gops"] * 1e9 or f32}
     return Machine("here", ceilings["workers"], peaks, ceilings["memory_gbs"] * 1e9, ceilings["cache_gbs"] * 1e9,
                    ceilings["cache_bytes"], ceilings["private_bytes"], ceilings["line_ns"] * 1e-9,
-                   ceilings["handover_ns"] * 1e-9, ceilings["refill_ns"] * 1e-9, ceilings["futex_ns"] * 1e-9)
+                   ceilings["handover_ns"] * 1e-9, ceilings["refill_ns"] * 1e-9, ceilings["futex_ns"] * 1e-9,
+                   ceilings["yield_ns"] * 1e-9)
 
 
 def _round_up(value: int, unit: int) -> int:
@@ -344,8 +346,8 @@ def lock(case: Case, machine: Machine) -> float:
 def hops(case: Case, machine: Machine) -> float:
     """Agreement, and what there is to wait for: the last tile's parts, and its sum, where others make that.
 
-    A rank's only thread finds them by looking, several by their bell. Ranks that share processors look for a while and
-    then sleep, and once more for each half ring.
+    A rank's only thread finds them by looking, several by their bell. Ranks that share processors let each other run
+    between two looks, and sleep when their ring is full, once for each half of it.
     """
     if case.ranks == 1:
         return 0.0
@@ -354,8 +356,9 @@ def hops(case: Case, machine: Machine) -> float:
     agreement = CALL_LOOKS * look(case, machine) + CALL_LINES * line
     if case.ranks * case.threads <= machine.processors:
         return agreement + (count * BELL_LINES * line if case.threads > 1 else 0.0)
-    sleeps = count + max(0, cut.tiles - slots) / (slots // 2)
-    return (agreement + sleeps * (machine.futex + SPIN_OVERSUBSCRIBED_NS * 1e-9)) * turns(case, machine)
+    sleeps = max(0, cut.tiles - slots) / (slots // 2)
+    waits = count * machine.yielding + sleeps * (machine.futex + SPIN_OVERSUBSCRIBED_NS * 1e-9)
+    return (agreement + waits) * turns(case, machine)
 
 
 def predict(case: Case, machine: Machine) -> Terms:

@@ -22,6 +22,7 @@ from machines import FABRICS, MACHINES
 
 CEILINGS = {"workers": 2, "f32_gflops": 200.0, "bf16_gflops": 400.0, "int8_gops": 800.0, "memory_gbs": 40.0,
             "cache_gbs": 80.0, "cache_bytes": 32 << 20, "private_bytes": 1 << 20, "line_ns": 50.0, "futex_ns": 5000.0,
+            "yield_ns": 1000.0,
             "handover_ns": 2.0, "refill_ns": 8.0}
 HERE = model.from_ceilings(CEILINGS)
 SEED = random.SystemRandom().randrange(1 << 32)
@@ -143,13 +144,13 @@ class Terms(NearTestCase):
         crowded = model.rings_stay(Case("test", "f16", 1, 128, 4096), HERE)
         self.assertFalse(crowded, "1 MiB of weights leaves no room beside it")
 
-    def test_who_shares_a_processor_sleeps(self):
-        sleep, agreement = 5e-6 + 1e-6, (3 * (50 + 6 * 2) + 4 * 50) * 1e-9
+    def test_who_shares_a_processor_yields_and_sleeps(self):
+        turn, sleep, agreement = 1e-6, 5e-6 + 1e-6, (3 * (50 + 6 * 2) + 4 * 50) * 1e-9
         small = model.hops(Case("test", "f16", 1, 64, 4096, ranks=8), HERE)
-        self.assert_near(small, 4 * (agreement + sleep))
-        # 192 tiles: for parts, for sums, and 30 times for half of 12 buffers.
+        self.assert_near(small, 4 * (agreement + turn))
+        # 192 tiles: a turn for parts and one for sums, and 30 sleeps for half of 12 buffers.
         large = model.hops(Case("test", "f16", 512, 64, 8192, ranks=8), HERE)
-        self.assert_near(large, 4 * (agreement + 32 * sleep))
+        self.assert_near(large, 4 * (agreement + 2 * turn + 30 * sleep))
 
     def test_threads_are_told_by_a_bell(self):
         one, two = (model.hops(Case("test", "f16", 1, 64, 4096, threads=threads), MACHINES["epyc-2x64"])

@@ -1,6 +1,6 @@
 /*
  * avx512.h - sixteen elements of any type, one row of a panel, between memory and a register of fp32. For files that
- * end in _avx512.c only; prefetching and cutting into register tiles come from avx2.h.
+ * are compiled for AVX-512; prefetching and cutting into register tiles come from avx2.h.
  * dtype is a constant wherever these are used, so that nothing is left of the switch. Same bits as convert_ref.c.
  */
 #ifndef MMARN_BASE_AVX512_H

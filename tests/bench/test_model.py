@@ -22,8 +22,7 @@ from machines import FABRICS, MACHINES
 
 CEILINGS = {"workers": 2, "f32_gflops": 200.0, "bf16_gflops": 400.0, "int8_gops": 800.0, "memory_gbs": 40.0,
             "cache_gbs": 80.0, "cache_bytes": 32 << 20, "private_bytes": 1 << 20, "line_ns": 50.0, "futex_ns": 5000.0,
-            "yield_ns": 1000.0,
-            "handover_ns": 2.0, "refill_ns": 8.0}
+            "yield_ns": 1000.0, "handover_ns": 2.0, "refill_ns": 8.0}
 HERE = model.from_ceilings(CEILINGS)
 SEED = random.SystemRandom().randrange(1 << 32)
 

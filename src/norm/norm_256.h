@@ -1,0 +1,183 @@
+/*
+ * norm_256.h - the norm kernels on 256-bit registers, included by the files that compile it for AVX2 alone and with the
+ * rounding instruction of AVX512_BF16: four registers hold the NORM_LANES lanes. A ragged end goes through buffers
+ * padded with zeros, so it takes the same instructions; zeros leave a lane as it is, because a sum of squares is
+ * never minus zero. dtype is a constant in every inlined copy.
+ */
+#include "norm/norm.h"
+
+#include <string.h>
+
+#include "base/avx2.h"
+#include "base/cpu.h"
+
+enum { VECTOR = 8, VECTORS = NORM_LANES / VECTOR };
+
+/* Bytes per element, as a constant. */
+AVX2_INLINE size_t size_of(int32_t dtype)
+{
+    return dtype == MMARN_F32 ? 4 : 2;
+}
+
+/* What is added to the residual: mm, or the sum of its halves. */
+struct terms {
+    int32_t dtype;
+    const char *mm;
+    const float *left, *right;
+    bool round;
+};
+
+AVX2_INLINE __m256 load_mm(const struct terms *terms, size_t at)
+{
+    if (terms->mm)
+        return avx2_load(terms->dtype, terms->mm + at * size_of(terms->dtype));
+    __m256 mm = _mm256_loadu_ps(terms->left + at);
+    if (terms->right)
+        mm = _mm256_add_ps(mm, _mm256_loadu_ps(terms->right + at));
+    return terms->round ? avx2_round(terms->dtype, mm) : mm;
+}
+
+AVX2_INLINE void add_lanes(const struct terms *terms, size_t at, const char *residual, char *y)
+{
+    const size_t size = size_of(terms->dtype);
+    for (size_t v = 0; v < NORM_LANES; v += VECTOR) {
+        __m256 b = avx2_load(terms->dtype, residual + v * size);
+        avx2_store(terms->dtype, y + v * size, _mm256_add_ps(load_mm(terms, at + v), b));
+    }
+}
+
+/* terms' pointers may be NULL or not, which is a constant too. */
+AVX2_INLINE void add_terms(struct terms terms, const void *residual, void *y, size_t count)
+{
+    const size_t size = size_of(terms.dtype);
+    const char *b = residual;
+    char *out = y;
+    size_t i = 0;
+    for (; i + NORM_LANES <= count; i += NORM_LANES)
+        add_lanes(&terms, i, b + i * size, out + i * size);
+    if (i < count) {
+        char last_mm[NORM_LANES * sizeof(float)] = {0}, last_b[NORM_LANES * sizeof(float)] = {0};
+        char last_out[NORM_LANES * sizeof(float)];
+        float last_left[NORM_LANES] = {0}, last_right[NORM_LANES] = {0};
+        if (terms.mm)
+            terms.mm = memcpy(last_mm, terms.mm + i * size, (count - i) * size);
+        if (terms.left)
+            terms.left = memcpy(last_left, terms.left + i, (count - i) * sizeof(float));
+        if (terms.right)
+            terms.right = memcpy(last_right, terms.right + i, (count - i) * sizeof(float));
+        memcpy(last_b, b + i * size, (count - i) * size);
+        add_lanes(&terms, 0, last_b, last_out);
+        memcpy(out + i * size, last_out, (count - i) * size);
+    }
+}
+
+AVX2_INLINE void add(int32_t dtype, const void *mm, const void *residual, void *y, size_t count)
+{
+    add_terms((struct terms){.dtype = dtype, .mm = mm}, residual, y, count);
+}
+
+AVX2_INLINE void add_sum(int32_t dtype, const float *left, const float *right, bool round_mm, const void *residual,
+                         void *y, size_t count)
+{
+    const struct terms terms = {.dtype = dtype, .left = left, .round = round_mm && dtype != MMARN_F32};
+    if (!right)
+        add_terms(terms, residual, y, count);
+    else if (round_mm)
+        add_terms((struct terms){.dtype = dtype, .left = left, .right = right, .round = true}, residual, y, count);
+    else
+        add_terms((struct terms){.dtype = dtype, .left = left, .right = right}, residual, y, count);
+}
+
+AVX2_INLINE void square_lanes(int32_t dtype, const char *y, __m256 sum[VECTORS])
+{
+    for (int v = 0; v < VECTORS; v++) {
+        __m256 value = avx2_load(dtype, y + (size_t)v * VECTOR * size_of(dtype));
+        sum[v] = _mm256_fmadd_ps(value, value, sum[v]);
+    }
+}
+
+AVX2_INLINE float sum_of_squares(int32_t dtype, const char *y, size_t n)
+{
+    const size_t size = size_of(dtype);
+    __m256 sum[VECTORS] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    size_t i = 0;
+    for (; i + NORM_LANES <= n; i += NORM_LANES)
+        square_lanes(dtype, y + i * size, sum);
+    if (i < n) {
+        char last[NORM_LANES * sizeof(float)] = {0};
+        memcpy(last, y + i * size, (n - i) * size);
+        square_lanes(dtype, last, sum);
+    }
+    __m256 fold8 = _mm256_add_ps(_mm256_add_ps(sum[0], sum[2]), _mm256_add_ps(sum[1], sum[3]));
+    __m128 fold4 = _mm_add_ps(_mm256_castps256_ps128(fold8), _mm256_extractf128_ps(fold8, 1));
+    __m128 fold2 = _mm_add_ps(fold4, _mm_movehl_ps(fold4, fold4));
+    return _mm_cvtss_f32(_mm_add_ss(fold2, _mm_movehdup_ps(fold2)));
+}
+
+AVX2_INLINE void scale_lanes(int32_t dtype, const char *y, const char *gamma, char *norm_out, __m256 rstd,
+                             bool round_twice)
+{
+    for (size_t v = 0; v < NORM_LANES; v += VECTOR) {
+        __m256 value = _mm256_mul_ps(avx2_load(dtype, y + v * size_of(dtype)), rstd);
+        if (round_twice)
+            value = avx2_round(dtype, value);
+        value = _mm256_mul_ps(value, avx2_load(dtype, gamma + v * size_of(dtype)));
+        avx2_store(dtype, norm_out + v * size_of(dtype), value);
+    }
+}
+
+AVX2_INLINE void scale(int32_t dtype, const char *y, const char *gamma, char *norm_out, size_t n, __m256 rstd,
+                       bool round_twice)
+{
+    const size_t size = size_of(dtype);
+    size_t i = 0;
+    for (; i + NORM_LANES <= n; i += NORM_LANES)
+        scale_lanes(dtype, y + i * size, gamma + i * size, norm_out + i * size, rstd, round_twice);
+    if (i < n) {
+        char last_y[NORM_LANES * sizeof(float)] = {0}, last_gamma[NORM_LANES * sizeof(float)] = {0};
+        char last_out[NORM_LANES * sizeof(float)];
+        memcpy(last_y, y + i * size, (n - i) * size);
+        memcpy(last_gamma, gamma + i * size, (n - i) * size);
+        scale_lanes(dtype, last_y, last_gamma, last_out, rstd, round_twice);
+        memcpy(norm_out + i * size, last_out, (n - i) * size);
+    }
+}
+
+AVX2_INLINE void row(int32_t dtype, const void *y, const void *gamma, void *norm_out, size_t n, float epsilon,
+                     bool round_twice)
+{
+    __m128 mean = _mm_set_ss(sum_of_squares(dtype, y, n) / (float)n + epsilon);
+    __m256 rstd = _mm256_set1_ps(1.0F / _mm_cvtss_f32(_mm_sqrt_ss(mean)));
+    if (round_twice)
+        scale(dtype, y, gamma, norm_out, n, rstd, true);
+    else
+        scale(dtype, y, gamma, norm_out, n, rstd, false);
+}
+
+#define NORM(name, dtype)                                                                                              \
+    static void add_##name(const void *mm, const void *residual, void *y, size_t count)                                \
+    {                                                                                                                  \
+        add(dtype, mm, residual, y, count);                                                                            \
+    }                                                                                                                  \
+    static void add_sum_##name(const float *left, const float *right, bool round_mm, const void *residual, void *y,    \
+                               size_t count)                                                                           \
+    {                                                                                                                  \
+        add_sum(dtype, left, right, round_mm, residual, y, count);                                                     \
+    }                                                                                                                  \
+    static void row_##name(const void *y, const void *gamma, void *norm_out, size_t n, float epsilon,                  \
+                           bool round_twice)                                                                           \
+    {                                                                                                                  \
+        row(dtype, y, gamma, norm_out, n, epsilon, round_twice);                                                       \
+    }
+NORM(f16, MMARN_F16)
+NORM(bf16, MMARN_BF16)
+NORM(f32, MMARN_F32)
+
+#define NORM_TABLE(title, features)                                                                                    \
+    {                                                                                                                  \
+        .name = title,                                                                                                 \
+        .needs = features,                                                                                             \
+        .add = {[MMARN_F16] = add_f16, [MMARN_BF16] = add_bf16, [MMARN_F32] = add_f32},                                \
+        .add_sum = {[MMARN_F16] = add_sum_f16, [MMARN_BF16] = add_sum_bf16, [MMARN_F32] = add_sum_f32},                \
+        .row = {[MMARN_F16] = row_f16, [MMARN_BF16] = row_bf16, [MMARN_F32] = row_f32},                                \
+    }

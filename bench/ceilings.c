@@ -1,8 +1,9 @@
 /*
  * ceilings.c - what this machine can do at best, with as many workers as the argument says, as one line of JSON:
- * multiply-adds of fp32, bf16 and int8, reading from memory and from the last-level cache, how long a message takes
- * from one processor to another, through a cache line and through a futex, and what each of many lines costs that one
- * processor writes and another reads, over and over.
+ * multiply-adds of fp32, bf16 and int8 and reading from memory, as cli/peak.h measures them; here, reading from the
+ * last-level cache, how long a message takes from one processor to another, through a cache line and through a futex,
+ * or to another thread of the same processor, and what each of many lines costs that one processor writes and another
+ * reads, over and over.
  */
 #include <limits.h>
 #include <linux/futex.h>
@@ -17,20 +18,17 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
-#include "ceilings.h"
 #include "cli/machine.h"
 #include "cli/peak.h"
 #include "control.h"
 
-enum { PASSES = 96, ROUNDS = 1 << 16, MAX_WORKERS = 64, LINE_WORDS = 8, STREAMS = 4 };
+enum { PASSES = 96, MAX_WORKERS = 64, LINE_WORDS = 8, STREAMS = 4 };
 enum { LINE_TURNS = 20000, FUTEX_TURNS = 2000, MESSAGE_PASSES = 7 };
 /* Twelve pieces of 16 KiB, as a ring of small tiles: all of them stay in a second-level cache. */
 enum { PIECE_WORDS = 2048, PIECES = 12, PIECE_TURNS = 4000 };
 
-/* Either a kernel, or reading `words`. */
 struct measurement {
-    ceiling_fn *kernel;
-    int64_t bytes;
+    int64_t bytes; /* of each worker's memory, which it reads in every pass */
     int workers;
     pthread_barrier_t barrier;
     double start[MAX_WORKERS], end[MAX_WORKERS], amount[MAX_WORKERS], best;
@@ -88,7 +86,7 @@ static void *work(void *context)
 {
     const struct worker *worker = context;
     struct measurement *all = worker->all;
-    uint64_t *words = all->kernel == NULL ? malloc((size_t)all->bytes) : NULL;
+    uint64_t *words = malloc((size_t)all->bytes);
     volatile uint64_t sink = 0;
 
     pin(worker->number);
@@ -97,9 +95,7 @@ static void *work(void *context)
     for (int pass = 0; pass < PASSES; pass++) {
         pthread_barrier_wait(&all->barrier);
         all->start[worker->number] = control_clock();
-        if (all->kernel != NULL) {
-            all->amount[worker->number] = all->kernel(ROUNDS);
-        } else if (words != NULL) {
+        if (words != NULL) {
             for (int turn = 0; turn < 4; turn++)
                 sink += read_all(words, all->bytes / (int64_t)sizeof(*words));
             all->amount[worker->number] = 4.0 * (double)all->bytes;
@@ -112,9 +108,9 @@ static void *work(void *context)
     return NULL;
 }
 
-static double measure(ceiling_fn *kernel, int64_t bytes, int workers)
+static double measure_reading(int64_t bytes, int workers)
 {
-    struct measurement all = {.kernel = kernel, .bytes = bytes, .workers = workers};
+    struct measurement all = {.bytes = bytes, .workers = workers};
     struct worker worker[MAX_WORKERS];
 
     pthread_barrier_init(&all.barrier, NULL, (unsigned)workers);
@@ -296,11 +292,11 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("{\"workers\": %d, \"level\": \"%s\", \"f32_gflops\": %.6g, \"bf16_gflops\": %.6g, \"int8_gops\": %.6g, ",
-           workers, peak.level, peak.best_gflops, measure(ceiling_bf16, 0, workers) * 1e-9,
-           measure(ceiling_int8, 0, workers) * 1e-9);
+           workers, peak.rate[PEAK_FP32].level, peak.rate[PEAK_FP32].best_gflops, peak.rate[PEAK_BF16].best_gflops,
+           peak.rate[PEAK_INT8].best_gflops);
     printf("\"memory_gbs\": %.6g, \"cache_gbs\": %.6g, \"cache_bytes\": %lld, \"private_bytes\": %ld, ",
-           peak.best_gigabytes, cache > 0 ? measure(NULL, cache / 2 / workers, workers) * 1e-9 : 0.0, (long long)cache,
-           sysconf(_SC_LEVEL2_CACHE_SIZE));
+           peak.best_gigabytes, cache > 0 ? measure_reading(cache / 2 / workers, workers) * 1e-9 : 0.0,
+           (long long)cache, sysconf(_SC_LEVEL2_CACHE_SIZE));
     printf("\"line_ns\": %.6g, \"futex_ns\": %.6g, \"yield_ns\": %.6g, ", two ? message(LOOK) : 0.0,
            two ? message(SLEEP) : 0.0, message(YIELD));
     printf("\"handover_ns\": %.6g, \"refill_ns\": %.6g}\n", handover, refill);

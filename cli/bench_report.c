@@ -12,10 +12,38 @@
 #include "table.h"
 
 static const struct table_column columns[] = {
-    {"case", 8, 1},    {"rows", 5, 0},    {"k", 5, 0},       {"n", 5, 0},         {"dtype", 9, 1},
-    {"ranks", 5, 0},   {"threads", 7, 0}, {"time ms", 9, 0}, {"matmul ms", 9, 0}, {"GFLOP/s", 8, 0},
-    {"of peak", 7, 0}, {"GB/s", 7, 0},    {"of read", 7, 0}, {"to f16", 7, 0},    {NULL, 0, 0},
+    {"case", 8, 1},    {"rows", 5, 0},    {"k", 5, 0},         {"n", 5, 0},       {"dtype", 9, 1},   {"ranks", 5, 0},
+    {"threads", 7, 0}, {"time ms", 9, 0}, {"matmul ms", 9, 0}, {"GFLOP/s", 8, 0}, {"of peak", 7, 0}, {"kind", 4, 1},
+    {"GB/s", 7, 0},    {"of read", 7, 0}, {"to f16", 7, 0},    {NULL, 0, 0},
 };
+
+void bench_report_ceilings(const struct peak *peak)
+{
+    for (int kind = 0; kind < PEAK_KINDS; kind++) {
+        const struct peak_rate *rate = &peak->rate[kind];
+        if (rate->level != NULL)
+            table_pair("peak", "%.1f GFLOP/s in %s (%s, %d at once), %.1f at best", rate->gflops, peak_kind_names[kind],
+                       rate->level, peak->workers, rate->best_gflops);
+    }
+    table_pair("reading", "%.1f GB/s, %.1f at best", peak->gigabytes, peak->best_gigabytes);
+}
+
+void bench_report_peaks(struct json *json, const struct peak *peak)
+{
+    json_begin_array(json, "peaks");
+    for (int kind = 0; kind < PEAK_KINDS; kind++) {
+        const struct peak_rate *rate = &peak->rate[kind];
+        if (rate->level == NULL)
+            continue;
+        json_begin_object(json, NULL);
+        json_string(json, "kind", peak_kind_names[kind]);
+        json_string(json, "level", rate->level);
+        json_number(json, "gflops", rate->gflops);
+        json_number(json, "best_gflops", rate->best_gflops);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
 
 void bench_report_begin(struct bench_report *report, const struct peak *peak)
 {
@@ -28,18 +56,18 @@ void bench_report_begin(struct bench_report *report, const struct peak *peak)
         json_begin_object(json, NULL);
         json_string(json, "machine", machine);
         json_string(json, "kernel", kernel);
-        json_number(json, "peak_gflops", peak->gflops);
+        json_string(json, "peak_kind", peak_kind_names[PEAK_FP32]);
+        json_number(json, "peak_gflops", peak->rate[PEAK_FP32].gflops);
         json_number(json, "read_gbs", peak->gigabytes);
-        json_number(json, "best_peak_gflops", peak->best_gflops);
+        json_number(json, "best_peak_gflops", peak->rate[PEAK_FP32].best_gflops);
         json_number(json, "best_read_gbs", peak->best_gigabytes);
+        bench_report_peaks(json, peak);
         json_begin_array(json, "cases");
         return;
     }
     table_pair("machine", "%s", machine);
     table_pair("kernel", "%s", kernel);
-    table_pair("peak", "%.1f GFLOP/s in fp32 (%s, %d at once), %.1f at best", peak->gflops, peak->level, peak->workers,
-               peak->best_gflops);
-    table_pair("reading", "%.1f GB/s, %.1f at best", peak->gigabytes, peak->best_gigabytes);
+    bench_report_ceilings(peak);
     table_pair("to f16", "f16's time for the same case / the time; types of a case take turns");
     putchar('\n');
     table_header(columns);
@@ -47,12 +75,14 @@ void bench_report_begin(struct bench_report *report, const struct peak *peak)
 
 int bench_report_figures(const struct bench_line *line, char (*cells)[TABLE_CELL])
 {
+    const enum peak_kind kind = workload_peak_kind(&line->workload);
     int i = 0;
 
     snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.seconds * 1e3);
     snprintf(cells[i++], TABLE_CELL, "%.3f", line->result.matmul_seconds * 1e3);
     snprintf(cells[i++], TABLE_CELL, "%.1f", line->gflops);
-    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gflops / line->peak.gflops);
+    snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gflops / line->peak.rate[kind].gflops);
+    snprintf(cells[i++], TABLE_CELL, "%s", peak_kind_names[kind]);
     snprintf(cells[i++], TABLE_CELL, "%.2f", line->gigabytes);
     snprintf(cells[i++], TABLE_CELL, "%.1f %%", 100 * line->gigabytes / line->peak.gigabytes);
     return i;
@@ -66,6 +96,16 @@ void bench_report_shape(struct json *json, const struct workload *workload)
     json_string(json, "dtype", options_choice_name(scenario_names, workload->dtype));
     json_string(json, "scale", workload_scale_name(workload));
     json_whole(json, "group_size", workload->group_size);
+}
+
+void bench_report_share(struct json *json, const struct bench_line *line)
+{
+    const enum peak_kind kind = workload_peak_kind(&line->workload);
+
+    json_number(json, "gflops", line->gflops);
+    json_string(json, "peak_kind", peak_kind_names[kind]);
+    json_number(json, "peak_gflops", line->peak.rate[kind].gflops);
+    json_number(json, "peak_share", line->gflops / line->peak.rate[kind].gflops);
 }
 
 static void show_row(const struct bench_line *line)
@@ -102,9 +142,7 @@ static void show_object(struct json *json, const struct bench_line *line)
     json_whole(json, "repeat", line->result.repeat);
     json_number(json, "time_ms", line->result.seconds * 1e3);
     json_number(json, "matmul_ms", line->result.matmul_seconds * 1e3);
-    json_number(json, "gflops", line->gflops);
-    json_number(json, "peak_gflops", line->peak.gflops);
-    json_number(json, "peak_share", line->gflops / line->peak.gflops);
+    bench_report_share(json, line);
     json_number(json, "weight_bytes", data_weight_bytes(workload) * workload->ranks);
     json_number(json, "weights_gbs", line->gigabytes);
     json_number(json, "read_gbs", line->peak.gigabytes);

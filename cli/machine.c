@@ -135,14 +135,13 @@ void machine_library_value(const char *key, char *buffer, size_t size)
 {
     char *text = machine_library_text();
     const size_t length = strlen(key);
+    const char *value = "?";
 
-    snprintf(buffer, size, "?");
     for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (strncmp(line, key, length) == 0 && line[length] == ':') {
-            snprintf(buffer, size, "%s", line + length + 1 + strspn(line + length + 1, " "));
-            buffer[strcspn(buffer, "\n")] = '\0';
-        }
+        if (strncmp(line, key, length) == 0 && line[length] == ':')
+            value = line + length + 1 + strspn(line + length + 1, " ");
     }
+    snprintf(buffer, size, "%.*s", (int)strcspn(value, "\n"), value);
     free(text);
 }

@@ -21,12 +21,15 @@
 #include "mmarn/mmarn.h"
 #include "ranks.h"
 
-enum { PASSES = 48, BRIEF_PASSES = 3, MAX_LEVELS = 3, STREAMS = 4, SLICES = 8, LINE_WORDS = 8 };
+enum { PASSES = 48, BRIEF_PASSES = 3, MAX_LEVELS = 7, STREAMS = 4, SLICES = 8, LINE_WORDS = 8 };
 
 /* A few million cycles: long against the barrier, short against a scheduler's time slice. */
 static const int64_t ROUNDS = 1 << 19;
 
+const char *const peak_kind_names[PEAK_KINDS] = {"fp32", "bf16", "int8"};
+
 struct level {
+    enum peak_kind kind;
     const char *name;
     peak_fn *run;
 };
@@ -47,26 +50,35 @@ struct measurement {
 
 static void find_levels(struct measurement *all)
 {
-    all->level[all->levels++] = (struct level){"baseline", peak_ref};
+    all->level[all->levels++] = (struct level){PEAK_FP32, "baseline", peak_fp32_ref};
+    all->level[all->levels++] = (struct level){PEAK_INT8, "baseline", peak_int8_ref};
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        all->level[all->levels++] = (struct level){"AVX2", peak_avx2};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        all->level[all->levels++] = (struct level){PEAK_FP32, "AVX2", peak_fp32_avx2};
+        all->level[all->levels++] = (struct level){PEAK_INT8, "AVX2", peak_int8_avx2};
+    }
     if (__builtin_cpu_supports("avx512f"))
-        all->level[all->levels++] = (struct level){"AVX-512", peak_avx512};
+        all->level[all->levels++] = (struct level){PEAK_FP32, "AVX-512", peak_fp32_avx512};
+    if (__builtin_cpu_supports("avx512vnni"))
+        all->level[all->levels++] = (struct level){PEAK_INT8, "AVX-512 VNNI", peak_int8_avx512vnni};
+    if (__builtin_cpu_supports("avx512bf16"))
+        all->level[all->levels++] = (struct level){PEAK_BF16, "AVX-512 BF16", peak_bf16_avx512bf16};
 #endif
 }
 
-static void measure_multiply_adds(struct measurement *all, int level, int worker)
+/* Levels take turns, so that a disturbance of the machine does not hit one kind alone. */
+static void measure_multiply_adds(struct measurement *all, int worker)
 {
     float sink = 0.0f;
 
-    for (int pass = 0; pass < all->passes; pass++) {
-        struct span *span = &all->span[level][pass][worker];
-        pthread_barrier_wait(&all->barrier);
-        span->start = clock_seconds();
-        span->amount = (double)all->level[level].run(ROUNDS, &sink);
-        span->end = clock_seconds();
-    }
+    for (int pass = 0; pass < all->passes; pass++)
+        for (int level = 0; level < all->levels; level++) {
+            struct span *span = &all->span[level][pass][worker];
+            pthread_barrier_wait(&all->barrier);
+            span->start = clock_seconds();
+            span->amount = (double)all->level[level].run(ROUNDS, &sink);
+            span->end = clock_seconds();
+        }
 }
 
 /* Reads `count` words in STREAMS places at once, which is what hides the latency of memory best. */
@@ -131,8 +143,7 @@ static int work(int worker, void *context)
     struct measurement *all = context;
 
     pin(worker);
-    for (int level = 0; level < all->levels; level++)
-        measure_multiply_adds(all, level, worker);
+    measure_multiply_adds(all, worker);
     return !all->reading || measure_reading(all, worker) ? EXIT_OK : EXIT_RUNTIME;
 }
 
@@ -207,13 +218,10 @@ bool peak_measure(int workers, bool reading, bool brief, struct peak *peak)
     *peak = (struct peak){.workers = workers};
     summarise(all, all->levels, &peak->gigabytes, &peak->best_gigabytes);
     for (int level = 0; level < all->levels; level++) {
-        double median, best;
-        summarise(all, level, &median, &best);
-        if (best > peak->best_gflops) {
-            peak->gflops = median;
-            peak->best_gflops = best;
-            peak->level = all->level[level].name;
-        }
+        struct peak_rate *rate = &peak->rate[all->level[level].kind], found = {.level = all->level[level].name};
+        summarise(all, level, &found.gflops, &found.best_gflops);
+        if (found.best_gflops > rate->best_gflops)
+            *rate = found;
     }
     ranks_shared_free(all, sizeof(*all));
     return ok;

@@ -1,6 +1,7 @@
 /*
- * peak.h - the machine's two ceilings, measured: fp32 multiply-adds and read bandwidth, with as many processes at once
- * as the work to be compared uses. A figure of the operator means something only next to these, from the same run.
+ * peak.h - the machine's ceilings, measured: multiply-adds of each kind that the library's kernels are made of, and
+ * read bandwidth, with as many processes at once as the work to be compared uses. A figure of the operator means
+ * something only next to these, from the same run; workload_peak_kind says which one a workload belongs to.
  */
 #ifndef MMARN_CLI_PEAK_H
 #define MMARN_CLI_PEAK_H
@@ -8,26 +9,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* By what is multiplied: fp32 fused with its addition, pairs of bf16 added to fp32, and int8 added to int32. */
+enum peak_kind { PEAK_FP32, PEAK_BF16, PEAK_INT8, PEAK_KINDS };
+
+extern const char *const peak_kind_names[PEAK_KINDS];
+
+struct peak_rate {
+    const char *level; /* which of the kernels below was the fastest; NULL: the processor has none of the kind */
+    double gflops;     /* a multiply-add counted as two: the median of all passes, as times are medians too */
+    double best_gflops;
+};
+
 struct peak {
-    int workers;      /* processes that measured at the same time */
-    double gflops;    /* fp32, a multiply-add counted as two: the median of all passes, as times are medians too */
+    int workers; /* processes that measured at the same time */
+    struct peak_rate rate[PEAK_KINDS];
     double gigabytes; /* read per second: the median of all passes */
-    double best_gflops, best_gigabytes;
-    const char *level; /* which of the kernels below was the fastest */
+    double best_gigabytes;
 };
 
 /*
  * workers is capped at the processors; without `reading`, which takes memory, gigabytes is 0; a `brief` measurement is
- * less exact. False, with errno, when processes or memory cannot be had.
+ * less exact. MMARN_CPU lowers nothing here. False, with errno, when processes or memory cannot be had.
  */
 bool peak_measure(int workers, bool reading, bool brief, struct peak *peak);
 
 /*
- * Kernels, one per instruction set: `rounds` times PEAK_CHAINS independent multiply-adds, as wide as they come. Return
- * the number of floating-point operations done; *sink gets a result, so that they cannot be optimised away.
+ * Kernels, by kind and instruction set: `rounds` times up to PEAK_CHAINS independent multiply-adds, as wide as they
+ * come. Return the number of operations done; *sink gets a result, so that they cannot be optimised away.
  */
 enum { PEAK_CHAINS = 12 };
 typedef int64_t peak_fn(int64_t rounds, float *sink);
-peak_fn peak_ref, peak_avx2, peak_avx512;
+peak_fn peak_fp32_ref, peak_fp32_avx2, peak_fp32_avx512;
+peak_fn peak_bf16_avx512bf16;
+peak_fn peak_int8_ref, peak_int8_avx2, peak_int8_avx512vnni;
 
 #endif

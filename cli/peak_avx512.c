@@ -1,5 +1,5 @@
 /*
- * peak_avx512.c - fused multiply-adds on 512-bit registers. Called only when the processor has AVX-512.
+ * peak_avx512.c - fused multiply-adds of fp32 on 512-bit registers. Called only when the processor has AVX-512.
  */
 #include <immintrin.h>
 
@@ -8,7 +8,7 @@
 /* Floats in a register. */
 enum { WIDTH = 16 };
 
-int64_t peak_avx512(int64_t rounds, float *sink)
+int64_t peak_fp32_avx512(int64_t rounds, float *sink)
 {
     const __m512 half = _mm512_set1_ps(0.5f), one = _mm512_set1_ps(1.0f);
     __m512 sum[PEAK_CHAINS];

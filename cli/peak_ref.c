@@ -1,15 +1,16 @@
 /*
- * peak_ref.c - multiply-adds with the instructions that every processor of the architecture has. Fused where the
- * architecture always has that (Arm), else a multiplication and an addition.
+ * peak_ref.c - multiply-adds with the instructions that every processor of the architecture has. Those of fp32 are
+ * fused where the architecture always has that (Arm), else a multiplication and an addition. Those of int8 are of
+ * int32, which int8 is widened to where no instruction takes it as it is.
  */
 #include <math.h>
 
 #include "peak.h"
 
-/* Four floats: what a 128-bit register holds. */
+/* Four floats or int32: what a 128-bit register holds. */
 enum { WIDTH = 4 };
 
-int64_t peak_ref(int64_t rounds, float *sink)
+int64_t peak_fp32_ref(int64_t rounds, float *sink)
 {
     float sum[PEAK_CHAINS * WIDTH] = {0};
     for (int64_t round = 0; round < rounds; round++)
@@ -22,5 +23,16 @@ int64_t peak_ref(int64_t rounds, float *sink)
         }
     for (int i = 0; i < PEAK_CHAINS * WIDTH; i++)
         *sink += sum[i];
+    return rounds * PEAK_CHAINS * WIDTH * 2;
+}
+
+int64_t peak_int8_ref(int64_t rounds, float *sink)
+{
+    uint32_t sum[PEAK_CHAINS * WIDTH] = {0};
+    for (int64_t round = 0; round < rounds; round++)
+        for (int i = 0; i < PEAK_CHAINS * WIDTH; i++)
+            sum[i] = sum[i] * 3 + 1;
+    for (int i = 0; i < PEAK_CHAINS * WIDTH; i++)
+        *sink += (float)sum[i];
     return rounds * PEAK_CHAINS * WIDTH * 2;
 }

@@ -25,7 +25,8 @@ struct report {
     struct workload_result result;
     struct peak peak;
     char machine[160], kernel[64], shape[96];
-    double gflops, share; /* share of the peak: 1 is all of it */
+    enum peak_kind kind;  /* of the peak that the share is of */
+    double gflops, share; /* 1 is all of it */
     bool ok;
 };
 
@@ -48,7 +49,8 @@ static void complete(struct report *report)
     snprintf(report->shape, sizeof(report->shape), "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, workload->b,
              workload->s, workload->k, workload->n);
     report->gflops = report->result.seconds > 0 ? operations / report->result.seconds * 1e-9 : 0.0;
-    report->share = report->peak.gflops > 0 ? report->gflops / report->peak.gflops : 0.0;
+    report->kind = workload_peak_kind(workload);
+    report->share = report->gflops / report->peak.rate[report->kind].gflops;
     report->ok = report->result.ok && report->result.bits_equal;
 }
 
@@ -56,6 +58,18 @@ static void show_error(const char *name, const struct bound_error *error)
 {
     table_pair(name, "at most %.3f ulp; nearest to its bound: %.0f %% of %.3f ulp", error->max_ulp, 100 * error->ratio,
                error->bound_ulp);
+}
+
+/* The peak that the share is of, and fp32's, which every type may be compared by. */
+static void show_peak(const struct report *report)
+{
+    const struct peak_rate *rate = &report->peak.rate[report->kind], *fp32 = &report->peak.rate[PEAK_FP32];
+
+    table_pair("peak", "%.1f GFLOP/s in %s (%s, %d at once), %.1f at best; the operator reaches %.1f %%", rate->gflops,
+               peak_kind_names[report->kind], rate->level, report->peak.workers, rate->best_gflops,
+               100 * report->share);
+    if (report->kind != PEAK_FP32)
+        table_pair("peak in fp32", "%.1f GFLOP/s (%s)", fp32->gflops, fp32->level);
 }
 
 static void show(const struct report *report)
@@ -81,9 +95,7 @@ static void show(const struct report *report)
     table_pair("time", "%.3f ms, median of %" PRId64, result->seconds * 1e3, result->repeat);
     table_pair("matmul alone", "%.3f ms", result->matmul_seconds * 1e3);
     table_pair("speed", "%.1f GFLOP/s", report->gflops);
-    table_pair("peak", "%.1f GFLOP/s in fp32 (%s, %d at once), %.1f at best; the operator reaches %.1f %%",
-               report->peak.gflops, report->peak.level, report->peak.workers, report->peak.best_gflops,
-               100 * report->share);
+    show_peak(report);
     show_error("error of y", &result->bound.y);
     show_error("error of norm_out", &result->bound.norm);
     table_pair("rows checked", "%" PRId64 " of %" PRId64, result->rows_checked, workload->b * workload->s);
@@ -117,8 +129,10 @@ static void show_json(const struct report *report)
     json_number(&json, "time_ms", result->seconds * 1e3);
     json_number(&json, "matmul_ms", result->matmul_seconds * 1e3);
     json_number(&json, "gflops", report->gflops);
-    json_number(&json, "peak_gflops", report->peak.gflops);
+    json_string(&json, "peak_kind", peak_kind_names[report->kind]);
+    json_number(&json, "peak_gflops", report->peak.rate[report->kind].gflops);
     json_number(&json, "peak_share", report->share);
+    json_number(&json, "fp32_peak_gflops", report->peak.rate[PEAK_FP32].gflops);
     json_number(&json, "max_ulp_y", result->bound.y.max_ulp);
     json_number(&json, "bound_ulp_y", result->bound.y.bound_ulp);
     json_number(&json, "bound_ratio_y", result->bound.y.ratio);

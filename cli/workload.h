@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "options.h"
+#include "peak.h"
 #include "reference/bound.h"
 #include "scenario.h"
 
@@ -58,6 +59,9 @@ int workload_rotating_operators(const struct workload *workload);
 
 /* Processes x threads, for peak_measure. */
 int workload_workers(const struct workload *workload);
+
+/* Which multiply-adds the library does it with on this processor, as far as MMARN_CPU allows. */
+enum peak_kind workload_peak_kind(const struct workload *workload);
 
 /* EXIT_OK, or the status to exit with after a failure that has been reported. */
 int workload_run(const struct workload *workload, struct workload_result *result);

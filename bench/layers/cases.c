@@ -101,7 +101,8 @@ double case_lacking_bytes(const struct workload *workload)
 
 double case_expected_seconds(const struct workload *workload, const struct peak *peak)
 {
-    const double multiplying = workload_operations(workload) / (peak->best_gflops * 1e9);
+    const struct peak_rate *rate = &peak->rate[workload_peak_kind(workload)];
+    const double multiplying = workload_operations(workload) / (rate->best_gflops * 1e9);
     const double moving = case_moved_bytes(workload) / (peak->best_gigabytes * 1e9);
     const double pass = workload->operators * fmax(multiplying, moving) / EFFICIENCY;
     const double weights = (double)workload->k * (double)workload->n * workload->ranks;

@@ -27,19 +27,25 @@ COLOURS = {
     "f16-int8": "#006d2c", "bf16-int8": "#74c476",
     "f16-int4": "#7a0177", "bf16-int4": "#f768a1",
 }
+KINDS = {"fp32": "-", "bf16": "-.", "int8": ":"}  # of multiply-adds
 MARKERS = {1: "o", 4: "s", 16: "^", 128: "D", 512: "P"}
 
 
 def ceilings(axes: Axes, cases: list[dict], span: tuple[float, float]) -> list[Line2D]:
-    """Both ceilings over a span of operations per byte, and their lines for the legend."""
-    peaks = [case["peak_gflops"] for case in cases]
+    """The ceilings over a span of operations per byte, and their lines for the legend."""
     reads = [case["read_gbs"] for case in cases]
-    peak, read = statistics.median(peaks), statistics.median(reads)
-    sloped = axes.plot(span, [x * read for x in span], "k--", linewidth=1.2, label=f"reading memory, {read:.1f} GB/s")
-    flat = axes.plot(span, [peak, peak], "k-", linewidth=1.2, label=f"fp32 multiply-adds, {peak:.1f} GFLOP/s")
+    read = statistics.median(reads)
+    lines = axes.plot(span, [x * read for x in span], "k--", linewidth=1.2, label=f"reading memory, {read:.1f} GB/s")
     axes.fill_between(span, [x * min(reads) for x in span], [x * max(reads) for x in span], color="k", alpha=0.08, lw=0)
-    axes.fill_between(span, min(peaks), max(peaks), color="k", alpha=0.08, lw=0)
-    return [*flat, *sloped]
+    for kind, style in KINDS.items():
+        peaks = [case["peak_gflops"] for case in cases if case["peak_kind"] == kind]
+        if not peaks:
+            continue
+        peak = statistics.median(peaks)
+        lines += axes.plot(span, [peak, peak], color="k", linestyle=style, linewidth=1.2,
+                           label=f"{kind} multiply-adds, {peak:.1f} GFLOP/s")
+        axes.fill_between(span, min(peaks), max(peaks), color="k", alpha=0.08, lw=0)
+    return lines
 
 
 def points(axes: Axes, cases: list[dict]) -> None:

@@ -13,7 +13,7 @@
 
 static const struct table_column columns[] = {
     {"rows", 5, 0},    {"dtype", 9, 1},   {"copies", 6, 0}, {"repeats", 7, 0}, {"time ms", 9, 0}, {"matmul ms", 9, 0},
-    {"GFLOP/s", 8, 0}, {"of peak", 7, 0}, {"GB/s", 7, 0},   {"of read", 7, 0}, {NULL, 0, 0},
+    {"GFLOP/s", 8, 0}, {"of peak", 7, 0}, {"kind", 4, 1},   {"GB/s", 7, 0},    {"of read", 7, 0}, {NULL, 0, 0},
 };
 
 enum { DURATION = 32 };
@@ -41,8 +41,7 @@ void report_begin(struct report *report, const struct peak *peak, const struct r
     machine_library_value("gemm kernel", kernel, sizeof(kernel));
     table_pair("machine", "%s", machine);
     table_pair("kernel", "%s", kernel);
-    table_pair("at best", "%.1f GFLOP/s in fp32 (%s), %.1f GB/s read", peak->best_gflops, peak->level,
-               peak->best_gigabytes);
+    bench_report_ceilings(peak);
     table_pair("this run", "%d cases, about %s on a quiet machine", run->count, duration(run->expected, text));
     table_pair("a full run", "%d cases, about %s on a quiet machine", full->count, duration(full->expected, text));
     fflush(stdout);
@@ -51,8 +50,10 @@ void report_begin(struct report *report, const struct peak *peak, const struct r
     json_begin_object(json, NULL);
     json_string(json, "machine", machine);
     json_string(json, "kernel", kernel);
-    json_number(json, "best_peak_gflops", peak->best_gflops);
+    json_string(json, "peak_kind", peak_kind_names[PEAK_FP32]);
+    json_number(json, "best_peak_gflops", peak->rate[PEAK_FP32].best_gflops);
     json_number(json, "best_read_gbs", peak->best_gigabytes);
+    bench_report_peaks(json, peak);
     json_number(json, "expected_seconds", run->expected);
     json_number(json, "full_run_seconds", full->expected);
     json_begin_array(json, "cases");
@@ -63,9 +64,14 @@ void report_block(const struct layer_case *first, const struct peak *peak, const
     const struct workload *workload = &first->workload;
     char text[DURATION];
 
-    printf("\n%s, TP %d, %s: k %lld, n %lld. Ceilings %.1f GFLOP/s and %.1f GB/s. Done %d of %d, about %s left.\n",
-           first->model, workload->ranks, first->call, (long long)workload->k, (long long)workload->n, peak->gflops,
-           peak->gigabytes, run->done, run->count, duration(run->left, text));
+    printf("\n%s, TP %d, %s: k %lld, n %lld. Done %d of %d, about %s left.\n", first->model, workload->ranks,
+           first->call, (long long)workload->k, (long long)workload->n, run->done, run->count,
+           duration(run->left, text));
+    printf("Ceilings: %.1f GB/s; GFLOP/s", peak->gigabytes);
+    for (int kind = 0; kind < PEAK_KINDS; kind++)
+        if (peak->rate[kind].level != NULL)
+            printf("%s %.1f in %s", kind > 0 ? "," : "", peak->rate[kind].gflops, peak_kind_names[kind]);
+    puts(".");
     table_header(columns);
 }
 
@@ -119,9 +125,7 @@ void report_case(struct report *report, const struct layer_case *one, const stru
     json_number(json, "operations", operations);
     json_number(json, "weight_bytes", data_weight_bytes(workload) * workload->ranks);
     json_number(json, "moved_bytes", bytes);
-    json_number(json, "gflops", line.gflops);
-    json_number(json, "peak_gflops", peak->gflops);
-    json_number(json, "peak_share", line.gflops / peak->gflops);
+    bench_report_share(json, &line);
     json_number(json, "moved_gbs", line.gigabytes);
     json_number(json, "read_gbs", peak->gigabytes);
     json_number(json, "read_share", line.gigabytes / peak->gigabytes);

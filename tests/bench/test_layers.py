@@ -15,12 +15,13 @@ TYPES = ["f16", "f16-int4"]
 SCALES = {"f16": ("none", 0), "f16-int4": ("per-group", 128)}
 TINY = ["--quick", "--model", "Qwen2.5-7B", "--tp", "4", "--rows", "4", "--dtype", "f16-int4,f16"]
 REPORT_KEYS = {
-    "machine", "kernel", "best_peak_gflops", "best_read_gbs", "expected_seconds", "full_run_seconds", "cases", "ok",
+    "machine", "kernel", "peak_kind", "best_peak_gflops", "best_read_gbs", "peaks", "expected_seconds",
+    "full_run_seconds", "cases", "ok",
 }
 KEYS = {
     "model", "tp", "call", "rows", "k", "n", "dtype", "scale", "group_size", "threads", "operators", "repeat",
-    "time_ms", "matmul_ms", "operations", "weight_bytes", "moved_bytes", "gflops", "peak_gflops", "peak_share",
-    "moved_gbs", "read_gbs", "read_share", "bits_equal",
+    "time_ms", "matmul_ms", "operations", "weight_bytes", "moved_bytes", "gflops", "peak_kind", "peak_gflops",
+    "peak_share", "moved_gbs", "read_gbs", "read_share", "bits_equal",
 }
 
 
@@ -41,6 +42,7 @@ class Layers(Case):
         self.assertIs(case["bits_equal"], True)
         self.assertGreaterEqual(case["repeat"], 3)
         self.assertGreaterEqual(case["operators"] * weight_bytes(case), 128 << 20)
+        self.assertEqual(case["peak_kind"], "fp32")
         operations = 2 * 4 * case["tp"] * case["k"] * N
         moved = weight_bytes(case) + case["tp"] * 4 * 2 * (case["k"] + 3 * N)
         seconds = case["time_ms"] * 1e-3

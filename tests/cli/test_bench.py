@@ -1,6 +1,8 @@
 """mmarn bench: every case is there, once per type, with figures that hang together."""
 
-from mmarn_command import Case, main, run
+import os
+
+from mmarn_command import Case, main, peak_kind, run
 
 CASES = [
     ("prefill", 1, 512, 1024, 8192),
@@ -27,18 +29,30 @@ def stored_bytes(case):
 
 
 class Bench(Case):
+    def check_peak(self, case, peaks):
+        """The share is of the peak of its own kind; that is the one above when all processors work."""
+        self.assertEqual(case["peak_kind"], peak_kind(case["dtype"], case["rows"]))
+        self.assertAlmostEqual(case["peak_share"] * case["peak_gflops"] / case["gflops"], 1, places=4)
+        if case["ranks"] * case["threads"] >= len(os.sched_getaffinity(0)):
+            self.assertEqual(case["peak_gflops"], peaks[case["peak_kind"]])
+
     def test_json(self):
         process = run("bench", "--quick", "--json", timeout=900)
         self.assert_exit(process, 0)
         report = self.json_of(process)
         self.assertIs(report["ok"], True)
-        self.assertGreater(report["peak_gflops"], 0)
+        peaks = {peak["kind"]: peak["gflops"] for peak in report["peaks"]}
+        self.assertLessEqual({"fp32", "int8"}, peaks.keys())
+        self.assertEqual(report["peak_kind"], "fp32")
+        self.assertEqual(report["peak_gflops"], peaks["fp32"])
+        self.assertGreater(min(peaks.values()), 0)
         self.assertGreater(report["read_gbs"], 0)
         self.assertEqual(
             [tuple(case[key] for key in ("case", "ranks", "rows", "k", "n", "dtype")) for case in report["cases"]],
             [(*case, dtype) for case in CASES for dtype in TYPES],
         )
         for number, case in enumerate(report["cases"]):
+            self.check_peak(case, peaks)
             f16 = report["cases"][number - number % len(TYPES)]
             self.assertEqual((case["scale"], case["group_size"]), SCALES.get(case["dtype"], ("per-channel", 0)))
             self.assertIs(case["bits_equal"], True)
@@ -54,6 +68,13 @@ class Bench(Case):
             else:
                 self.assertEqual(case["operators"], 1)
 
+    def test_bf16(self):
+        process = run("bench", "--quick", "--json", "--dtype", "bf16")
+        self.assert_exit(process, 0)
+        report = self.json_of(process)
+        for case in report["cases"]:
+            self.check_peak(case, {peak["kind"]: peak["gflops"] for peak in report["peaks"]})
+
     def test_one_type(self):
         process = run("bench", "--quick", "--dtype", "int8-bf16")
         self.assert_exit(process, 0)
@@ -61,6 +82,7 @@ class Bench(Case):
         self.assertEqual(len(rows), len(CASES))
         self.assertEqual({row[4] for row in rows}, {"int8-bf16"})
         self.assertEqual({row[-1] for row in rows}, {"-"})
+        self.assertEqual({row[12] for row in rows}, {"int8"})
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ import os
 import signal
 import time
 
-from mmarn_command import Case, main, run, start
+from mmarn_command import Case, bf16_rows, main, peak_kind, run, start
 
 KEYS = {
-    "ok", "ranks", "threads", "dtype", "kernel", "time_ms", "matmul_ms", "gflops", "peak_gflops", "peak_share",
-    "max_ulp_y", "max_ulp_norm", "bound_ulp_y", "bound_ulp_norm", "bits_equal", "seed", "shape", "numerics",
+    "ok", "ranks", "threads", "dtype", "kernel", "time_ms", "matmul_ms", "gflops", "peak_kind", "peak_gflops",
+    "peak_share", "fp32_peak_gflops", "max_ulp_y", "max_ulp_norm", "bound_ulp_y", "bound_ulp_norm", "bits_equal", "seed", "shape", "numerics",
     "scale", "group_size", "offset", "per_token",
 }  # fmt: skip
 
@@ -24,8 +24,8 @@ def children(pid):
 
 
 class Run(Case):
-    def check(self, *arguments):
-        process = run("run", "--repeat", 2, "--json", *arguments)
+    def check(self, *arguments, environment=None):
+        process = run("run", "--repeat", 2, "--json", *arguments, environment=environment)
         self.assert_exit(process, 0)
         result = self.json_of(process)
         self.assertLessEqual(KEYS, result.keys())
@@ -70,6 +70,24 @@ class Run(Case):
                         self.assertGreater(result["gflops"], 0)
                         self.assertGreater(result["peak_gflops"], 0)
 
+    def test_peak_is_of_the_kind_that_multiplies(self):
+        for cpu in (None, "avx512", "avx2", "ref"):
+            environment = {"MMARN_CPU": cpu} if cpu else None
+            for dtype in TYPES:
+                most = bf16_rows(dtype)
+                for rows in (most - 1, most):
+                    with self.subTest(cpu=cpu, dtype=dtype, rows=rows):
+                        result = self.check("-n", 1, "--shape", f"1x{rows}x64x64", "--dtype", dtype,
+                                            environment=environment)  # fmt: skip
+                        kind = peak_kind(dtype, rows, environment)
+                        self.assertEqual(result["peak_kind"], kind)
+                        self.assertAlmostEqual(result["peak_share"] * result["peak_gflops"] / result["gflops"], 1, 4)
+                        self.assertGreater(result["fp32_peak_gflops"], 0)
+                        if kind == "fp32":
+                            self.assertEqual(result["peak_gflops"], result["fp32_peak_gflops"])
+                        else:
+                            self.assertNotEqual(result["peak_gflops"], result["fp32_peak_gflops"])
+
     def test_default_scales(self):
         for dtype, arguments, scale, group_size in [
             ("int8-f16", [], "per-channel", 0),
@@ -113,6 +131,11 @@ class Run(Case):
         self.assertRegex(process.stdout, r"(?m)^bits equal +yes")
         self.assertRegex(process.stdout, r"(?m)^result +ok$")
         self.assertNotIn("scales", process.stdout)
+        self.assertRegex(process.stdout, r"(?m)^peak .* in fp32 \(.*; the operator reaches [0-9.]+ %$")
+        self.assertNotIn("peak in fp32", process.stdout)
+        process = run("run", "-n", 2, "--shape", "1x4x96x64", "--repeat", 1, "--dtype", "int8-f16")
+        self.assertRegex(process.stdout, r"(?m)^peak .* in int8 \(.*; the operator reaches [0-9.]+ %$")
+        self.assertRegex(process.stdout, r"(?m)^peak in fp32 +[0-9.]+ GFLOP/s \(.*\)$")
         process = run("run", "-n", 2, "--shape", "1x4x96x64", "--repeat", 1, "--dtype", "f16-int4", "--offset",
                       "--scale", "per-group", "--group-size", 32)  # fmt: skip
         self.assertRegex(process.stdout, r"(?m)^scales +per-group, of 32 rows, with offsets$")

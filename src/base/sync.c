@@ -30,7 +30,7 @@ int64_t sync_deadline(int timeout_ms)
 void sync_bell_ring(struct sync_bell *bell)
 {
     /* Pairs with the increment in enter: a waiter that this load misses will see what was stored before it. */
-    if (!atomic_load(&bell->waiters))
+    if (!sync_bell_waited_for(bell))
         return;
     atomic_fetch_add(&bell->count, 1);
     /* Pairs with the increment in sleep: a sleeper that this load misses finds the new count and does not sleep. */

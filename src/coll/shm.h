@@ -156,8 +156,6 @@ void shm_fail(struct shm *shm, enum shm_failure kind, int about, uint64_t call);
 /* OK, or the failure that the current call must end with, sentence recorded. */
 mmarn_status shm_status(struct shm *shm);
 void shm_ring_all(struct shm *shm);
-/* Is any rank's bell waited for? Only for words that were stored seq_cst before. */
-bool shm_anybody_waits(const struct shm *shm);
 uint32_t shm_wait_begin(struct coll *coll);
 void shm_wait_cancel(struct coll *coll);
 mmarn_status shm_wait(struct coll *coll, uint32_t ticket);

@@ -78,14 +78,6 @@ void shm_ring_all(struct shm *shm)
         sync_bell_ring(&shm->segments[rank].header->bell);
 }
 
-bool shm_anybody_waits(const struct shm *shm)
-{
-    for (int rank = 0; rank < shm->coll.world_size; rank++)
-        if (sync_bell_waited_for(&shm->segments[rank].header->bell))
-            return true;
-    return false;
-}
-
 /* Does anybody still need this peer in the current call? */
 static bool needed(const struct shm *shm, int rank)
 {

@@ -98,29 +98,6 @@ static void row(int32_t dtype, const void *y, const void *gamma, void *norm_out,
     }
 }
 
-#define NORM(name, dtype)                                                                                              \
-    static void add_##name(const void *mm, const void *residual, void *y, size_t count)                                \
-    {                                                                                                                  \
-        add(dtype, mm, residual, y, count);                                                                            \
-    }                                                                                                                  \
-    static void add_sum_##name(const float *left, const float *right, bool round_mm, const void *residual, void *y,    \
-                               size_t count)                                                                           \
-    {                                                                                                                  \
-        add_sum(dtype, left, right, round_mm, residual, y, count);                                                     \
-    }                                                                                                                  \
-    static void row_##name(const void *y, const void *gamma, void *norm_out, size_t n, float epsilon,                  \
-                           bool round_twice)                                                                           \
-    {                                                                                                                  \
-        row(dtype, y, gamma, norm_out, n, epsilon, round_twice);                                                       \
-    }
-NORM(f16, MMARN_F16)
-NORM(bf16, MMARN_BF16)
-NORM(f32, MMARN_F32)
+#include "norm/norm_table.h"
 
-const struct norm_kernel norm_ref = {
-    .name = "ref",
-    .needs = 0,
-    .add = {[MMARN_F16] = add_f16, [MMARN_BF16] = add_bf16, [MMARN_F32] = add_f32},
-    .add_sum = {[MMARN_F16] = add_sum_f16, [MMARN_BF16] = add_sum_bf16, [MMARN_F32] = add_sum_f32},
-    .row = {[MMARN_F16] = row_f16, [MMARN_BF16] = row_bf16, [MMARN_F32] = row_f32},
-};
+const struct norm_kernel norm_ref = NORM_TABLE("ref", 0);

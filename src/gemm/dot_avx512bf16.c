@@ -7,10 +7,9 @@
 
 #if defined(__x86_64__)
 
-#include <string.h>
-
 #include "base/avx2.h"
 #include "base/cpu.h"
+#include "gemm/gemm_edge.h"
 
 enum {
     MAX_ROWS = 12,
@@ -80,17 +79,16 @@ typedef void micro_fn(const struct dot_block *g, const uint32_t *a, const uint32
 SHAPES(DEFINE)
 static micro_fn *const micros[MAX_ROWS + 1][MAX_PANELS + 1] = {SHAPES(ENTRY)};
 
-/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
+/* The last columns, through a buffer. */
 static void ragged(const struct dot_block *g, micro_fn *kernel, const uint32_t *a, const uint32_t *b, float *c,
                    int rows)
 {
     float whole[MAX_ROWS * GEMM_NR] = {0};
-    size_t bytes = (size_t)(g->n % GEMM_NR) * sizeof(float);
-    for (int i = 0; i < rows && !g->first; i++)
-        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
+    const int columns = g->n % GEMM_NR;
+    if (!g->first)
+        gemm_edge_copy(c, g->ldc, whole, GEMM_NR, rows, columns);
     kernel(g, a, b, whole, GEMM_NR);
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+    gemm_edge_copy(whole, GEMM_NR, c, g->ldc, rows, columns);
 }
 
 /* Panels outside, rows inside: panels are fetched once and stay in the caches for all rows. */

@@ -99,16 +99,15 @@ AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b
             _mm256_storeu_ps(c + i * ldc + v * VECTOR, sum[i * across + v]);
 }
 
-/* Every shape that `widest` allows, for one dtype; a line for each number of rows. */
+/* Every shape that `widest` allows, for one dtype. */
 /* clang-format off */
-#define FEW(X, type, paired)                                             \
-    X(type, paired, 1, 1) X(type, paired, 1, 2) X(type, paired, 1, 3) X(type, paired, 1, 4)      \
-    X(type, paired, 2, 1) X(type, paired, 2, 2) X(type, paired, 2, 3)                    \
-    X(type, paired, 3, 1) X(type, paired, 3, 2)                                  \
-    X(type, paired, 4, 1) X(type, paired, 5, 1) X(type, paired, 6, 1)
-#define MORE(X, type, paired)                                            \
-    X(type, paired, 7, 1) X(type, paired, 8, 1) X(type, paired, 9, 1)                    \
-    X(type, paired, 10, 1) X(type, paired, 11, 1) X(type, paired, 12, 1)
+#define FEW(X, type, paired)                                                                \
+    X(type, paired, 1, 1) X(type, paired, 1, 2) X(type, paired, 1, 3) X(type, paired, 1, 4) \
+    X(type, paired, 2, 1) X(type, paired, 2, 2) X(type, paired, 2, 3) X(type, paired, 3, 1) \
+    X(type, paired, 3, 2) X(type, paired, 4, 1) X(type, paired, 5, 1) X(type, paired, 6, 1)
+#define MORE(X, type, paired)                                                                \
+    X(type, paired, 7, 1) X(type, paired, 8, 1) X(type, paired, 9, 1) X(type, paired, 10, 1) \
+    X(type, paired, 11, 1) X(type, paired, 12, 1)
 #if GEMM_256_ROWS == 6
 #define SHAPES(X, type, paired) FEW(X, type, paired)
 #else

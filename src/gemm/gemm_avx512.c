@@ -79,12 +79,16 @@ AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b
 
 /* Every shape that `widest` allows, for one dtype. */
 /* clang-format off */
-#define SHAPES(X, type, paired)                                                                                   \
-    X(type, paired, 1, 1) X(type, paired, 1, 2) X(type, paired, 1, 3) X(type, paired, 1, 4) X(type, paired, 1, 5) X(type, paired, 1, 6) X(type, paired, 1, 7)     \
-    X(type, paired, 1, 8) X(type, paired, 2, 1) X(type, paired, 2, 2) X(type, paired, 2, 3) X(type, paired, 2, 4) X(type, paired, 3, 1) X(type, paired, 3, 2)     \
-    X(type, paired, 3, 3) X(type, paired, 4, 1) X(type, paired, 4, 2) X(type, paired, 5, 1) X(type, paired, 5, 2) X(type, paired, 6, 1) X(type, paired, 6, 2)     \
-    X(type, paired, 7, 1) X(type, paired, 7, 2) X(type, paired, 8, 1) X(type, paired, 8, 2) X(type, paired, 9, 1) X(type, paired, 9, 2) X(type, paired, 10, 1)    \
-    X(type, paired, 10, 2) X(type, paired, 11, 1) X(type, paired, 11, 2) X(type, paired, 12, 1) X(type, paired, 12, 2)
+#define SHAPES(X, type, paired)                                                                 \
+    X(type, paired, 1, 1) X(type, paired, 1, 2) X(type, paired, 1, 3) X(type, paired, 1, 4)     \
+    X(type, paired, 1, 5) X(type, paired, 1, 6) X(type, paired, 1, 7) X(type, paired, 1, 8)     \
+    X(type, paired, 2, 1) X(type, paired, 2, 2) X(type, paired, 2, 3) X(type, paired, 2, 4)     \
+    X(type, paired, 3, 1) X(type, paired, 3, 2) X(type, paired, 3, 3) X(type, paired, 4, 1)     \
+    X(type, paired, 4, 2) X(type, paired, 5, 1) X(type, paired, 5, 2) X(type, paired, 6, 1)     \
+    X(type, paired, 6, 2) X(type, paired, 7, 1) X(type, paired, 7, 2) X(type, paired, 8, 1)     \
+    X(type, paired, 8, 2) X(type, paired, 9, 1) X(type, paired, 9, 2) X(type, paired, 10, 1)    \
+    X(type, paired, 10, 2) X(type, paired, 11, 1) X(type, paired, 11, 2) X(type, paired, 12, 1) \
+    X(type, paired, 12, 2)
 /* clang-format on */
 
 #include "gemm/gemm_walk.h"

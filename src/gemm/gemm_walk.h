@@ -3,10 +3,9 @@
  * then they have MAX_ROWS and MAX_PANELS of a tile; `widest`, the most panels side by side by the rows of the tile;
  * SHAPES, every shape that it allows; and micro(), one tile. Here they become the table of kernels.
  */
-#include <string.h>
-
 #include "base/avx2.h"
 #include "base/cpu.h"
+#include "gemm/gemm_edge.h"
 #include "gemm/gemm_pack_avx2.h"
 
 typedef void micro_fn(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc);
@@ -28,16 +27,15 @@ static micro_fn *const micros[DTYPE_COUNT][2][MAX_ROWS + 1][MAX_PANELS + 1] = {
     [MMARN_BF16] = {{SHAPES(ENTRY, BF16, 0)}, {SHAPES(ENTRY, BF16, 1)}},
     [MMARN_F32] = {{SHAPES(ENTRY, F32, 0)}}};
 
-/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
+/* The last columns, through a buffer. */
 static void ragged(const struct gemm_block *g, micro_fn *kernel, const float *a, const char *b, float *c, int rows)
 {
     float whole[MAX_ROWS * GEMM_NR] = {0};
-    size_t bytes = (size_t)(g->n % GEMM_NR) * sizeof(float);
-    for (int i = 0; i < rows && !g->first; i++)
-        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
+    const int columns = g->n % GEMM_NR;
+    if (!g->first)
+        gemm_edge_copy(c, g->ldc, whole, GEMM_NR, rows, columns);
     kernel(g, a, b, whole, GEMM_NR);
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+    gemm_edge_copy(whole, GEMM_NR, c, g->ldc, rows, columns);
 }
 
 /* Panels outside, rows inside: panels are fetched once and stay in the caches for all rows. */

@@ -3,9 +3,8 @@
  * gemm_walk.h asks for, micro() in the two forms of B, and struct left, what micro() reads of the rows of A, with
  * left_from(), the same from a later row on.
  */
-#include <string.h>
-
 #include "base/avx2.h"
+#include "gemm/gemm_edge.h"
 
 typedef void micro_fn(const struct quant_i8_block *g, struct left left, const int8_t *b, int32_t *c, ptrdiff_t ldc);
 
@@ -20,17 +19,16 @@ SHAPES(DEFINE, 0)
 SHAPES(DEFINE, 1)
 static micro_fn *const micros[2][MAX_ROWS + 1][MAX_PANELS + 1] = {{SHAPES(ENTRY, 0)}, {SHAPES(ENTRY, 1)}};
 
-/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
+/* The last columns, through a buffer. */
 static void ragged(const struct quant_i8_block *g, micro_fn *kernel, struct left left, const int8_t *b, int32_t *c,
                    int rows)
 {
     int32_t whole[MAX_ROWS * GEMM_NR] = {0};
-    size_t bytes = (size_t)(g->n % GEMM_NR) * sizeof *c;
-    for (int i = 0; i < rows && !g->first; i++)
-        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
+    const int columns = g->n % GEMM_NR;
+    if (!g->first)
+        gemm_edge_copy(c, g->ldc, whole, GEMM_NR, rows, columns);
     kernel(g, left, b, whole, GEMM_NR);
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+    gemm_edge_copy(whole, GEMM_NR, c, g->ldc, rows, columns);
 }
 
 /* Panels outside, rows inside, as in gemm_walk.h. */

@@ -3,10 +3,9 @@
  * By then they have what gemm_walk.h asks for, micro() in the two forms with and without an addition of offsets;
  * adds_offset(), which says where the first is needed; and factor_up(), what the factors must make up for.
  */
-#include <string.h>
-
 #include "base/avx2.h"
 #include "base/cpu.h"
+#include "gemm/gemm_edge.h"
 
 /* One register tile: a, b and c point at its first row and column. */
 typedef void micro_fn(const struct quant_block *g, const struct quant_factors *f, const float *a, const char *b,
@@ -28,17 +27,16 @@ static micro_fn *const micros[DTYPE_COUNT][2][MAX_ROWS + 1][MAX_PANELS + 1] = {
     [MMARN_I8] = {{SHAPES(ENTRY, I8, 0)}, {SHAPES(ENTRY, I8, 1)}},
     [MMARN_I4] = {{SHAPES(ENTRY, I4, 0)}, {SHAPES(ENTRY, I4, 1)}}};
 
-/* The last columns, fewer than a panel: the tile goes through a buffer, so that no column beyond n is touched. */
+/* The last columns, through a buffer. */
 static void ragged(const struct quant_block *g, const struct quant_factors *f, micro_fn *kernel, const float *a,
                    const char *b, float *c, int rows)
 {
     float whole[MAX_ROWS * GEMM_NR] = {0};
-    size_t bytes = (size_t)(g->run.n % GEMM_NR) * sizeof(float);
-    for (int i = 0; i < rows && !g->first; i++)
-        memcpy(whole + (ptrdiff_t)i * GEMM_NR, c + i * g->ldc, bytes);
+    const int columns = g->run.n % GEMM_NR;
+    if (!g->first)
+        gemm_edge_copy(c, g->ldc, whole, GEMM_NR, rows, columns);
     kernel(g, f, a, b, whole, GEMM_NR);
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * g->ldc, whole + (ptrdiff_t)i * GEMM_NR, bytes);
+    gemm_edge_copy(whole, GEMM_NR, c, g->ldc, rows, columns);
 }
 
 AVX2_INLINE bool block(int32_t dtype, int32_t x_dtype, const struct quant_block *g)

@@ -17,8 +17,24 @@ static const struct table_column columns[] = {
     {"GB/s", 7, 0},    {"of read", 7, 0}, {"to f16", 7, 0},    {NULL, 0, 0},
 };
 
+/* The machine and the library's matmul kernel, as both forms of a report name them. */
+struct names {
+    char machine[160], kernel[64];
+};
+
+static void find_names(struct names *names)
+{
+    machine_line(names->machine, sizeof(names->machine));
+    machine_library_value("gemm kernel", names->kernel, sizeof(names->kernel));
+}
+
 void bench_report_ceilings(const struct peak *peak)
 {
+    struct names names;
+
+    find_names(&names);
+    table_pair("machine", "%s", names.machine);
+    table_pair("kernel", "%s", names.kernel);
     for (int kind = 0; kind < PEAK_KINDS; kind++) {
         const struct peak_rate *rate = &peak->rate[kind];
         if (rate->level != NULL)
@@ -28,8 +44,16 @@ void bench_report_ceilings(const struct peak *peak)
     table_pair("reading", "%.1f GB/s, %.1f at best", peak->gigabytes, peak->best_gigabytes);
 }
 
-void bench_report_peaks(struct json *json, const struct peak *peak)
+void bench_report_machine(struct json *json, const struct peak *peak)
 {
+    struct names names;
+
+    find_names(&names);
+    json_string(json, "machine", names.machine);
+    json_string(json, "kernel", names.kernel);
+    json_string(json, "peak_kind", peak_kind_names[PEAK_FP32]);
+    json_number(json, "best_peak_gflops", peak->rate[PEAK_FP32].best_gflops);
+    json_number(json, "best_read_gbs", peak->best_gigabytes);
     json_begin_array(json, "peaks");
     for (int kind = 0; kind < PEAK_KINDS; kind++) {
         const struct peak_rate *rate = &peak->rate[kind];
@@ -48,25 +72,15 @@ void bench_report_peaks(struct json *json, const struct peak *peak)
 void bench_report_begin(struct bench_report *report, const struct peak *peak)
 {
     struct json *json = &report->json;
-    char machine[160], kernel[64];
 
-    machine_line(machine, sizeof(machine));
-    machine_library_value("gemm kernel", kernel, sizeof(kernel));
     if (report->as_json) {
         json_begin_object(json, NULL);
-        json_string(json, "machine", machine);
-        json_string(json, "kernel", kernel);
-        json_string(json, "peak_kind", peak_kind_names[PEAK_FP32]);
+        bench_report_machine(json, peak);
         json_number(json, "peak_gflops", peak->rate[PEAK_FP32].gflops);
         json_number(json, "read_gbs", peak->gigabytes);
-        json_number(json, "best_peak_gflops", peak->rate[PEAK_FP32].best_gflops);
-        json_number(json, "best_read_gbs", peak->best_gigabytes);
-        bench_report_peaks(json, peak);
         json_begin_array(json, "cases");
         return;
     }
-    table_pair("machine", "%s", machine);
-    table_pair("kernel", "%s", kernel);
     bench_report_ceilings(peak);
     table_pair("to f16", "f16's time for the same case / the time; types of a case take turns");
     putchar('\n');

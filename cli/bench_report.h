@@ -24,12 +24,12 @@ struct bench_report {
 };
 
 /*
- * For other reports too. As text: all ceilings; the cells from "time ms" to "of read", which are counted. As members of
- * an object: the peak of each kind; rows .. group_size; gflops and the share of the peak that it belongs to.
+ * For other reports too. As text: machine, kernel and all ceilings; the cells from "time ms" to "of read", which are
+ * counted. As members of an object: the same; rows .. group_size; gflops and the share of the peak that it belongs to.
  */
 void bench_report_ceilings(const struct peak *peak);
 int bench_report_figures(const struct bench_line *line, char (*cells)[TABLE_CELL]);
-void bench_report_peaks(struct json *json, const struct peak *peak);
+void bench_report_machine(struct json *json, const struct peak *peak);
 void bench_report_shape(struct json *json, const struct workload *workload);
 void bench_report_share(struct json *json, const struct bench_line *line);
 

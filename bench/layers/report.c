@@ -35,12 +35,8 @@ void report_begin(struct report *report, const struct peak *peak, const struct r
                   const struct report_progress *full)
 {
     struct json *json = &report->json;
-    char machine[160], kernel[64], text[DURATION];
+    char text[DURATION];
 
-    machine_line(machine, sizeof(machine));
-    machine_library_value("gemm kernel", kernel, sizeof(kernel));
-    table_pair("machine", "%s", machine);
-    table_pair("kernel", "%s", kernel);
     bench_report_ceilings(peak);
     table_pair("this run", "%d cases, about %s on a quiet machine", run->count, duration(run->expected, text));
     table_pair("a full run", "%d cases, about %s on a quiet machine", full->count, duration(full->expected, text));
@@ -48,12 +44,7 @@ void report_begin(struct report *report, const struct peak *peak, const struct r
     if (json->out == NULL)
         return;
     json_begin_object(json, NULL);
-    json_string(json, "machine", machine);
-    json_string(json, "kernel", kernel);
-    json_string(json, "peak_kind", peak_kind_names[PEAK_FP32]);
-    json_number(json, "best_peak_gflops", peak->rate[PEAK_FP32].best_gflops);
-    json_number(json, "best_read_gbs", peak->best_gigabytes);
-    bench_report_peaks(json, peak);
+    bench_report_machine(json, peak);
     json_number(json, "expected_seconds", run->expected);
     json_number(json, "full_run_seconds", full->expected);
     json_begin_array(json, "cases");

@@ -10,6 +10,12 @@
 
 enum { LINE = 64 };
 
+/* Element `at` of the residual, which there is. */
+static const void *residual_at(const struct op_sink *sink, int64_t at)
+{
+    return (const char *)sink->residual + (size_t)at * dtype_size(sink->dtype);
+}
+
 static bool round_sum(const struct op_sink *sink)
 {
     return sink->sum_dtype == sink->dtype;
@@ -20,13 +26,12 @@ static void take_in(const struct op_sink *sink, int64_t at, const void *sum, siz
 {
     size_t size = dtype_size(sink->dtype);
     char *y = (char *)sink->y + (size_t)at * size;
-    const char *residual = (const char *)sink->residual + (size_t)at * size;
     if (!sink->residual)
         memcpy(y, sum, count * size);
     else if (round_sum(sink))
-        norm_kernel_best()->add[sink->dtype](sum, residual, y, count);
+        norm_kernel_best()->add[sink->dtype](sum, residual_at(sink, at), y, count);
     else
-        norm_kernel_best()->add_sum[sink->dtype](sum, NULL, false, residual, y, count);
+        norm_kernel_best()->add_sum[sink->dtype](sum, NULL, false, residual_at(sink, at), y, count);
 }
 
 /*
@@ -59,9 +64,7 @@ void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *ti
 static void take_in_parts(const struct op_sink *sink, int64_t at, const float *const parts[], int world_size,
                           size_t count)
 {
-    const size_t size = dtype_size(sink->dtype);
-    char *y = (char *)sink->y + (size_t)at * size;
-    const char *residual = (const char *)sink->residual + (size_t)at * size;
+    char *y = (char *)sink->y + (size_t)at * dtype_size(sink->dtype);
     struct coll_halves halves;
     if (!sink->residual) {
         coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, sink->in_rank_order, y);
@@ -71,7 +74,8 @@ static void take_in_parts(const struct op_sink *sink, int64_t at, const float *c
         take_in(sink, at, sum, count);
     } else {
         coll_reduce_halves(parts, world_size, count, &halves);
-        norm_kernel_best()->add_sum[sink->dtype](halves.left, halves.right, round_sum(sink), residual, y, count);
+        norm_kernel_best()->add_sum[sink->dtype](halves.left, halves.right, round_sum(sink), residual_at(sink, at), y,
+                                                 count);
     }
 }
 

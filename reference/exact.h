@@ -25,11 +25,14 @@ bool exact_partial(int32_t dtype, int64_t rows, int64_t k, int64_t n, const void
 void exact_reduce(int32_t dtype, int32_t numerics, int world_size, int64_t count, const float *const partials[],
                   float *mm);
 
-/* y = round(mm + residual), count elements; y may be residual. */
+/* y = round(mm + residual), count elements of residual's and y's dtype; y may be residual. */
 void exact_add(int32_t dtype, int64_t count, const float *mm, const void *residual, void *y);
 
 /* norm_out from the rounded y, rows of n. */
-void exact_norm(int32_t dtype, int32_t numerics, int64_t rows, int64_t n, const void *y, const void *gamma,
-                double epsilon, void *norm_out);
+struct exact_norm_dtypes {
+    int32_t y, gamma, norm_out;
+};
+void exact_norm(struct exact_norm_dtypes dtypes, int32_t numerics, int64_t rows, int64_t n, const void *y,
+                const void *gamma, double epsilon, void *norm_out);
 
 #endif

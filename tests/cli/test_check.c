@@ -61,7 +61,8 @@ static void compute(struct fixture *fixture)
     for (int rank = 0; rank < RANKS; rank++) {
         struct data *data = &fixture->data[rank];
         exact_add(dtype, COUNT, mm, data->residual, data->y);
-        exact_norm(dtype, MMARN_NUMERICS_DEFAULT, ROWS, N, data->y, data->gamma, JOB_EPSILON, data->norm_out);
+        exact_norm((struct exact_norm_dtypes){dtype, dtype, dtype}, MMARN_NUMERICS_DEFAULT, ROWS, N, data->y,
+                   data->gamma, JOB_EPSILON, data->norm_out);
     }
 }
 

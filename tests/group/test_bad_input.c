@@ -88,7 +88,7 @@ BREAK(y_shape, shape(&c->y, 3, S, 1, N))
 BREAK(norm_shape, shape(&c->norm_out, 2, S, N, 0))
 BREAK(x1_dtype, c->x1.dtype = MMARN_BF16)
 BREAK(x2_dtype, c->x2.dtype = 99)
-BREAK(gamma_dtype, c->gamma.dtype = MMARN_F32)
+BREAK(gamma_dtype, c->gamma.dtype = MMARN_BF16)
 BREAK(bias_dtype, c->bias.dtype = MMARN_BF16)
 BREAK(residual_dtype, c->residual.dtype = MMARN_BF16)
 BREAK(y_dtype, c->y.dtype = 0)
@@ -176,10 +176,10 @@ static const struct rule {
     {k_zero, MMARN_ERR_ARGUMENT, {"x2 is (0, 16)", "k is 0"}},
     {x1_dtype, MMARN_ERR_UNSUPPORTED, {"x1 is bf16", "x2 is f16"}},
     {x2_dtype, MMARN_ERR_UNSUPPORTED, {"x2 has dtype 99", "f16"}},
-    {gamma_dtype, MMARN_ERR_UNSUPPORTED, {"gamma is f32", "x2 is f16"}},
+    {gamma_dtype, MMARN_ERR_UNSUPPORTED, {"gamma is bf16", "x2 is f16; it must be f16 or f32"}},
     {bias_dtype, MMARN_ERR_UNSUPPORTED, {"bias is bf16", "x2 is f16"}},
-    {residual_dtype, MMARN_ERR_UNSUPPORTED, {"residual is bf16", "x2 is f16"}},
-    {y_dtype, MMARN_ERR_UNSUPPORTED, {"y is ?", "x2 is f16"}},
+    {residual_dtype, MMARN_ERR_UNSUPPORTED, {"residual is bf16", "x2 is f16; it must be f16 or f32"}},
+    {y_dtype, MMARN_ERR_UNSUPPORTED, {"y is ?", "residual is f16"}},
     {norm_dtype, MMARN_ERR_UNSUPPORTED, {"norm_out is f32", "x2 is f16"}},
     {x1_stride, MMARN_ERR_UNSUPPORTED, {"x1 is (16, 32) with strides (33, 1)", "contiguous"}},
     {x2_stride, MMARN_ERR_UNSUPPORTED, {"x2 is (32, 16) with strides (32, 1)", "contiguous"}},

@@ -120,7 +120,8 @@ static void statistic_has_32_lanes(void **state)
     for (int l = 0; l < 4; l++)
         lane[l] += lane[l + 4];
     rstd = 1.0f / sqrtf(((lane[0] + lane[2]) + (lane[1] + lane[3])) / 100.0f + 1e-6f);
-    exact_norm(MMARN_F32, MMARN_NUMERICS_DEFAULT, 1, N, y, gamma, EPSILON, norm);
+    exact_norm((struct exact_norm_dtypes){MMARN_F32, MMARN_F32, MMARN_F32}, MMARN_NUMERICS_DEFAULT, 1, N, y, gamma,
+               EPSILON, norm);
     for (int j = 0; j < N; j++)
         assert_true(norm[j] == y[j] * rstd * gamma[j]);
 }

@@ -43,9 +43,11 @@ static void compute_partial(const struct workload *workload, const struct data *
             scenario->x1, scenario->x2, K, N, data->x2, false, GROUP_SIZE, {data->scale, N, 1}, {data->offset, N, 1}};
         float expanded[K * N];
         quantised_expand(&weights, expanded);
-        assert_true(exact_partial(scenario->x1, ROWS, K, N, data->x1, expanded, false, data->bias, partial));
+        assert_true(exact_partial(scenario->x1, EXACT_CHAIN_EXPANDED, ROWS, K, N, data->x1, expanded, false, data->bias,
+                                  partial));
     } else {
-        assert_true(exact_partial(scenario->x1, ROWS, K, N, data->x1, data->x2, false, data->bias, partial));
+        assert_true(exact_partial(scenario->x1, exact_chain(scenario->x1), ROWS, K, N, data->x1, data->x2, false,
+                                  data->bias, partial));
     }
 }
 

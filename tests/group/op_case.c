@@ -76,7 +76,8 @@ void op_data_make(struct op_data *data, const struct op_case *shape, int world_s
         data->gamma[r] = random_array(gamma_dtype(shape), r, STREAM_GAMMA, n);
         partials[r] = malloc((size_t)(rows * n) * sizeof(float));
         const void *bias = shape->bias_once && r > 0 ? NULL : data->bias[r];
-        exact_partial(shape->dtype, rows, k, n, data->x1[r], data->x2[r], shape->trans_x2, bias, partials[r]);
+        exact_partial(shape->dtype, exact_chain(shape->dtype), rows, k, n, data->x1[r], data->x2[r], shape->trans_x2,
+                      bias, partials[r]);
         if (shape->call == OP_CASE_PARTS)
             round_partial(shape, data, r, partials[r]);
     }

@@ -161,7 +161,7 @@ static void partial_weights(const struct quant_data_set *set, int rank, float *p
     };
     void *expanded = malloc(bytes_of(shape->x_dtype, shape->k * shape->n));
     quantised_expand(&weights, expanded);
-    exact_partial(shape->x_dtype, shape->rows, shape->k, shape->n, data->x1, expanded, false,
+    exact_partial(shape->x_dtype, EXACT_CHAIN_EXPANDED, shape->rows, shape->k, shape->n, data->x1, expanded, false,
                   shape->bias ? data->bias : NULL, partial);
     free(expanded);
 }

@@ -165,12 +165,12 @@ static void exact_share(const struct problem *problem, int rank, float *partial)
     } else if (problem->scenario.x2 != 0) {
         void *expanded = memory(k * n);
         quantised_expand(&problem->weights[rank], expanded);
-        assert_true(exact_partial(problem->dtype, rows, k, n, problem->x1[rank], expanded, false, problem->bias[rank],
-                                  partial));
+        assert_true(exact_partial(problem->dtype, EXACT_CHAIN_EXPANDED, rows, k, n, problem->x1[rank], expanded, false,
+                                  problem->bias[rank], partial));
         free(expanded);
     } else {
-        assert_true(exact_partial(problem->dtype, rows, k, n, problem->x1[rank], problem->x2[rank], problem->trans_x2,
-                                  problem->bias[rank], partial));
+        assert_true(exact_partial(problem->dtype, exact_chain(problem->dtype), rows, k, n, problem->x1[rank],
+                                  problem->x2[rank], problem->trans_x2, problem->bias[rank], partial));
     }
 }
 

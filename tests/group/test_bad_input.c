@@ -282,6 +282,49 @@ static void handles(void **state)
     mmarn_comm_abort(NULL);
 }
 
+/* The parts alone: which types may meet, and which memory may be shared. x is (2, 4); gamma is (4). */
+static void parts_of_several_types(void **state)
+{
+    (void)state;
+    static const struct {
+        mmarn_dtype x, residual, gamma, y, norm_out;
+        int y_at, norm_at; /* in memory: 0 x, 1 residual, 2 and 3 their own */
+        mmarn_status status;
+        const char *text;
+    } lines[] = {
+        {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F16, 0, 3, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F16, MMARN_F32, MMARN_F16, MMARN_F16, 1, 0, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F32, MMARN_F16, MMARN_F32, MMARN_F16, 1, 0, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F32, MMARN_F32, MMARN_F32, MMARN_F16, 2, 3, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F32, MMARN_F32, MMARN_F32, MMARN_F16, 0, 3, MMARN_ERR_ARGUMENT, "y (at"},
+        {MMARN_F16, MMARN_F32, MMARN_F32, MMARN_F16, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED,
+         "y is f16 but residual is f32"},
+        {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F32, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED,
+         "y is f32 but residual is f16"},
+        {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F32, 2, 3, MMARN_ERR_UNSUPPORTED,
+         "norm_out is f32 but x is f16"},
+        {MMARN_F16, MMARN_BF16, MMARN_F16, MMARN_BF16, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED, "must be f16 or f32"},
+        {MMARN_BF16, MMARN_BF16, MMARN_F16, MMARN_BF16, MMARN_BF16, 2, 3, MMARN_ERR_UNSUPPORTED, "gamma is f16"},
+        {MMARN_F32, MMARN_F16, MMARN_F32, MMARN_F16, MMARN_F32, 2, 3, MMARN_ERR_UNSUPPORTED, "residual is f16"},
+    };
+    static const int64_t rows[] = {2, 4};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        float memory[5][8];
+        memset(memory, POISON, sizeof memory);
+        const mmarn_tensor x = mmarn_tensor_make(memory[0], lines[i].x, 2, rows),
+                           residual = mmarn_tensor_make(memory[1], lines[i].residual, 2, rows),
+                           gamma = mmarn_tensor_make(memory[4], lines[i].gamma, 1, rows + 1),
+                           y = mmarn_tensor_make(memory[lines[i].y_at], lines[i].y, 2, rows),
+                           norm_out = mmarn_tensor_make(memory[lines[i].norm_at], lines[i].norm_out, 2, rows);
+        const mmarn_status status =
+            mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_DEFAULT, 1e-6, &x, &residual, &gamma, &y, &norm_out);
+        if (status != lines[i].status || (status != MMARN_OK && !strstr(mmarn_last_error(), lines[i].text)))
+            fail_msg("line %zu: %s (%s)", i, mmarn_status_string(status), mmarn_last_error());
+        for (size_t at = 0; at < sizeof memory && status != MMARN_OK; at++)
+            assert_int_equal(((unsigned char *)memory)[at], POISON);
+    }
+}
+
 static void groups(void **state)
 {
     (void)state;
@@ -376,6 +419,7 @@ int main(void)
         cmocka_unit_test(rules_of_the_whole_call),
         cmocka_unit_test(rules_of_create_and_run),
         cmocka_unit_test(handles),
+        cmocka_unit_test(parts_of_several_types),
         cmocka_unit_test(groups),
         cmocka_unit_test(names),
         cmocka_unit_test(logger),

@@ -5,8 +5,8 @@ tried, in a copy of its size in fp32: subclasses and replacements of forward, ho
 Then a layer that adds what is zero in the beginning (LoRA), that multiplies by weight instead of its transpose, or
 rounds its input or its weight is told from one that does not.
 
-Tolerance: the layer and the right values, torch's F.linear, are both in fp32. Each is within (k + 2) u of the sum of the
-products' sizes (any order; u = 2^-24), which is at most |x| |row of weight| + |bias|, and so they are within twice that.
+Tolerance: the layer and the right values, torch's F.linear, are both in fp32. Each is within (k + 2) u of the sum of
+the products' sizes (any order; u = 2^-24), which is at most |x| |row of weight| + |bias|; together twice that.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ class RowParallelLinearAddRMSNorm(nn.Module):
 
     x is (b, s, in_features_local) or (rows, in_features_local), this rank's part of the features; residual, y and
     norm_out are (b, s, out_features) or (rows, out_features), the same on every rank. All are of the parameters' dtype:
-    float16, bfloat16 or float32. forward is collective.
+    float16, bfloat16 or float32; gamma may be float32 beside the other two, as from_linear keeps it, until half() or
+    to() convert it with the rest. forward is collective.
 
     weight  (out_features, in_features_local), this rank's part of the columns of the whole layer's weight
     bias    (out_features) or None; replicated. With bias_once rank 0's is added once, and on the other ranks its
@@ -72,10 +73,14 @@ class RowParallelLinearAddRMSNorm(nn.Module):
     ) -> RowParallelLinearAddRMSNorm:
         """This rank's module for a whole linear layer and the norm behind it, with copies of their parameters.
 
-        linear  in_features must be a multiple of the group's size; rank r gets the r-th block of columns
-        norm    nn.RMSNorm, or any module with weight and with eps or variance_epsilon, as Llama-type models have
+        linear  what computes x @ weight.T + bias; in_features must be a multiple of the group's size, and rank r gets
+                the r-th block of columns
+        norm    what computes RMSNorm with its weight, 1 + its weight, or none. gamma is the weight in its own dtype if
+                that is linear's or float32, and otherwise, as for 1 + weight, in float32
 
-        Errors: ValueError (sizes that do not fit).
+        Both are tried on random rows where their class does not tell, in copies; docs/torch.md has what is taken.
+
+        Errors: ValueError (they compute something else; sizes that do not fit), TypeError (no modules; other dtypes).
         """
         member = mmarn.find_group(group) if isinstance(group, str) else group
         weight, bias = linears.weight_and_bias(linear)

@@ -7,8 +7,8 @@ one large element, and a row of zeros; in training and in eval mode, as (rows, n
 
 Tolerance: the norm is compared in fp32 with fp64. A sum of n squares in any order has a relative error of at most
 n u (all terms are positive; u = 2^-24), of which the root halves; the quotient, the root, 1 + weight and the products
-add fewer than 16 roundings. So (n + 16) u is never exceeded by an RMSNorm, while what is none is off by far more on
-some row. The norm is tried in the linear layer's dtype too, with that dtype's u for the 16 roundings.
+add fewer than 16 roundings. So an RMSNorm is within (n + 16) u, while what is none is off by far more on some row. The
+norm is tried in the linear layer's dtype too, with that dtype's u for the 16 roundings.
 """
 
 from __future__ import annotations
@@ -95,16 +95,19 @@ class _Trial:
         self.shapes = self._shapes()
 
     def _shapes(self) -> list[tuple[int, ...]]:
-        """Those of (rows, n) and (b, s, n) that the norm takes. Errors: Misfit, if it takes neither."""
-        taken = []
+        """Those of (rows, n) and (b, s, n) that the norm takes. Errors: Misfit, if it takes neither.
+
+        The first call of the stand-in is here; a hook that makes the weight, as pruning's does, has then made it.
+        """
+        taken, misfits = [], []
         for shape in ((_ROWS, self.features), (2, _ROWS // 2, self.features)):
             try:
                 self._call(self.rows, shape)
                 taken.append(shape)
-            except Misfit as error:
-                misfit = error
+            except Misfit as misfit:
+                misfits.append(misfit)
         if not taken:
-            raise misfit
+            raise min(misfits, key=lambda misfit: misfit.__cause__ is not None)  # rather not what forward has raised
         return taken
 
     def _call(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -124,11 +127,18 @@ class _Trial:
         for (path, plus_one), gamma in zip(self._weights(), gammas, strict=True):
             for epsilon in epsilons:
                 if self._near(out, gamma, epsilon):
+                    self._check_used(path)
                     return Fit(path, plus_one, epsilon)
         raise Misfit(_reason(self.run, gammas, self.rows, self.tolerance))
 
+    def _check_used(self, path: str | None) -> None:
+        """A forward bound to the given norm, and not to the stand-in, would hide what the weight does."""
+        unused = [name for name, weight in self.module.named_parameters() if weight.numel() == self.features]
+        if path is None and unused:
+            raise Misfit(f"its output does not depend on its {unused[0]}")
+
     def _weights(self) -> list[tuple[str | None, bool]]:
-        """(path, whether 1 is added) of all that may be gamma. For after a call, because hooks may set them in one."""
+        """(path, whether 1 is added) of all that may be gamma."""
         paths = [f"{prefix}.{name}" if prefix else name for prefix, part in self.module.named_modules()
                  for name in getattr(part, "parametrizations", ())]
         paths += [path for path, tensor in probe.tensors(self.module)
@@ -195,7 +205,7 @@ def _distance(out: Tensor, wanted: Tensor) -> float:
 def _reason(run: Callable[[Tensor], Tensor], gammas: list[Tensor | None], rows: Tensor, tolerance: float) -> str:
     """In what the norm, called by run, differs from RMSNorm with any of the gammas. rows are of all sizes."""
     size = 1e4  # so large that no usual epsilon shows, and so small that no usual clamp does
-    ordinary = size * torch.randn(rows.shape, generator=probe.generator(_SEED + 2), dtype=torch.float32)
+    ordinary = size * (torch.randn(rows.shape, generator=probe.generator(_SEED + 2), dtype=torch.float32) + 1)
     out = run(ordinary)
 
     def same(one: Tensor, other: Tensor) -> bool:

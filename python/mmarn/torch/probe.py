@@ -126,6 +126,8 @@ def call(module: nn.Module, x: Tensor, features: int) -> Tensor:
         raise Misfit(f"it returns {out.dtype}")
     if not torch.equal(given, x):
         raise Misfit("it writes into its input")
+    if not has_data(module):
+        raise Misfit("its tensors are offloaded: put them back before")
     return out
 
 
@@ -141,6 +143,6 @@ def near(found: Tensor, wanted: Tensor, tolerance: float) -> bool:
 
 
 def check_current(copied: Tensor, given: Tensor, name: str) -> None:
-    """A hook may set a tensor in each call. Errors: Misfit, if the module holds another than a call of its copy made."""
+    """Errors: Misfit, if a copy's call made another tensor than given, which the module holds: hooks may do that."""
     if not near(copied.reshape(given.shape), given.to("cpu"), 4 * torch.finfo(given.dtype).eps):
         raise Misfit(f"its {name} is not the one that its next call makes: call it once before")

@@ -18,13 +18,13 @@ def rms(x, epsilon=EPSILON):
 
 
 class Norm(nn.Module):
-    """compute(norm, x) is its forward; others are attributes."""
+    """compute(norm, x) is its forward; initial is what its weight begins with; others are attributes."""
 
-    def __init__(self, compute, weight=1.0, **others):
+    def __init__(self, compute, initial=1.0, **others):
         super().__init__()
         self.compute = compute
-        if weight is not None:
-            self.weight = nn.Parameter(torch.full((FEATURES,), weight))
+        if initial is not None:
+            self.weight = nn.Parameter(torch.full((FEATURES,), initial))
         for name, value in others.items():
             if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter):
                 self.register_buffer(name, value)
@@ -63,6 +63,13 @@ def stale(module):
     return module
 
 
+def wrapped(module):
+    """forward is a closure over this very module, which copies share."""
+    forward = module.forward
+    module.forward = lambda x: forward(x)
+    return module
+
+
 def llama(norm, x):
     return norm.weight * rms(x.float(), norm.variance_epsilon).to(x.dtype)
 
@@ -84,7 +91,8 @@ TAKEN = {
     "Gemma": (lambda: Norm(gemma, 0.0, eps=1e-3), lambda norm: 1 + norm.weight),
     "another name": (lambda: named(gain=nn.Parameter(torch.ones(FEATURES))), lambda norm: norm.gain),
     "a buffer": (lambda: named(gain=torch.ones(1, FEATURES)), lambda norm: norm.gain[0]),
-    "an unused weight": (lambda: Norm(lambda _, x: rms(x), eps=EPSILON), lambda _: torch.ones(FEATURES)),
+    "an unused buffer": (lambda: Norm(lambda _, x: rms(x), None, eps=EPSILON, weight=torch.full((FEATURES,), 3.0)),
+                         lambda _: torch.ones(FEATURES)),
     "epsilon in a buffer": (lambda: Norm(lambda norm, x: rms(x, norm.eps) * norm.weight, eps=torch.tensor(1e-3)),
                             lambda norm: norm.weight),
     "optional residual": (lambda: Norm(plain, eps=EPSILON), lambda norm: norm.weight),
@@ -135,12 +143,15 @@ REFUSED = {
     "a clamp": (lambda: Norm(lambda norm, x: plain(norm, x.clamp(-65504, 65504)), eps=EPSILON), "very large numbers"),
     "bf16 inside": (lambda: Norm(lambda norm, x: plain(norm, x.bfloat16().float()), eps=EPSILON), "more coarsely"),
     "dropout": (lambda: nn.Sequential(nn.RMSNorm(FEATURES), nn.Dropout(0.1)).eval(), "the same output each time"),
-    "other in eval": (lambda: Norm(lambda norm, x: plain(norm, x) if norm.training else x, eps=EPSILON), "in eval mode"),
+    "other in eval": (lambda: Norm(lambda norm, x: plain(norm, x) if norm.training else x, eps=EPSILON), "in eval"),
     "in place": (lambda: Norm(lambda norm, x: x.copy_(plain(norm, x)), eps=EPSILON), "it writes into its input"),
-    "a residual": (lambda: Norm(lambda norm, x, residual: (x, residual)), "cannot be called with one tensor .*residual"),
+    "a residual": (lambda: Norm(lambda norm, x, residual: (x, residual)), "cannot be called with one .*residual"),
     "a tuple": (lambda: Norm(lambda norm, x: (x, x)), "it returns a tuple"),
     "an exception": (lambda: Norm(lambda norm, x: 1 / 0), "cannot be called .*ZeroDivisionError: division by zero"),
-    "another shape": (lambda: Norm(lambda norm, x: x[..., :1]), r"its output is \(2, 8, 1\) and not \(2, 8, 36\)"),
+    "another shape": (lambda: Norm(lambda norm, x: x[..., :1]), r"its output is \(16, 1\) and not \(16, 36\)"),
+    "an unused weight": (lambda: Norm(lambda _, x: rms(x), eps=EPSILON), "does not depend on its weight"),
+    "another's forward": (lambda: wrapped(nn.RMSNorm(FEATURES, eps=EPSILON)), "does not depend on its weight"),
+    "offloaded": (lambda: with_hook(lambda norm, *_: norm.to("meta") and None), "its tensors are offloaded"),
     "stale": (lambda: stale(pruned(nn.RMSNorm(FEATURES, eps=EPSILON))), "its weight is not the one"),
     "a script": (lambda: torch.jit.script(nn.RMSNorm(FEATURES)), "cannot be copied to be tried"),
 }
@@ -213,6 +224,8 @@ LINEARS_REFUSED = {
     "two dtypes": (lambda: replaced(nn.Linear.forward, bias=nn.Parameter(torch.zeros(FEATURES, dtype=torch.float16))),
                    "linear.bias is torch.float16 but linear.weight is torch.float32"),
     "stale": (lambda: stale(pruned(nn.Linear(20, FEATURES))), "its weight is not the one that its next call makes"),
+    "offloaded": (lambda: with_hook(lambda linear, *_: linear.to("meta") and None, nn.Linear(20, FEATURES)),
+                  "its tensors are offloaded"),
     "lazy": (lambda: nn.LazyLinear(FEATURES), "no shape yet"),
     "no module": (lambda: torch.zeros(3), "linear is Tensor, but must be a torch.nn.Module"),
 }

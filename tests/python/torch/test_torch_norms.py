@@ -1,4 +1,4 @@
-"""from_linear takes what computes RMSNorm behind x @ weight.T + bias, with the right gamma and epsilon, and no other."""
+"""from_linear takes what computes RMSNorm behind x @ weight.T + bias, with its gamma and epsilon, and nothing else."""
 
 import copy
 import importlib

@@ -1,8 +1,8 @@
 /*
  * arithmetic.h - refuses a compilation whose arithmetic is not that of docs/numerics.md: IEEE 754's, each operation in
  * its own type and rounded once, fused only where the source says fmaf. cmake/arithmetic.cmake gives the options that
- * make it so, whatever came before them; this is for builds that do without it. base/dtype.h brings it to every file
- * that computes.
+ * make it so, whatever came before them; this is for builds that do without it. base/dtype.h and others bring it to
+ * every file that computes.
  */
 #ifndef MMARN_BASE_ARITHMETIC_H
 #define MMARN_BASE_ARITHMETIC_H

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#if defined(__x86_64__)
+#if defined(__SSE2__)
 
 enum { FLAGS = 0x3F };
 

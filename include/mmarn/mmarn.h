@@ -16,6 +16,8 @@
  *   - Tensors are borrowed: the library keeps no pointer after a call returns, except the ones that
  *     mmarn_op_create documents.
  *   - "Collective" functions must be called by every rank of the group, in the same order.
+ *   - Results do not depend on the calling thread's floating-point environment (rounding, flush-to-zero, traps), and a
+ *     call leaves it as it was, exception flags included. Functions of the caller's are called in it.
  *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
  *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
  */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/arithmetic.h"
 #include "mmarn/mmarn.h"
 
 /* Runs checks one after another, up to the first that fails. */

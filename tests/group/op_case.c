@@ -33,11 +33,22 @@ static int32_t gamma_dtype(const struct op_case *shape)
     return shape->wide_gamma ? MMARN_F32 : shape->dtype;
 }
 
-static void *random_array(int32_t dtype, int rank, int stream, int64_t count)
+/* Of tiny numbers: a product of x1 and x2 is as large as a bias and a residual. */
+static float deviation(const struct op_case *shape, int stream)
+{
+    const bool half = shape->dtype == MMARN_F16;
+    if (!shape->tiny)
+        return 1;
+    if (stream == STREAM_X1 || stream == STREAM_X2)
+        return half ? 0x1p-11F : 0x1p-65F;
+    return stream == STREAM_GAMMA ? 0x1p-9F : half ? 0x1p-21F : 0x1p-129F;
+}
+
+static void *random_array(const struct op_case *shape, int32_t dtype, int rank, int stream, int64_t count)
 {
     void *array = malloc((size_t)count * halffloat_size(dtype));
-    random_normal(random_key(group_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, 1.0F, array,
-                  (size_t)count);
+    random_normal(random_key(group_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, deviation(shape, stream),
+                  array, (size_t)count);
     return array;
 }
 
@@ -68,12 +79,12 @@ void op_data_make(struct op_data *data, const struct op_case *shape, int world_s
     float *partials[MMARN_MAX_RANKS] = {0};
     for (int r = 0; r < world_size; r++) {
         int64_t k = k_of(shape, r);
-        data->x1[r] = random_array(shape->dtype, r, STREAM_X1, rows * k);
-        data->x2[r] = random_array(shape->dtype, r, STREAM_X2, k * n);
-        data->bias[r] = shape->bias ? random_array(shape->dtype, r, STREAM_BIAS, n) : NULL;
-        data->residual[r] = random_array(y_dtype(shape), r, STREAM_RESIDUAL, rows * n);
+        data->x1[r] = random_array(shape, shape->dtype, r, STREAM_X1, rows * k);
+        data->x2[r] = random_array(shape, shape->dtype, r, STREAM_X2, k * n);
+        data->bias[r] = shape->bias ? random_array(shape, shape->dtype, r, STREAM_BIAS, n) : NULL;
+        data->residual[r] = random_array(shape, y_dtype(shape), r, STREAM_RESIDUAL, rows * n);
         enlarge(shape, data->residual[r]);
-        data->gamma[r] = random_array(gamma_dtype(shape), r, STREAM_GAMMA, n);
+        data->gamma[r] = random_array(shape, gamma_dtype(shape), r, STREAM_GAMMA, n);
         partials[r] = malloc((size_t)(rows * n) * sizeof(float));
         const void *bias = shape->bias_once && r > 0 ? NULL : data->bias[r];
         exact_partial(shape->dtype, exact_chain(shape->dtype), rows, k, n, data->x1[r], data->x2[r], shape->trans_x2,
@@ -105,12 +116,13 @@ void op_case_text(const struct op_case *shape, char *text, size_t size)
     static const char *const calls[] = {"packed", "borrowed", "once", "parts"};
     static const char *const dtypes[] = {"?", "f16", "bf16", "f32"};
     static const char *const modes[] = {"default", "ascend", "fp32"};
-    snprintf(text, size, "%s b %lld s %lld k %lld(+%lld) n %lld, %s, %s, %d threads%s%s%s%s%s%s, residual * 2^%d",
+    snprintf(text, size, "%s b %lld s %lld k %lld(+%lld) n %lld, %s, %s, %d threads%s%s%s%s%s%s%s, residual * 2^%d, %s",
              dtypes[shape->dtype], (long long)shape->b, (long long)shape->s, (long long)shape->k,
              (long long)shape->k_more, (long long)shape->n, modes[shape->numerics], calls[shape->call], shape->threads,
              shape->bias ? ", bias" : "", shape->bias_once ? " once" : "", shape->trans_x2 ? ", x2 transposed" : "",
              shape->in_place ? ", in place" : "", shape->wide_residual ? ", f32 residual" : "",
-             shape->wide_gamma ? ", f32 gamma" : "", shape->huge);
+             shape->wide_gamma ? ", f32 gamma" : "", shape->tiny ? ", tiny" : "", shape->huge,
+             odd_env_name(shape->env));
 }
 
 /* --------------------------------------------------------------------------------------------- one rank's run */
@@ -156,6 +168,43 @@ static mmarn_status call_op(mmarn_comm *comm, const struct op_case *shape, const
     return status;
 }
 
+static void expect(const struct op_data *data, int rank, char *y, char *norm_out)
+{
+    const struct op_case *shape = data->shape;
+    exact_add(y_dtype(shape), rows_of(shape) * shape->n, data->mm, data->residual[rank], y);
+    exact_norm((struct exact_norm_dtypes){y_dtype(shape), gamma_dtype(shape), shape->dtype}, shape->numerics,
+               rows_of(shape), shape->n, y, data->gamma[rank], EPSILON, norm_out);
+}
+
+uint64_t op_hash(uint64_t hash, int32_t dtype, const void *array, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t element = 0;
+        if (dtype == MMARN_F32)
+            element = ((const uint32_t *)array)[i];
+        else
+            element = ((const uint16_t *)array)[i];
+        for (size_t byte = 0; byte < halffloat_size(dtype); byte++)
+            hash = (hash ^ (element >> 8 * byte & 0xFF)) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+uint64_t op_data_hash(const struct op_data *data)
+{
+    const int32_t dtype = data->shape->dtype, y_type = y_dtype(data->shape);
+    const int64_t count = rows_of(data->shape) * data->shape->n;
+    uint64_t hash = OP_HASH;
+    char *y = malloc((size_t)count * halffloat_size(y_type)), *norm_out = malloc((size_t)count * halffloat_size(dtype));
+    for (int r = 0; r < data->world_size; r++) {
+        expect(data, r, y, norm_out);
+        hash = op_hash(op_hash(hash, y_type, y, count), dtype, norm_out, count);
+    }
+    free(y);
+    free(norm_out);
+    return hash;
+}
+
 static bool compare(struct group_rank *rank, const struct op_case *shape, const char *name, int32_t dtype,
                     const char *got, const char *expected)
 {
@@ -193,7 +242,11 @@ static bool run_once(struct group_rank *rank, mmarn_comm *comm, const struct op_
         .norm_out = rows_tensor(shape, shape->dtype, norm_out, shape->n),
         .x = rows_tensor(shape, shape->dtype, data->x[me], shape->n),
     };
-    EXPECT_STATUS(rank, call_op(comm, shape, &t), MMARN_OK);
+    const enum odd_env env = me == rank->world_size - 1 ? shape->env : ODD_NONE;
+    odd_env_set(env, shape->threads);
+    const mmarn_status status = call_op(comm, shape, &t);
+    EXPECT(rank, odd_env_kept(env, shape->threads), "the environment %s was not kept", odd_env_name(env));
+    EXPECT_STATUS(rank, status, MMARN_OK);
     if (shape->in_place)
         memcpy(y, residual, bytes);
     return true;
@@ -206,9 +259,7 @@ bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data
     size_t bytes = (size_t)(rows * shape->n) * halffloat_size(y_dtype(shape));
     char *y = malloc(bytes), *norm_out = malloc(bytes), *residual = malloc(bytes);
     char *expected_y = malloc(bytes), *expected_norm = malloc(bytes);
-    exact_add(y_dtype(shape), rows * shape->n, data->mm, data->residual[rank->rank], expected_y);
-    exact_norm((struct exact_norm_dtypes){y_dtype(shape), gamma_dtype(shape), shape->dtype}, shape->numerics, rows,
-               shape->n, expected_y, data->gamma[rank->rank], EPSILON, expected_norm);
+    expect(data, rank->rank, expected_y, expected_norm);
     bool ok = true;
     for (int i = 0; ok && i < 2; i++)
         ok = run_once(rank, comm, data, y, norm_out, residual) &&

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "coll/shm_meeting.h"
@@ -136,6 +137,16 @@ static void destroy(struct shm *shm)
     memory_free(shm);
 }
 
+static mmarn_status make_lifeline(const struct coll_options *options, int *kept, int *given)
+{
+    int ends[2] = {-1, -1};
+    const bool made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0;
+    *kept = descriptor_off_stdio(ends[0]);
+    *given = descriptor_off_stdio(ends[1]);
+    return made && *kept >= 0 && *given >= 0 ? MMARN_OK
+                                             : error_errno("rank %d could not make its lifeline", options->rank);
+}
+
 static mmarn_status join(const struct coll_options *options, struct coll **coll)
 {
     struct shm_joining joining = {options, sync_deadline(options->timeout_ms), {-1, -1}};
@@ -153,12 +164,7 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
                               .interrupt = options->interrupt};
     for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
         shm->peers[rank].lifeline = -1;
-    int ends[2] = {-1, -1};
-    mmarn_status status = MMARN_OK;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        status = error_errno("rank %d could not make its lifeline", options->rank);
-    shm->kept = ends[0];
-    joining.descriptors[1] = ends[1];
+    mmarn_status status = make_lifeline(options, &shm->kept, &joining.descriptors[1]);
     if (!status)
         status = shm_segment_create(options, &joining.descriptors[0], &shm->segments[options->rank]);
     if (!status && !shm_rings_create(shm))

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/memory.h"
 
 enum { GUESTS = 2 * MMARN_MAX_RANKS, GRACE_MS = 1000, UNKNOWN = -1 };
@@ -156,7 +157,7 @@ static bool hear(struct host *host, struct guest *guest)
 
 static void welcome(struct host *host)
 {
-    int link = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int link = descriptor_off_stdio(accept4(host->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (link < 0)
         return;
     if (!shm_socket_same_user(link)) {

@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 #define MESSAGE_MAGIC                      UINT64_C(0x6f6c6c65686d6d4d)
 #define VERSION_TEXT2(major, minor, patch) #major "." #minor "." #patch
 #define VERSION_TEXT(major, minor, patch)  VERSION_TEXT2(major, minor, patch)
@@ -80,7 +82,7 @@ int shm_socket_listen(const uint8_t *nonce)
 {
     struct sockaddr_un address;
     socklen_t length = address_of(nonce, &address);
-    int link = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int link = descriptor_off_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (link < 0)
         return -1;
     if (bind(link, (struct sockaddr *)&address, length) < 0 || listen(link, BACKLOG) < 0)
@@ -92,7 +94,7 @@ int shm_socket_connect(const uint8_t *nonce)
 {
     struct sockaddr_un address;
     socklen_t length = address_of(nonce, &address);
-    int link = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int link = descriptor_off_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (link < 0)
         return -1;
     if (connect(link, (struct sockaddr *)&address, length) < 0)
@@ -144,9 +146,10 @@ static void take_descriptors(struct msghdr *packet, int descriptors[SHM_DESCRIPT
         for (size_t i = 0; i < count; i++) {
             int descriptor;
             memcpy(&descriptor, CMSG_DATA(part) + i * sizeof(int), sizeof descriptor);
+            descriptor = descriptor_off_stdio(descriptor);
             if (taken < SHM_DESCRIPTORS)
                 descriptors[taken++] = descriptor;
-            else
+            else if (descriptor >= 0)
                 close(descriptor);
         }
     }

@@ -41,6 +41,8 @@ extern "C" {
 
 /* Largest group: ranks 0 .. MMARN_MAX_RANKS - 1. */
 #define MMARN_MAX_RANKS 64
+/* Most threads of one rank. */
+#define MMARN_MAX_THREADS 1024
 /* Most axes a tensor may have. */
 #define MMARN_MAX_NDIM 4
 /* Longest group name, without its terminating zero. */
@@ -136,7 +138,8 @@ typedef struct mmarn_comm_config {
     const char *transport; /* NULL or "auto": "self" for one rank, else "shm"; or one of these by name */
     int32_t rank;          /* 0 .. world_size - 1 */
     int32_t world_size;    /* 1 .. MMARN_MAX_RANKS */
-    int32_t threads;       /* of this rank; 0: this rank's share of the processors, at most OpenMP's own limit */
+    int32_t threads;       /* of this rank, 1 .. MMARN_MAX_THREADS; 0: its share of the processors that this process
+                              may use, at most OpenMP's own limit */
     int32_t timeout_ms;    /* of joining and of every later wait; 0: 300 000; negative: none */
     /*
      * NULL, or asked every 1 to 20 ms while this rank waits for others, in joining and in calls, by any thread of the
@@ -154,9 +157,9 @@ typedef struct mmarn_comm_config {
  * On success *comm is the caller's, to be given to mmarn_comm_destroy.
  * Memory, beside the caller's tensors and packed weights: at most 4 MiB for a rank of one thread, 2 MiB for each
  * further thread, whatever the shapes and the number of ranks. The shared part of it is there when this returns.
- * Errors: NULL, ARGUMENT (rank, world_size, name, struct_size), UNSUPPORTED (transport), MISMATCH (a peer joined with
- * another world_size, the same rank or another version of the library), TIMEOUT (names the ranks that did not come),
- * PEER, MEMORY, SYSTEM.
+ * Errors: NULL, ARGUMENT (rank, world_size, threads, name, struct_size), UNSUPPORTED (transport), MISMATCH (a peer
+ * joined with another world_size, the same rank or another version of the library), TIMEOUT (names the ranks that did
+ * not come), PEER, MEMORY, SYSTEM.
  */
 MMARN_API mmarn_status mmarn_comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
 

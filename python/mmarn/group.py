@@ -34,7 +34,7 @@ class Group(_core.Group):
     rank, world_size: 0 .. world_size - 1, and 1 to 64.
     name: for find_group; 1 to 127 printable ASCII characters, one group of that name for each thread.
     transport: None to choose, or one of those that describe() lists.
-    threads: of this rank; 0 for its share of the processors.
+    threads: of this rank, 1 to 1024; 0 for its share of the processors that the process may use.
     timeout: seconds that joining and every later wait may last; None for ever.
 
     Errors: ValueError and TypeError (an argument; ranks that disagree), TimeoutError (names the ranks that did not

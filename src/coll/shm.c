@@ -50,7 +50,7 @@ mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, cons
     shm->peers[entry->rank].pid = entry->pid;
     shm->peers[entry->rank].timeout_ms = entry->timeout_ms;
     if (entry->rank != options->rank) {
-        if (entry->threads < 1 || entry->threads > SHM_MAX_THREADS || descriptors[0] < 0 || descriptors[1] < 0)
+        if (entry->threads < 1 || entry->threads > MMARN_MAX_THREADS || descriptors[0] < 0 || descriptors[1] < 0)
             status = error_set(MMARN_ERR_SYSTEM, "rank %d could not take rank %d's descriptors: too many are open",
                                options->rank, entry->rank);
         else
@@ -152,8 +152,6 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
     struct shm_joining joining = {options, sync_deadline(options->timeout_ms), {-1, -1}};
     if (!coll_id_valid(options->id))
         return error_set(MMARN_ERR_ARGUMENT, "id was not made by mmarn_id_create of this version");
-    if (options->threads < 1 || options->threads > SHM_MAX_THREADS)
-        return error_set(MMARN_ERR_ARGUMENT, "threads is %d but must be 1 to %d", options->threads, SHM_MAX_THREADS);
     struct shm *shm = memory_alloc(1, sizeof *shm);
     if (!shm)
         return error_set(MMARN_ERR_MEMORY, "no memory for a group of %d ranks", options->world_size);

@@ -105,7 +105,7 @@ static mmarn_status check(const struct host *host, const struct shm_message *hel
     if (rank >= 0 && rank < MMARN_MAX_RANKS && host->joined & rank_bit(rank))
         return error_set(MMARN_ERR_MISMATCH, "rank %d joined twice", rank);
     if (rank < 0 || rank >= host->options->world_size || hello->entry.threads < 1 ||
-        hello->entry.threads > SHM_MAX_THREADS)
+        hello->entry.threads > MMARN_MAX_THREADS)
         return error_set(MMARN_ERR_MISMATCH, "a peer joined as rank %d with %d threads", rank, hello->entry.threads);
     if (guest->descriptors[0] < 0 || guest->descriptors[1] < 0)
         return error_set(MMARN_ERR_SYSTEM, "rank 0 could not take rank %d's descriptors: too many are open", rank);

@@ -5,6 +5,7 @@
  */
 #include "base/cpu.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -16,6 +17,8 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+
+#include "base/quota.h"
 
 /* Each level has the features of those before it; the last one that is wholly there names the processor. */
 static const struct {
@@ -124,13 +127,25 @@ struct mask {
     cpu_set_t sets[8];
 };
 
-int cpu_count(void)
+int cpu_allowed(void)
 {
     struct mask mask;
     if (sched_getaffinity(0, sizeof mask, mask.sets) == 0)
         return CPU_COUNT_S(sizeof mask, mask.sets);
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (int)online : 1;
+}
+
+double cpu_quota(void)
+{
+    return quota_read("").processors;
+}
+
+int cpu_count(void)
+{
+    const int most = cpu_allowed();
+    const double quota = ceil(cpu_quota());
+    return quota > 0 && quota < most ? (int)quota : most;
 }
 
 int cpu_current(void)

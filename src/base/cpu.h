@@ -26,8 +26,13 @@ const char *cpu_level(void);
 /* Writes the features' names, separated by spaces ("none" when there are none). */
 void cpu_features_text(unsigned features, char *buffer, size_t size);
 
-/* Processors that the calling thread's affinity mask allows; at least 1. */
+/* Processors that the calling thread may use: by its affinity mask, and by control groups' quota, rounded up. At least
+   1. */
 int cpu_count(void);
+
+/* The two alone; 0: there is no quota. */
+int cpu_allowed(void);
+double cpu_quota(void);
 
 /* The processor that the calling thread runs on, or -1. */
 int cpu_current(void);

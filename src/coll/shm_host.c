@@ -7,6 +7,7 @@
  */
 #include "coll/shm_meeting.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,6 +35,7 @@ struct host {
     uint64_t joined;   /* ranks that are in */
     uint64_t answered; /* ranks that have come, in or not */
     uint64_t cpus[SHM_CPU_WORDS];
+    struct quota quotas[MMARN_MAX_RANKS];
     int64_t threads;
     int max_threads;
     mmarn_status status;        /* why the group cannot be formed */
@@ -89,6 +91,7 @@ static void enter(struct host *host, const struct shm_message *hello)
         host->max_threads = entry->threads;
     for (int i = 0; i < SHM_CPU_WORDS; i++)
         host->cpus[i] |= hello->cpus[i];
+    host->quotas[entry->rank] = hello->quota;
 }
 
 /* Does this rank's hello fit? Otherwise the status, sentence recorded. */
@@ -270,12 +273,28 @@ static void drop_strangers(struct host *host)
             drop(host, i);
 }
 
+/* Processors that control groups leave to all ranks together; infinite when a rank has no quota. */
+static double quota_of_all(const struct host *host)
+{
+    double sum = 0;
+    for (int rank = 0; rank < host->options->world_size; rank++) {
+        const struct quota *quota = &host->quotas[rank];
+        bool counted = false;
+        if (quota->processors <= 0)
+            return HUGE_VAL;
+        for (int before = 0; before < rank; before++)
+            counted = counted || host->quotas[before].place == quota->place;
+        sum += counted ? 0 : quota->processors;
+    }
+    return ceil(sum);
+}
+
 static bool oversubscribed(const struct host *host)
 {
     int64_t processors = 0;
     for (int i = 0; i < SHM_CPU_WORDS; i++)
         processors += __builtin_popcountll(host->cpus[i]);
-    return processors && host->threads > processors;
+    return (processors && host->threads > processors) || (double)host->threads > quota_of_all(host);
 }
 
 static mmarn_status form(struct host *host)

@@ -35,6 +35,7 @@ struct shm_message shm_message_hello(const struct coll_options *options)
     struct shm_message message = shm_message_make(SHM_HELLO, options);
     message.entry = (struct shm_entry){options->rank, options->threads, options->timeout_ms, getpid()};
     memcpy(message.nonce, coll_id_nonce(options->id), COLL_NONCE_SIZE);
+    message.quota = quota_read("");
     /* Without a mask this rank adds no processors of its own to those that the group may use. */
     if (sched_getaffinity(0, sizeof message.cpus, (cpu_set_t *)message.cpus) < 0)
         memset(message.cpus, 0, sizeof message.cpus);

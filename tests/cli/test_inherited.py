@@ -1,13 +1,16 @@
 """What the command inherits: signals that are ignored or blocked, closed streams, limits, and full disks."""
 
 import contextlib
+import functools
 import json
 import os
+import pathlib
 import resource
 import signal
 import subprocess
 import sys
 import time
+import unittest
 
 from mmarn_command import COMMAND, Case, main, run
 
@@ -45,6 +48,36 @@ def command(*arguments, before=None, **options):
     """The finished process that began with what before() did."""
     return subprocess.run([COMMAND, *arguments], preexec_fn=before, timeout=60, text=True, check=False,
                           **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options})
+
+
+@contextlib.contextmanager
+def control_group(processors):
+    """What puts a process into a control group that may use so many processors; skips where there can be none."""
+    period = 100000
+    for mount, limits in [("/sys/fs/cgroup", {"cpu.max": f"{processors * period:.0f} {period}"}),
+                          ("/sys/fs/cgroup/cpu", {"cpu.cfs_period_us": str(period),
+                                                  "cpu.cfs_quota_us": f"{processors * period:.0f}"})]:
+        folder = pathlib.Path(mount, f"mmarn-test-{os.getpid()}")
+        try:
+            if not all((folder.parent / name).exists() for name in ("cgroup.procs", *limits) if name != "cpu.max"):
+                continue
+            folder.mkdir()
+        except OSError:
+            continue
+        try:
+            for name, text in limits.items():
+                (folder / name).write_text(text, encoding="ascii")
+            enter = functools.partial((folder / "cgroup.procs").write_text, "0", encoding="ascii")
+            subprocess.run(["true"], preexec_fn=enter, check=True, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            folder.rmdir()
+            continue
+        try:
+            yield enter
+        finally:
+            folder.rmdir()
+        return
+    raise unittest.SkipTest("no control group can be made here")
 
 
 def gone(pid):
@@ -101,9 +134,9 @@ class Inherited(Case):
             self.assert_exit(process, 0)
             self.assertTrue(self.json_of(process)["ok"])
         self.assertEqual(command(*SMALL, before=without(0, 1, 2)).returncode, 0)
-        show = "import os; print([os.readlink(f'/proc/self/fd/{number}') for number in (0, 2)])"
+        show = "import os; os.write(1, ' '.join(os.readlink(f'/proc/self/fd/{i}') for i in (0, 2)).encode() + b'\\n')"
         process = command("launch", "-n", "2", sys.executable, "-c", show, before=without(0, 2))
-        self.assertEqual(process.stdout, "['/dev/null', '/dev/null']\n" * 2)
+        self.assertEqual(process.stdout, "/dev/null /dev/null\n" * 2)
 
     def test_a_report_that_cannot_be_written(self):
         for arguments in SMALL, ["info"], ["--help"], ["--version"], ["run", "--help"]:
@@ -116,6 +149,18 @@ class Inherited(Case):
         process = command(*SMALL, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)))
         self.assert_exit(process, 3)
         self.assert_sentence(process, "rank 0's segment has ", "65536 (RLIMIT_FSIZE, ulimit -f)")
+
+    def test_a_quota_of_processors(self):
+        with control_group(0.5) as enter:
+            self.assertIn(" 1 that this process may use, by a quota of 0.50 (of ",
+                          command("info", before=enter).stdout)
+            facts = json.loads(command("info", "--json", before=enter).stdout)
+            self.assertEqual((facts["processors"], facts["processor_quota"]), (1, 0.5))
+            threads = command("launch", "-n", "1", sys.executable, "-c",
+                              "import os; print(os.environ['OMP_NUM_THREADS'])", before=enter)
+            self.assertEqual(threads.stdout, "1\n")
+            process = command("run", "-n", "1", "--shape", "1x4x64x64", "--repeat", "1", "--json", before=enter)
+            self.assertEqual(self.json_of(process)["threads"], 1)
 
     def test_threads_that_are_not_granted(self):
         """All the work is done by those that are."""

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "mmarn/mmarn.h"
+#include "notes.h"
 
 struct command {
     const char *name;
@@ -58,6 +59,7 @@ static int finish(int status)
 int main(int argc, char **argv)
 {
     complete_streams();
+    notes_begin();
     if (argc < 2) {
         help(stderr);
         return EXIT_USAGE;

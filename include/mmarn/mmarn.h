@@ -341,15 +341,18 @@ MMARN_API const char *mmarn_version(void);
 
 /*
  * Calls fn(ctx, status, sentence) for every failure, on the thread that fails. fn must not call the library.
- * NULL turns it off, which is the default. Process-wide.
+ * NULL turns it off, which is the default. Process-wide. Also, with MMARN_OK, for what joining a group finds odd:
+ *   - all ranks are bound to one processor, or by OpenMP's variables to fewer than there are ranks, though the system
+ *     would let them use more: once for the group, on rank 0;
+ *   - MMARN_CPU is set, but to no level: once in the process.
  */
 typedef void (*mmarn_log_fn)(void *ctx, mmarn_status status, const char *sentence);
 MMARN_API void mmarn_set_logger(mmarn_log_fn fn, void *ctx);
 
 /*
  * Describes what this processor and library chose, one "key: value" line each: cpu features, MMARN_CPU level, the
- * kernel of each table, transports. Writes at most size bytes with a terminating zero; returns the full length
- * without it, as snprintf does. buffer may be NULL when size is 0.
+ * kernel of each table, transports, and a note where MMARN_CPU is no level. Writes at most size bytes with a
+ * terminating zero; returns the full length without it, as snprintf does. buffer may be NULL when size is 0.
  */
 MMARN_API size_t mmarn_describe(char *buffer, size_t size);
 

@@ -97,6 +97,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__core(void)
 {
     PyObject *module = PyModule_Create(&definition);
+    mmarn_set_logger(group_hear, NULL);
     if (module && intern_names() && group_ready(module) && op_ready(module) &&
         PyModule_AddStringConstant(module, "__version__", mmarn_version()) == 0)
         return module;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "base/descriptor.h"
 #include "base/memory.h"
 
@@ -36,6 +37,7 @@ struct host {
     uint64_t answered; /* ranks that have come, in or not */
     uint64_t cpus[SHM_CPU_WORDS];
     struct quota quotas[MMARN_MAX_RANKS];
+    int bound; /* ranks that are, by the OpenMP runtime */
     int64_t threads;
     int max_threads;
     mmarn_status status;        /* why the group cannot be formed */
@@ -92,6 +94,7 @@ static void enter(struct host *host, const struct shm_message *hello)
     for (int i = 0; i < SHM_CPU_WORDS; i++)
         host->cpus[i] |= hello->cpus[i];
     host->quotas[entry->rank] = hello->quota;
+    host->bound += hello->bound != 0;
 }
 
 /* Does this rank's hello fit? Otherwise the status, sentence recorded. */
@@ -297,6 +300,15 @@ static bool oversubscribed(const struct host *host)
     return (processors && host->threads > processors) || (double)host->threads > quota_of_all(host);
 }
 
+/* Ranks that are in each other's way by accident. */
+static void note_crowding(const struct host *host)
+{
+    const int ranks = host->options->world_size;
+    char sentence[ERROR_SENTENCE_SIZE];
+    if (cpu_crowded(ranks, host->cpus, SHM_CPU_WORDS, host->bound == ranks, sentence, sizeof sentence))
+        error_note("%s", sentence);
+}
+
 static mmarn_status form(struct host *host)
 {
     mmarn_status status = gather(host);
@@ -320,6 +332,7 @@ static mmarn_status form(struct host *host)
     host->shm->coll.oversubscribed = message.go.oversubscribed;
     /* Everybody has everything. A guest that is gone by now will be missed through its lifeline. */
     tell_all(host, &message);
+    note_crowding(host);
     return MMARN_OK;
 }
 

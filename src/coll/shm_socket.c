@@ -5,14 +5,15 @@
 #include "coll/shm_meeting.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "base/descriptor.h"
+#include "base/threads.h"
 
 #define MESSAGE_MAGIC                      UINT64_C(0x6f6c6c65686d6d4d)
 #define VERSION_TEXT2(major, minor, patch) #major "." #minor "." #patch
@@ -36,9 +37,9 @@ struct shm_message shm_message_hello(const struct coll_options *options)
     message.entry = (struct shm_entry){options->rank, options->threads, options->timeout_ms, getpid()};
     memcpy(message.nonce, coll_id_nonce(options->id), COLL_NONCE_SIZE);
     message.quota = quota_read("");
+    message.bound = threads_bound();
     /* Without a mask this rank adds no processors of its own to those that the group may use. */
-    if (sched_getaffinity(0, sizeof message.cpus, (cpu_set_t *)message.cpus) < 0)
-        memset(message.cpus, 0, sizeof message.cpus);
+    cpu_mask(message.cpus, SHM_CPU_WORDS);
     return message;
 }
 

@@ -68,6 +68,13 @@ static mmarn_status join(const mmarn_id *id, const mmarn_comm_config *config, mm
     return transport ? transport->join(&options, &comm->coll) : status;
 }
 
+static void note_level(void)
+{
+    static atomic_flag noted = ATOMIC_FLAG_INIT;
+    if (cpu_complaint() && !atomic_flag_test_and_set(&noted))
+        error_note("%s", cpu_complaint());
+}
+
 mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **out)
 {
     mmarn_status status = check_config(id, config);
@@ -87,6 +94,7 @@ mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mm
         memory_free(comm);
         return status;
     }
+    note_level();
     *out = comm;
     return MMARN_OK;
 }

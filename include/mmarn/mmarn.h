@@ -17,6 +17,7 @@
  *     mmarn_op_create documents.
  *   - "Collective" functions must be called by every rank of the group, in the same order.
  *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
+ *   - A thread that calls the library must have 96 KiB of stack left; so must OpenMP's threads (OMP_STACKSIZE).
  *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
  */
 #ifndef MMARN_H

@@ -1,6 +1,7 @@
 /*
  * info.c - mmarn info: the machine, and what the library chose for it.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,17 @@
 struct facts {
     char model[128], caches[160];
     char *library; /* "key: value" lines */
+    double quota;  /* of processors; 0: none */
 };
 
 static void show(const struct facts *facts)
 {
     table_pair("processor:", "%s", facts->model);
-    table_pair("processors:", "%d that this process may use", cpu_count());
+    if (facts->quota > 0)
+        table_pair("processors:", "%d that this process may use, by a quota of %.2f (of %d)", cpu_count(), facts->quota,
+                   cpu_allowed());
+    else
+        table_pair("processors:", "%d that this process may use", cpu_count());
     table_pair("caches:", "%s", facts->caches);
     table_pair("memory:", "%.1f GiB", (double)machine_memory() * 0x1p-30);
     fputs(facts->library, stdout);
@@ -34,6 +40,7 @@ static void show_json(const struct facts *facts)
     json_begin_object(&json, NULL);
     json_string(&json, "processor", facts->model);
     json_whole(&json, "processors", cpu_count());
+    json_number(&json, "processor_quota", facts->quota > 0 ? facts->quota : (double)INFINITY);
     json_string(&json, "caches", facts->caches);
     json_whole(&json, "memory_bytes", machine_memory());
     json_begin_object(&json, "library");
@@ -65,6 +72,7 @@ int command_info(int argc, char **argv)
         return status;
     machine_model(facts.model, sizeof(facts.model));
     machine_caches(facts.caches, sizeof(facts.caches));
+    facts.quota = cpu_quota();
     facts.library = machine_library_text();
     if (facts.library == NULL) {
         fputs("mmarn info: there is no memory\n", stderr);

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "command.h"
 #include "mmarn/mmarn.h"
+#include "notes.h"
 #include "options.h"
 #include "ranks.h"
 
@@ -39,10 +40,26 @@ static int start(int rank, void *context)
     set_number("MMARN_RANK", rank, true);
     set_number("MMARN_WORLD_SIZE", launch->ranks, true);
     set_number("OMP_NUM_THREADS", share > 0 ? share : 1, false);
+    /* The mask goes on to the program as this command was given it; its own runtime will look at it. */
+    cpu_unbind();
     execvp(launch->program[0], launch->program);
     error = errno;
     fprintf(stderr, "mmarn launch: \"%s\" cannot be started: %s\n", launch->program[0], strerror(error));
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+/* What all ranks will meet, and may have nobody to tell: MMARN_CPU, and where they are bound. */
+static void tell_notes(int ranks)
+{
+    enum { WORDS = 128 };
+    uint64_t mask[WORDS];
+    char sentence[512];
+
+    if (cpu_complaint() != NULL)
+        notes_tell(cpu_complaint());
+    cpu_mask(mask, WORDS);
+    if (cpu_crowded(ranks, mask, WORDS, cpu_bound(), sentence, sizeof(sentence)))
+        notes_tell(sentence);
 }
 
 static void write_hexadecimal(const mmarn_id *id, char *text)
@@ -83,6 +100,7 @@ int command_launch(int argc, char **argv)
     write_hexadecimal(&id, launch.id);
     launch.ranks = (int)ranks;
     launch.program = argv + first;
+    tell_notes(launch.ranks);
     if (!ranks_run(launch.ranks, start, &launch, &outcome)) {
         fprintf(stderr, "mmarn launch: a rank cannot be started: %s\n", strerror(errno));
         return EXIT_RUNTIME;

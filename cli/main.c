@@ -1,12 +1,15 @@
 /*
- * main.c - the command's front door: picks the subcommand.
+ * main.c - the command's front door: picks the subcommand, and sees to the standard streams.
  */
+#include <fcntl.h>
 #include <fenv.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "mmarn/mmarn.h"
+#include "notes.h"
 
 struct command {
     const char *name;
@@ -34,26 +37,48 @@ static void help(FILE *out)
           out);
 }
 
+/* Descriptors 0 to 2, lest what a command or its ranks open take the place of one that was closed. */
+static void complete_streams(void)
+{
+    int descriptor;
+    do
+        descriptor = open("/dev/null", O_RDWR);
+    while (descriptor >= 0 && descriptor < STDERR_FILENO);
+    if (descriptor > STDERR_FILENO)
+        close(descriptor);
+}
+
+/* A report that nobody could read is no success. */
+static int finish(int status)
+{
+    if (status != EXIT_OK || (fflush(stdout) == 0 && !ferror(stdout)))
+        return status;
+    fputs("mmarn: standard output cannot be written\n", stderr);
+    return EXIT_RUNTIME;
+}
+
 int main(int argc, char **argv)
 {
     /* What is compared with the library's results is computed here, and a library may have changed this as it loaded.
      */
     fesetenv(FE_DFL_ENV);
+    complete_streams();
+    notes_begin();
     if (argc < 2) {
         help(stderr);
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         help(stdout);
-        return EXIT_OK;
+        return finish(EXIT_OK);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("mmarn %s\n", mmarn_version());
-        return EXIT_OK;
+        return finish(EXIT_OK);
     }
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return finish(commands[i].run(argc - 1, argv + 1));
     fprintf(stderr, "mmarn: there is no command \"%s\"; mmarn --help lists them\n", argv[1]);
     return EXIT_USAGE;
 }

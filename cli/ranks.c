@@ -20,6 +20,12 @@
 /* How long ranks may take to end after SIGTERM before they get SIGKILL. */
 enum { GRACE_SECONDS = 5 };
 
+/* What this command was given, which the ranks get in turn. */
+struct given {
+    sigset_t blocked;
+    struct sigaction on_child;
+};
+
 struct group {
     pid_t pids[MMARN_MAX_RANKS]; /* 0: not running */
     int count, running;
@@ -101,13 +107,22 @@ static void wait_all(struct group *group, const sigset_t *signals)
     }
 }
 
-static int child(int rank, ranks_fn *fn, void *context, pid_t parent, const sigset_t *signals)
+/* What ends a rank whose parent has died: SIGTERM, unless the rank would never hear it. */
+static int death_signal(const struct given *given)
+{
+    struct sigaction action;
+    sigaction(SIGTERM, NULL, &action);
+    return action.sa_handler == SIG_IGN || sigismember(&given->blocked, SIGTERM) ? SIGKILL : SIGTERM;
+}
+
+static int child(int rank, ranks_fn *fn, void *context, pid_t parent, const struct given *given)
 {
     int status;
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, death_signal(given));
     if (getppid() != parent)
         return 128 + SIGTERM;
-    sigprocmask(SIG_SETMASK, signals, NULL);
+    sigaction(SIGCHLD, &given->on_child, NULL);
+    sigprocmask(SIG_SETMASK, &given->blocked, NULL);
     status = fn(rank, context);
     fflush(NULL);
     return status;
@@ -116,8 +131,10 @@ static int child(int rank, ranks_fn *fn, void *context, pid_t parent, const sigs
 bool ranks_run(int count, ranks_fn *fn, void *context, struct ranks_outcome *outcome)
 {
     struct group group = {.count = count, .outcome = outcome};
+    const struct sigaction usual = {.sa_handler = SIG_DFL};
     const pid_t parent = getpid();
-    sigset_t signals, before;
+    struct given given;
+    sigset_t signals;
     int error = 0;
 
     *outcome = (struct ranks_outcome){.rank = -1};
@@ -126,12 +143,14 @@ bool ranks_run(int count, ranks_fn *fn, void *context, struct ranks_outcome *out
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, &before);
+    sigprocmask(SIG_BLOCK, &signals, &given.blocked);
+    /* Whoever ignores it is not told of its children: they are gone before they can be waited for. */
+    sigaction(SIGCHLD, &usual, &given.on_child);
     fflush(NULL);
     for (int rank = 0; rank < count && error == 0; rank++) {
         const pid_t pid = fork();
         if (pid == 0)
-            _exit(child(rank, fn, context, parent, &before));
+            _exit(child(rank, fn, context, parent, &given));
         if (pid < 0) {
             error = errno;
             end_all(&group);
@@ -141,7 +160,8 @@ bool ranks_run(int count, ranks_fn *fn, void *context, struct ranks_outcome *out
         }
     }
     wait_all(&group, &signals);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigaction(SIGCHLD, &given.on_child, NULL);
+    sigprocmask(SIG_SETMASK, &given.blocked, NULL);
     errno = error;
     return error == 0;
 }

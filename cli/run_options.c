@@ -75,7 +75,7 @@ int run_options_parse(int argc, char **argv, struct workload *workload, bool *as
          "sizes; k is each rank's (default 4x1024x1024x8192)"},
         {"dtype", 'd', OPTION_CHOICE, &workload->dtype, 0, 0, scenario_names, "TYPE",
          "f16, bf16, f32, int8-{f16,bf16,f32}, {f16,bf16,f32}-int8 or {f16,bf16}-int4 (default f16)"},
-        {"threads", 't', OPTION_WHOLE, &threads, 1, 4096, NULL, "T",
+        {"threads", 't', OPTION_WHOLE, &threads, 1, MMARN_MAX_THREADS, NULL, "T",
          "threads of each rank (default: processors / ranks, at least 1)"},
         {"repeat", 'r', OPTION_WHOLE, &workload->repeat, 1, JOB_MAX_REPEAT, NULL, "R",
          "timed steps (default: as many as take seconds, at least 3)"},

@@ -19,6 +19,7 @@
  *   - Results do not depend on the calling thread's floating-point environment (rounding, flush-to-zero, traps), and a
  *     call leaves it as it was, exception flags included. Functions of the caller's are called in it.
  *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
+ *   - A thread that calls the library must have 96 KiB of stack left; so must OpenMP's threads (OMP_STACKSIZE).
  *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
  */
 #ifndef MMARN_H
@@ -43,6 +44,8 @@ extern "C" {
 
 /* Largest group: ranks 0 .. MMARN_MAX_RANKS - 1. */
 #define MMARN_MAX_RANKS 64
+/* Most threads of one rank. */
+#define MMARN_MAX_THREADS 1024
 /* Most axes a tensor may have. */
 #define MMARN_MAX_NDIM 4
 /* Longest group name, without its terminating zero. */
@@ -138,7 +141,8 @@ typedef struct mmarn_comm_config {
     const char *transport; /* NULL or "auto": "self" for one rank, else "shm"; or one of these by name */
     int32_t rank;          /* 0 .. world_size - 1 */
     int32_t world_size;    /* 1 .. MMARN_MAX_RANKS */
-    int32_t threads;       /* of this rank; 0: this rank's share of the processors, at most OpenMP's own limit */
+    int32_t threads;       /* of this rank, 1 .. MMARN_MAX_THREADS; 0: its share of the processors that this process
+                              may use, at most OpenMP's own limit */
     int32_t timeout_ms;    /* of joining and of every later wait; 0: 300 000; negative: none */
     /*
      * NULL, or asked every 1 to 20 ms while this rank waits for others, in joining and in calls, by any thread of the
@@ -156,9 +160,9 @@ typedef struct mmarn_comm_config {
  * On success *comm is the caller's, to be given to mmarn_comm_destroy.
  * Memory, beside the caller's tensors and packed weights: at most 4 MiB for a rank of one thread, 2 MiB for each
  * further thread, whatever the shapes and the number of ranks. The shared part of it is there when this returns.
- * Errors: NULL, ARGUMENT (rank, world_size, name, struct_size), UNSUPPORTED (transport), MISMATCH (a peer joined with
- * another world_size, the same rank or another version of the library), TIMEOUT (names the ranks that did not come),
- * PEER, MEMORY, SYSTEM.
+ * Errors: NULL, ARGUMENT (rank, world_size, threads, name, struct_size), UNSUPPORTED (transport), MISMATCH (a peer
+ * joined with another world_size, the same rank or another version of the library), TIMEOUT (names the ranks that did
+ * not come), PEER, MEMORY, SYSTEM.
  */
 MMARN_API mmarn_status mmarn_comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
 
@@ -347,15 +351,18 @@ MMARN_API const char *mmarn_version(void);
 
 /*
  * Calls fn(ctx, status, sentence) for every failure, on the thread that fails. fn must not call the library.
- * NULL turns it off, which is the default. Process-wide.
+ * NULL turns it off, which is the default. Process-wide. Also, with MMARN_OK, for what joining a group finds odd:
+ *   - all ranks are bound to one processor, or by OpenMP's variables to fewer than there are ranks, though the system
+ *     would let them use more: once for the group, on rank 0;
+ *   - MMARN_CPU is set, but to no level: once in the process.
  */
 typedef void (*mmarn_log_fn)(void *ctx, mmarn_status status, const char *sentence);
 MMARN_API void mmarn_set_logger(mmarn_log_fn fn, void *ctx);
 
 /*
  * Describes what this processor and library chose, one "key: value" line each: cpu features, MMARN_CPU level, the
- * kernel of each table, transports. Writes at most size bytes with a terminating zero; returns the full length
- * without it, as snprintf does. buffer may be NULL when size is 0.
+ * kernel of each table, transports, and a note where MMARN_CPU is no level. Writes at most size bytes with a
+ * terminating zero; returns the full length without it, as snprintf does. buffer may be NULL when size is 0.
  */
 MMARN_API size_t mmarn_describe(char *buffer, size_t size);
 

@@ -2,11 +2,20 @@
 #include "call.h"
 
 #include <math.h>
+#include <time.h>
 
 #include "errors.h"
 
+/* How long a wait may still last once the interpreter has begun to end: ranks that are busy get to their next call. */
+static const int64_t ENDING_GRACE_NS = 500000000;
+
 /* This thread's state while it is in the library; NULL on threads that the library started. */
 static _Thread_local PyThreadState *outside;
+/* When this thread's call gives up, as the interpreter is ending; 0 while it is not. Whether it has. */
+static _Thread_local int64_t give_up_at;
+static _Thread_local bool given_up;
+/* Called to ask whether the interpreter waits for this thread to end; NULL: it never does. */
+static PyObject *ending;
 
 void call_fail(struct call *call)
 {
@@ -67,6 +76,8 @@ int64_t call_integer(struct call *call, PyObject *object, const char *name)
 
 void call_begin(void)
 {
+    give_up_at = 0;
+    given_up = false;
     outside = PyEval_SaveThread();
 }
 
@@ -77,6 +88,36 @@ void call_end(void)
     PyEval_RestoreThread(state);
 }
 
+PyObject *call_ask_ending(PyObject *module, PyObject *question)
+{
+    (void)module;
+    Py_INCREF(question);
+    Py_XDECREF(ending);
+    ending = question;
+    Py_RETURN_NONE;
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* Has this thread waited long enough for an interpreter that is about to end? True with an exception when asking
+ * failed.
+ */
+static bool ends(void)
+{
+    PyObject *answer = ending ? PyObject_CallNoArgs(ending) : Py_NewRef(Py_False);
+    const int yes = answer ? PyObject_IsTrue(answer) : -1;
+    Py_XDECREF(answer);
+    if (yes > 0 && give_up_at == 0)
+        give_up_at = now() + ENDING_GRACE_NS;
+    given_up = yes > 0 && now() >= give_up_at;
+    return yes < 0 || given_up;
+}
+
 int32_t call_interrupted(void *ctx)
 {
     (void)ctx;
@@ -84,8 +125,8 @@ int32_t call_interrupted(void *ctx)
         return 0;
     call_end();
     /* The exception stays with this thread until call_succeeded; a second question must not lose it. */
-    int32_t interrupted = PyErr_Occurred() || PyErr_CheckSignals() != 0;
-    call_begin();
+    int32_t interrupted = PyErr_Occurred() || PyErr_CheckSignals() != 0 || ends();
+    outside = PyEval_SaveThread();
     return interrupted;
 }
 
@@ -106,7 +147,10 @@ bool call_succeeded(struct call *call, mmarn_status status)
         PyErr_Restore(call->type, call->value, call->traceback);
         return false;
     }
-    if (status != MMARN_OK)
+    if (status == MMARN_ERR_ABORTED && given_up)
+        errors_raise(status, "the interpreter is ending, so this rank has given up waiting for its peers",
+                     mmarn_last_code());
+    else if (status != MMARN_OK)
         errors_raise_last(status);
     return status == MMARN_OK;
 }

@@ -41,7 +41,13 @@ void call_end(void);
 /* The outcome: false with an exception, the kept one before the status's. */
 bool call_succeeded(struct call *call, mmarn_status status);
 
-/* For mmarn_comm_config.interrupted. */
+/*
+ * For mmarn_comm_config.interrupted: ends a wait for a signal's handler that has raised something, and when the
+ * interpreter is ending and only this thread's wait keeps it.
+ */
 int32_t call_interrupted(void *ctx);
+
+/* Sets the function, without arguments, that tells whether the interpreter is ending and waits for the thread. */
+PyObject *call_ask_ending(PyObject *module, PyObject *question);
 
 #endif

@@ -1,6 +1,8 @@
 /* group.c - joining, finding, aborting and leaving groups. */
 #include "group.h"
 
+#include <stdio.h>
+
 #include "call.h"
 #include "errors.h"
 #include "op.h"
@@ -30,14 +32,36 @@ static bool read_id(PyObject *object, mmarn_id *id)
     return true;
 }
 
+/* What joining found odd, until this thread has the interpreter's lock to warn of it. */
+enum { NOTES = 2, NOTE_SIZE = 512 };
+static _Thread_local char notes[NOTES][NOTE_SIZE];
+static _Thread_local int note_count;
+
+void group_hear(void *ctx, mmarn_status status, const char *sentence)
+{
+    (void)ctx;
+    if (status == MMARN_OK && note_count < NOTES)
+        snprintf(notes[note_count++], NOTE_SIZE, "%s", sentence);
+}
+
+/* False with an exception, where warnings are errors. The caller of Group is two frames up. */
+static bool warn(void)
+{
+    for (int i = 0; i < note_count; i++)
+        if (PyErr_WarnEx(PyExc_RuntimeWarning, notes[i], 2) < 0)
+            return false;
+    return true;
+}
+
 static bool join(const mmarn_id *id, mmarn_comm_config *config, mmarn_comm **comm)
 {
     struct call call = {0};
     config->interrupted = call_interrupted;
+    note_count = 0;
     call_begin();
     mmarn_status status = mmarn_comm_create(id, config, comm);
     call_end();
-    bool joined = call_succeeded(&call, status);
+    bool joined = call_succeeded(&call, status) && warn();
     if (!joined && status == MMARN_OK)
         mmarn_comm_destroy(*comm);
     return joined;

@@ -29,6 +29,9 @@ struct group *group_open(PyObject *object);
 /* The open group of a name, a new reference; NULL with the library's sentence. */
 PyObject *group_find(PyObject *module, PyObject *name);
 
+/* The library's logger: keeps what is no failure, for a RuntimeWarning once the group has been joined. */
+void group_hear(void *ctx, mmarn_status status, const char *sentence);
+
 /* At the interpreter's end: leaves every group, and aborts those that a thread is still using. */
 PyObject *group_leave_all(PyObject *module, PyObject *none);
 

@@ -81,6 +81,7 @@ static PyMethodDef functions[] = {
     {"describe", describe, METH_NOARGS, describe_doc},
     {"find_group", group_find, METH_O, NULL},
     {"leave_all", group_leave_all, METH_NOARGS, NULL},
+    {"ask_ending", call_ask_ending, METH_O, NULL},
     {"mm_all_reduce_add_rms_norm", FASTCALL(op_once), METH_FASTCALL, NULL},
     {"trans_quant_param", FASTCALL(parts_trans_quant_param), METH_FASTCALL, NULL},
     {0},
@@ -96,6 +97,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__core(void)
 {
     PyObject *module = PyModule_Create(&definition);
+    mmarn_set_logger(group_hear, NULL);
     if (module && intern_names() && group_ready(module) && op_ready(module) &&
         PyModule_AddStringConstant(module, "__version__", mmarn_version()) == 0)
         return module;

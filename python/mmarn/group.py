@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import threading
 from typing import Any, Self
 
 from mmarn import _core
@@ -33,7 +34,7 @@ class Group(_core.Group):
     rank, world_size: 0 .. world_size - 1, and 1 to 64.
     name: for find_group; 1 to 127 printable ASCII characters, one group of that name for each thread.
     transport: None to choose, or one of those that describe() lists.
-    threads: of this rank; 0 for its share of the processors.
+    threads: of this rank, 1 to 1024; 0 for its share of the processors that the process may use.
     timeout: seconds that joining and every later wait may last; None for ever.
 
     Errors: ValueError and TypeError (an argument; ranks that disagree), TimeoutError (names the ranks that did not
@@ -91,4 +92,15 @@ def find_group(name: str) -> Group:
     return _core.find_group(name)
 
 
+def _is_ending() -> bool:
+    """Has the interpreter begun to end, and does it wait for the calling thread?
+
+    It ends thread pools before its main thread counts as ended, and only threading's own flag tells so early; functions
+    of atexit come later. A pool's hook may run before any of ours, so waiting threads ask instead of being told.
+    """
+    main = threading.main_thread()
+    return threading.get_ident() != main.ident and (getattr(threading, "_SHUTTING_DOWN", False) or not main.is_alive())
+
+
+_core.ask_ending(_is_ending)
 atexit.register(_core.leave_all)

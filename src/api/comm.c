@@ -25,7 +25,7 @@ static mmarn_status env_number(const char *name, long most, int32_t *value)
     char *end;
     errno = 0;
     long number = strtol(text, &end, 10);
-    if (errno || end == text || *end || number < 0 || number > most)
+    if (errno || *text < '0' || *text > '9' || *end || number > most)
         return error_set(MMARN_ERR_ARGUMENT, "%s is \"%.32s\"; it must be a number from 0 to %ld", name, text, most);
     *value = (int32_t)number;
     return MMARN_OK;

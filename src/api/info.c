@@ -50,14 +50,17 @@ size_t mmarn_describe(char *buffer, size_t size)
     cpu_features_text(cpu_features_present(), present, sizeof present);
     cpu_features_text(cpu_features(), used, sizeof used);
     const struct dot_kernel *dot = dot_kernel_best();
+    const char *complaint = cpu_complaint();
     size_t at = 0;
     for (int i = 0; coll_transports[i]; i++)
         at += (size_t)snprintf(transports + at, sizeof transports - at, i ? " %s" : "%s", coll_transports[i]->name);
     int length = snprintf(
         buffer, size,
         "version: %s\ncpu features: %s\ncpu features used: %s\ncpu level: %s\n"
-        "gemm kernel: %s\ndot kernel: %s\nquant kernel: %s\nnorm kernel: %s\nconvert kernel: %s\ntransports: %s\n",
+        "gemm kernel: %s\ndot kernel: %s\nquant kernel: %s\nnorm kernel: %s\nconvert kernel: %s\ntransports: %s\n"
+        "%s%s%s",
         mmarn_version(), present, used, cpu_level(), gemm_kernel_best()->name, dot ? dot->name : "none",
-        quant_kernel_best()->name, norm_kernel_best()->name, convert_kernel_best()->name, transports);
+        quant_kernel_best()->name, norm_kernel_best()->name, convert_kernel_best()->name, transports,
+        complaint ? "note: " : "", complaint ? complaint : "", complaint ? "\n" : "");
     return (size_t)length;
 }

@@ -6,12 +6,11 @@
 #include "base/cpu.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <strings.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -29,6 +28,7 @@ enum { LEVELS = sizeof levels / sizeof levels[0] };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned present, allowed;
+static char complaint[160]; /* about MMARN_CPU */
 
 #if defined(__x86_64__)
 static unsigned long long read_xcr0(void)
@@ -83,9 +83,29 @@ static void detect_once(void)
     present = detect();
     allowed = present;
     const char *cap = getenv("MMARN_CPU");
-    for (int i = 0; cap && i < LEVELS; i++)
-        if (strcmp(cap, levels[i].name) == 0)
+    if (!cap || !*cap)
+        return;
+    for (int i = 0; i < LEVELS; i++)
+        if (strcasecmp(cap, levels[i].name) == 0) {
             allowed &= levels[i].features | CPU_HALVED;
+            return;
+        }
+    snprintf(complaint, sizeof complaint, "MMARN_CPU is \"%.32s\", which is not", cap);
+    for (int i = 0; i < LEVELS; i++) {
+        const size_t used = strlen(complaint);
+        snprintf(complaint + used, sizeof complaint - used, "%s %s",
+                 i == 0            ? ""
+                 : i == LEVELS - 1 ? " or"
+                                   : ",",
+                 levels[i].name);
+    }
+    strncat(complaint, ", so it forbids nothing", sizeof complaint - strlen(complaint) - 1);
+}
+
+const char *cpu_complaint(void)
+{
+    pthread_once(&once, detect_once);
+    return complaint[0] ? complaint : NULL;
 }
 
 unsigned cpu_features(void)
@@ -117,37 +137,4 @@ void cpu_features_text(unsigned features, char *buffer, size_t size)
                        : features & CPU_AVX2     ? "avx2"
                                                  : "none";
     snprintf(buffer, size, "%s", text);
-}
-
-/* Room for 8192 processors: the system refuses a mask smaller than its own, and cpu_set_t ends at 1024. */
-struct mask {
-    cpu_set_t sets[8];
-};
-
-int cpu_count(void)
-{
-    struct mask mask;
-    if (sched_getaffinity(0, sizeof mask, mask.sets) == 0)
-        return CPU_COUNT_S(sizeof mask, mask.sets);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int)online : 1;
-}
-
-int cpu_current(void)
-{
-    return sched_getcpu();
-}
-
-void cpu_avoid(const int *taken, int count)
-{
-    struct mask own, others;
-    if (sched_getaffinity(0, sizeof own, own.sets) != 0)
-        return;
-    others = own;
-    for (int i = 0; i < count; i++)
-        if (taken[i] >= 0)
-            CPU_CLR_S((size_t)taken[i], sizeof others, others.sets);
-    /* The system moves a thread at once when its processor is forbidden, and does not move it back. */
-    if (CPU_COUNT_S(sizeof others, others.sets) > 0 && sched_setaffinity(0, sizeof others, others.sets) == 0)
-        sched_setaffinity(0, sizeof own, own.sets);
 }

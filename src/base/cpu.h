@@ -1,11 +1,14 @@
 /*
  * cpu.h - what this processor can do, and what of it may be used.
  * The environment variable MMARN_CPU (ref | avx2 | avx512 | avx512bf16) can only take features away; it is read once.
+ * The second half, processors, is in affinity.c.
  */
 #ifndef MMARN_BASE_CPU_H
 #define MMARN_BASE_CPU_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Bits of cpu_features, each with the operating system's consent (XCR0). AVX2 stands for AVX2 + FMA + F16C; AVX512 for
@@ -17,6 +20,9 @@ enum { CPU_AVX2 = 1u << 0, CPU_AVX512 = 1u << 1, CPU_HALVED = 1u << 2, CPU_AVX51
 /* Features that kernels may use. */
 unsigned cpu_features(void);
 
+/* What is wrong with MMARN_CPU, a sentence; NULL: nothing, or it is not set. */
+const char *cpu_complaint(void);
+
 /* Features the processor has, whatever MMARN_CPU says. */
 unsigned cpu_features_present(void);
 
@@ -26,8 +32,29 @@ const char *cpu_level(void);
 /* Writes the features' names, separated by spaces ("none" when there are none). */
 void cpu_features_text(unsigned features, char *buffer, size_t size);
 
-/* Processors that the calling thread's affinity mask allows; at least 1. */
+/*
+ * Processors that the calling thread and its team may use: by affinity masks, the thread's or the OpenMP runtime's for
+ * its team, and by control groups' quota, rounded up; at least 1. Then the two alone; 0: there is no quota.
+ */
 int cpu_count(void);
+int cpu_allowed(void);
+double cpu_quota(void);
+
+/* The calling thread's affinity mask, a bit for each processor; all zeros where it cannot be had. */
+void cpu_mask(uint64_t *mask, int words);
+
+/* Does the OpenMP runtime bind threads to processors (OMP_PROC_BIND and its like)? */
+bool cpu_bound(void);
+
+/* Gives the calling thread the mask back that it had before the OpenMP runtime bound it, if that did. */
+void cpu_unbind(void);
+
+/*
+ * Are there processors that a group leaves idle while its ranks share fewer than there are ranks? mask: all that ranks
+ * are bound to; bound: the OpenMP runtime binds every rank. Several ranks on several processors may be meant so, unless
+ * the runtime did it. Fills the sentence.
+ */
+bool cpu_crowded(int ranks, const uint64_t *mask, int words, bool bound, char *sentence, size_t size);
 
 /* The processor that the calling thread runs on, or -1. */
 int cpu_current(void);

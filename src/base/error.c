@@ -20,21 +20,36 @@ static pthread_mutex_t logger_lock = PTHREAD_MUTEX_INITIALIZER;
 static mmarn_log_fn logger;
 static void *logger_ctx;
 
-static mmarn_status tell(mmarn_status status)
+static void log_sentence(mmarn_status status, const char *text)
 {
-    code = status == MMARN_ERR_NULL                                          ? CODE_NULL
-           : status == MMARN_ERR_ARGUMENT || status == MMARN_ERR_UNSUPPORTED ? CODE_ARGUMENT
-                                                                             : CODE_INTERNAL;
     pthread_mutex_lock(&logger_lock);
     mmarn_log_fn fn = logger;
     void *ctx = logger_ctx;
     pthread_mutex_unlock(&logger_lock);
     if (fn) {
         const struct float_env inside = float_env_go_out();
-        fn(ctx, status, sentence);
+        fn(ctx, status, text);
         float_env_come_back(&inside);
     }
+}
+
+static mmarn_status tell(mmarn_status status)
+{
+    code = status == MMARN_ERR_NULL                                          ? CODE_NULL
+           : status == MMARN_ERR_ARGUMENT || status == MMARN_ERR_UNSUPPORTED ? CODE_ARGUMENT
+                                                                             : CODE_INTERNAL;
+    log_sentence(status, sentence);
     return status;
+}
+
+void error_note(const char *format, ...)
+{
+    char text[ERROR_SENTENCE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_sentence(MMARN_OK, text);
 }
 
 mmarn_status error_set(mmarn_status status, const char *format, ...)

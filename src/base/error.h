@@ -18,6 +18,9 @@ mmarn_status error_set(mmarn_status status, const char *format, ...) __attribute
  */
 mmarn_status error_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Tells the logger of what is no failure; nothing is recorded. */
+void error_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The calling thread's last sentence, "" when there was none. */
 const char *error_last(void);
 

@@ -5,8 +5,14 @@
 #ifndef MMARN_BASE_THREADS_H
 #define MMARN_BASE_THREADS_H
 
+#include <stdbool.h>
+
 /* Most threads that threads_run can be asked for to good effect; at least 1. */
 int threads_limit(void);
+
+/* Does the runtime bind threads to places (OMP_PROC_BIND and its like)? Then take is called for their processors. */
+bool threads_bound(void);
+void threads_places(void (*take)(void *ctx, int processor), void *ctx);
 
 /*
  * Runs fn(ctx, thread) on the calling thread and up to threads - 1 more, thread = 0 .. count - 1, and returns when all

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "coll/shm_meeting.h"
@@ -49,7 +50,7 @@ mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, cons
     shm->peers[entry->rank].pid = entry->pid;
     shm->peers[entry->rank].timeout_ms = entry->timeout_ms;
     if (entry->rank != options->rank) {
-        if (entry->threads < 1 || entry->threads > SHM_MAX_THREADS || descriptors[0] < 0 || descriptors[1] < 0)
+        if (entry->threads < 1 || entry->threads > MMARN_MAX_THREADS || descriptors[0] < 0 || descriptors[1] < 0)
             status = error_set(MMARN_ERR_SYSTEM, "rank %d could not take rank %d's descriptors: too many are open",
                                options->rank, entry->rank);
         else
@@ -136,13 +137,21 @@ static void destroy(struct shm *shm)
     memory_free(shm);
 }
 
+static mmarn_status make_lifeline(const struct coll_options *options, int *kept, int *given)
+{
+    int ends[2] = {-1, -1};
+    const bool made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0;
+    *kept = descriptor_off_stdio(ends[0]);
+    *given = descriptor_off_stdio(ends[1]);
+    return made && *kept >= 0 && *given >= 0 ? MMARN_OK
+                                             : error_errno("rank %d could not make its lifeline", options->rank);
+}
+
 static mmarn_status join(const struct coll_options *options, struct coll **coll)
 {
     struct shm_joining joining = {options, sync_deadline(options->timeout_ms), {-1, -1}};
     if (!coll_id_valid(options->id))
         return error_set(MMARN_ERR_ARGUMENT, "id was not made by mmarn_id_create of this version");
-    if (options->threads < 1 || options->threads > SHM_MAX_THREADS)
-        return error_set(MMARN_ERR_ARGUMENT, "threads is %d but must be 1 to %d", options->threads, SHM_MAX_THREADS);
     struct shm *shm = memory_alloc(1, sizeof *shm);
     if (!shm)
         return error_set(MMARN_ERR_MEMORY, "no memory for a group of %d ranks", options->world_size);
@@ -153,12 +162,7 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
                               .interrupt = options->interrupt};
     for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
         shm->peers[rank].lifeline = -1;
-    int ends[2] = {-1, -1};
-    mmarn_status status = MMARN_OK;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        status = error_errno("rank %d could not make its lifeline", options->rank);
-    shm->kept = ends[0];
-    joining.descriptors[1] = ends[1];
+    mmarn_status status = make_lifeline(options, &shm->kept, &joining.descriptors[1]);
     if (!status)
         status = shm_segment_create(options, &joining.descriptors[0], &shm->segments[options->rank]);
     if (!status && !shm_rings_create(shm))

@@ -16,7 +16,7 @@
 #include "coll/coll.h"
 #include "coll/id.h"
 
-enum { SHM_LINE = 64, SHM_SENTENCE_SIZE = 200, SHM_MAX_THREADS = 4096 };
+enum { SHM_LINE = 64, SHM_SENTENCE_SIZE = 200 };
 
 /* A record's values: the call's fields, then these. */
 enum { SHM_TILES = COLL_FIELDS, SHM_ALGORITHM, SHM_VALUES };

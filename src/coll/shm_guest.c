@@ -17,7 +17,7 @@ struct guest {
 static mmarn_status take_go(struct guest *guest, const struct shm_message *message)
 {
     if (guest->next < guest->options->world_size || message->go.max_threads < 1 ||
-        message->go.max_threads > SHM_MAX_THREADS)
+        message->go.max_threads > MMARN_MAX_THREADS)
         return error_set(MMARN_ERR_PEER, "rank 0 said go out of turn");
     guest->shm->coll.max_threads = message->go.max_threads;
     guest->shm->coll.oversubscribed = message->go.oversubscribed != 0;

@@ -7,10 +7,13 @@
  */
 #include "coll/shm_meeting.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
+#include "base/descriptor.h"
 #include "base/memory.h"
 
 enum { GUESTS = 2 * MMARN_MAX_RANKS, GRACE_MS = 1000, UNKNOWN = -1 };
@@ -33,6 +36,8 @@ struct host {
     uint64_t joined;   /* ranks that are in */
     uint64_t answered; /* ranks that have come, in or not */
     uint64_t cpus[SHM_CPU_WORDS];
+    struct quota quotas[MMARN_MAX_RANKS];
+    int bound; /* ranks that are, by the OpenMP runtime */
     int64_t threads;
     int max_threads;
     mmarn_status status;        /* why the group cannot be formed */
@@ -88,6 +93,8 @@ static void enter(struct host *host, const struct shm_message *hello)
         host->max_threads = entry->threads;
     for (int i = 0; i < SHM_CPU_WORDS; i++)
         host->cpus[i] |= hello->cpus[i];
+    host->quotas[entry->rank] = hello->quota;
+    host->bound += hello->bound != 0;
 }
 
 /* Does this rank's hello fit? Otherwise the status, sentence recorded. */
@@ -104,7 +111,7 @@ static mmarn_status check(const struct host *host, const struct shm_message *hel
     if (rank >= 0 && rank < MMARN_MAX_RANKS && host->joined & rank_bit(rank))
         return error_set(MMARN_ERR_MISMATCH, "rank %d joined twice", rank);
     if (rank < 0 || rank >= host->options->world_size || hello->entry.threads < 1 ||
-        hello->entry.threads > SHM_MAX_THREADS)
+        hello->entry.threads > MMARN_MAX_THREADS)
         return error_set(MMARN_ERR_MISMATCH, "a peer joined as rank %d with %d threads", rank, hello->entry.threads);
     if (guest->descriptors[0] < 0 || guest->descriptors[1] < 0)
         return error_set(MMARN_ERR_SYSTEM, "rank 0 could not take rank %d's descriptors: too many are open", rank);
@@ -156,7 +163,7 @@ static bool hear(struct host *host, struct guest *guest)
 
 static void welcome(struct host *host)
 {
-    int link = accept4(host->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int link = descriptor_off_stdio(accept4(host->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (link < 0)
         return;
     if (!shm_socket_same_user(link)) {
@@ -269,12 +276,37 @@ static void drop_strangers(struct host *host)
             drop(host, i);
 }
 
+/* Processors that control groups leave to all ranks together; infinite when a rank has no quota. */
+static double quota_of_all(const struct host *host)
+{
+    double sum = 0;
+    for (int rank = 0; rank < host->options->world_size; rank++) {
+        const struct quota *quota = &host->quotas[rank];
+        bool counted = false;
+        if (quota->processors <= 0)
+            return HUGE_VAL;
+        for (int before = 0; before < rank; before++)
+            counted = counted || host->quotas[before].place == quota->place;
+        sum += counted ? 0 : quota->processors;
+    }
+    return ceil(sum);
+}
+
 static bool oversubscribed(const struct host *host)
 {
     int64_t processors = 0;
     for (int i = 0; i < SHM_CPU_WORDS; i++)
         processors += __builtin_popcountll(host->cpus[i]);
-    return processors && host->threads > processors;
+    return (processors && host->threads > processors) || (double)host->threads > quota_of_all(host);
+}
+
+/* Ranks that are in each other's way by accident. */
+static void note_crowding(const struct host *host)
+{
+    const int ranks = host->options->world_size;
+    char sentence[ERROR_SENTENCE_SIZE];
+    if (cpu_crowded(ranks, host->cpus, SHM_CPU_WORDS, host->bound == ranks, sentence, sizeof sentence))
+        error_note("%s", sentence);
 }
 
 static mmarn_status form(struct host *host)
@@ -300,6 +332,7 @@ static mmarn_status form(struct host *host)
     host->shm->coll.oversubscribed = message.go.oversubscribed;
     /* Everybody has everything. A guest that is gone by now will be missed through its lifeline. */
     tell_all(host, &message);
+    note_crowding(host);
     return MMARN_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <poll.h>
 
 #include "base/error.h"
+#include "base/quota.h"
 #include "coll/shm.h"
 
 enum { SHM_CPU_WORDS = 128, SHM_DESCRIPTORS = 2, SHM_VERSION_TEXT = 16 };
@@ -25,7 +26,8 @@ struct shm_entry {
     int32_t rank, threads, timeout_ms, pid;
 };
 
-/* Everything but `cpus` and `go` keeps its place in all versions of the library, so that they can tell each other. */
+/* Everything but what follows `nonce`, and `go`, keeps its place in all versions of the library, so that they can tell
+ * each other. */
 struct shm_message {
     uint64_t magic;
     char version[SHM_VERSION_TEXT];
@@ -36,6 +38,8 @@ struct shm_message {
             struct shm_entry entry; /* HELLO and ENTRY */
             uint8_t nonce[COLL_NONCE_SIZE];
             uint64_t cpus[SHM_CPU_WORDS]; /* HELLO: the affinity mask */
+            struct quota quota;           /* HELLO */
+            int32_t bound;                /* HELLO: by the OpenMP runtime */
         };
         uint64_t joined; /* COMING: a bit for every rank that has come */
         struct {

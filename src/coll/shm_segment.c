@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x746e656d6765734d)
@@ -130,10 +132,24 @@ static void release(void *address)
     pthread_mutex_unlock(&mappings_lock);
 }
 
+/* The limit counts for memfds too, and whoever runs into it is sent SIGXFSZ, which ends most programs. */
+static mmarn_status check_file_limit(int rank, size_t size)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size)
+        return MMARN_OK;
+    return error_set(MMARN_ERR_MEMORY,
+                     "rank %d's segment has %zu bytes but this process's files may have %llu (RLIMIT_FSIZE, ulimit -f)",
+                     rank, size, (unsigned long long)limit.rlim_cur);
+}
+
 /* A memfd of the right size, with its pages, sealed; -1: sentence recorded, *status set. */
 static int create_memfd(int rank, size_t size, mmarn_status *status)
 {
-    int memfd = memfd_create("mmarn", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    *status = check_file_limit(rank, size);
+    if (*status != MMARN_OK)
+        return -1;
+    int memfd = descriptor_off_stdio(memfd_create("mmarn", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (memfd < 0) {
         *status = error_errno("memfd_create failed for rank %d's segment", rank);
         return -1;

@@ -5,12 +5,15 @@
 #include "coll/shm_meeting.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/cpu.h"
+#include "base/descriptor.h"
+#include "base/threads.h"
 
 #define MESSAGE_MAGIC                      UINT64_C(0x6f6c6c65686d6d4d)
 #define VERSION_TEXT2(major, minor, patch) #major "." #minor "." #patch
@@ -33,9 +36,10 @@ struct shm_message shm_message_hello(const struct coll_options *options)
     struct shm_message message = shm_message_make(SHM_HELLO, options);
     message.entry = (struct shm_entry){options->rank, options->threads, options->timeout_ms, getpid()};
     memcpy(message.nonce, coll_id_nonce(options->id), COLL_NONCE_SIZE);
+    message.quota = quota_read("");
+    message.bound = threads_bound();
     /* Without a mask this rank adds no processors of its own to those that the group may use. */
-    if (sched_getaffinity(0, sizeof message.cpus, (cpu_set_t *)message.cpus) < 0)
-        memset(message.cpus, 0, sizeof message.cpus);
+    cpu_mask(message.cpus, SHM_CPU_WORDS);
     return message;
 }
 
@@ -80,7 +84,7 @@ int shm_socket_listen(const uint8_t *nonce)
 {
     struct sockaddr_un address;
     socklen_t length = address_of(nonce, &address);
-    int link = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int link = descriptor_off_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (link < 0)
         return -1;
     if (bind(link, (struct sockaddr *)&address, length) < 0 || listen(link, BACKLOG) < 0)
@@ -92,7 +96,7 @@ int shm_socket_connect(const uint8_t *nonce)
 {
     struct sockaddr_un address;
     socklen_t length = address_of(nonce, &address);
-    int link = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int link = descriptor_off_stdio(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (link < 0)
         return -1;
     if (connect(link, (struct sockaddr *)&address, length) < 0)
@@ -144,9 +148,10 @@ static void take_descriptors(struct msghdr *packet, int descriptors[SHM_DESCRIPT
         for (size_t i = 0; i < count; i++) {
             int descriptor;
             memcpy(&descriptor, CMSG_DATA(part) + i * sizeof(int), sizeof descriptor);
+            descriptor = descriptor_off_stdio(descriptor);
             if (taken < SHM_DESCRIPTORS)
                 descriptors[taken++] = descriptor;
-            else
+            else if (descriptor >= 0)
                 close(descriptor);
         }
     }

@@ -36,9 +36,9 @@ static mmarn_status check_config(const mmarn_id *id, const mmarn_comm_config *co
                          MMARN_MAX_RANKS);
     if (config->rank < 0 || config->rank >= config->world_size)
         return error_set(MMARN_ERR_ARGUMENT, "rank is %d but world_size is %d", config->rank, config->world_size);
-    if (config->threads < 0)
-        return error_set(MMARN_ERR_ARGUMENT, "threads is %d; it must be 0 (this rank's share) or more",
-                         config->threads);
+    if (config->threads < 0 || config->threads > MMARN_MAX_THREADS)
+        return error_set(MMARN_ERR_ARGUMENT, "threads is %d; a rank has 1 to %d, or 0 for its share of the processors",
+                         config->threads, MMARN_MAX_THREADS);
     if (!id && config->world_size > 1)
         return error_set(MMARN_ERR_NULL, "id is NULL but world_size is %d; only a group of one needs none",
                          config->world_size);
@@ -48,8 +48,8 @@ static mmarn_status check_config(const mmarn_id *id, const mmarn_comm_config *co
 /* A share of the processors, so that ranks that nobody has placed do not crowd each other out. */
 static int default_threads(int world_size)
 {
-    int share = cpu_count() / world_size;
-    int limit = threads_limit();
+    const int share = cpu_count() / world_size;
+    const int limit = threads_limit() < MMARN_MAX_THREADS ? threads_limit() : MMARN_MAX_THREADS;
     return share < 1 ? 1 : share < limit ? share : limit;
 }
 
@@ -66,6 +66,13 @@ static mmarn_status join(const mmarn_id *id, const mmarn_comm_config *config, mm
     mmarn_status status = MMARN_OK;
     const struct coll_transport *transport = coll_find(config->transport, &options, &status);
     return transport ? transport->join(&options, &comm->coll) : status;
+}
+
+static void note_level(void)
+{
+    static atomic_flag noted = ATOMIC_FLAG_INIT;
+    if (cpu_complaint() && !atomic_flag_test_and_set(&noted))
+        error_note("%s", cpu_complaint());
 }
 
 mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **out)
@@ -87,6 +94,7 @@ mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mm
         memory_free(comm);
         return status;
     }
+    note_level();
     *out = comm;
     return MMARN_OK;
 }

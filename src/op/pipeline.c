@@ -100,8 +100,6 @@ mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads)
 {
     struct coll *coll = pipeline->coll;
     const struct op_plan *plan = pipeline->plan;
-    if (threads > SCHEDULE_MAX_THREADS)
-        threads = SCHEDULE_MAX_THREADS;
     struct coll_call call = {.fields = pipeline->fields, .tiles = plan->tiles, .algorithm = plan->algorithm};
     for (int i = 0; i < COLL_FIELDS; i++)
         call.values[i] = pipeline->values[i];

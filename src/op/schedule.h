@@ -10,8 +10,6 @@
 #include "base/error.h"
 #include "op/plan.h"
 
-enum { SCHEDULE_MAX_THREADS = 1024 };
-
 enum step { STEP_NONE, STEP_PRODUCE, STEP_SUM, STEP_TAKE_IN, STEP_NORM, STEP_STOP };
 
 /* A claimed piece of work. */
@@ -42,10 +40,10 @@ struct schedule {
     struct held {
         enum step step;
         int64_t tile;
-    } held[SCHEDULE_MAX_THREADS]; /* by thread: what it is at, for the others */
+    } held[MMARN_MAX_THREADS]; /* by thread: what it is at, for the others */
 };
 
-/* For a call that has begun. norm: rows are to be normalised. threads is at most SCHEDULE_MAX_THREADS. */
+/* For a call that has begun. norm: rows are to be normalised. threads is at most MMARN_MAX_THREADS. */
 void schedule_begin(struct schedule *schedule, struct coll *coll, const struct op_plan *plan, bool norm, int threads);
 /* What the call came to; its sentence is recorded again, as the calling thread may not be the one that failed. */
 mmarn_status schedule_end(struct schedule *schedule);

@@ -27,6 +27,7 @@ WRONG = [
     ("run", "--group-size", "0"),
     ("run", "--numerics", "exact"),
     ("run", "--threads", "0"),
+    ("run", "--threads", "1025"),
     ("run", "--repeat", "0"),
     ("run", "--seed", "-1"),
     ("run", "--seed", "18446744073709551616"),

@@ -339,6 +339,15 @@ static void groups(void **state)
         {{sizeof(mmarn_comm_config), NULL, NULL, 1, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "rank is 1"},
         {{sizeof(mmarn_comm_config), NULL, NULL, -1, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "rank is -1"},
         {{sizeof(mmarn_comm_config), NULL, NULL, 0, 1, -2, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "threads is -2"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 1025, 0, NULL, NULL},
+         MMARN_ERR_ARGUMENT,
+         "threads is 1025; a rank has 1 to 1024"},
+        {{sizeof(mmarn_comm_config), NULL, "shm", 0, 1, 100000, 0, NULL, NULL},
+         MMARN_ERR_ARGUMENT,
+         "threads is 100000"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, 1025, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "threads is 1025"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 1, 2, INT32_MAX, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "1 to 1024"},
+        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, INT32_MIN, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "1 to 1024"},
         {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, 0, 0, NULL, NULL}, MMARN_ERR_NULL, "id is NULL"},
         {{sizeof(mmarn_comm_config), "", NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "name has 0"},
         {{sizeof(mmarn_comm_config), "a\nb", NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "character 1 is 0x0a"},
@@ -352,6 +361,10 @@ static void groups(void **state)
     }
     assert_int_equal(mmarn_comm_create(NULL, NULL, &none), MMARN_ERR_NULL);
     assert_int_equal(mmarn_id_create(NULL), MMARN_ERR_NULL);
+    mmarn_comm_config most = MMARN_COMM_CONFIG_INIT;
+    most.threads = MMARN_MAX_THREADS;
+    assert_int_equal(mmarn_comm_create(NULL, &most, &none), MMARN_OK);
+    mmarn_comm_destroy(none);
 }
 
 static void names(void **state)

@@ -84,7 +84,9 @@ def test_plain_arguments_of_groups():
             ("^timeout is 'long'", TypeError, {"timeout": "long"}), ("^id has 3 bytes", ValueError, {"id": b"abc"}),
             ("^id is <class 'str'>", TypeError, {"id": "abc"}), ("^id was not made by", ValueError,
                                                                  {"id": bytes(64), "world_size": 2}),
-            ("^threads is -1", ValueError, {"threads": -1}), ("^name has 0 characters", ValueError, {"name": ""}),
+            ("^threads is -1", ValueError, {"threads": -1}),
+            ("^threads is 100000; a rank has 1 to 1024, or 0", ValueError, {"threads": 100000}),
+            ("^name has 0 characters", ValueError, {"name": ""}),
             ("^name's character 1 is 0xc3", ValueError, {"name": "n\u00e4me"}),
             ("^name has at least 128", ValueError, {"name": "n" * 128}), ("null char", ValueError, {"name": "a\0b"})]:
         with pytest.raises(error, match=match):

@@ -1,6 +1,7 @@
 """Groups as objects: names, ranks that are threads, lifetimes, and what is left when nobody closes them."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -174,6 +175,44 @@ import threading, time, mmarn
 threading.Thread(target=lambda: mmarn.Group(mmarn.create_id(), 0, 2, timeout=None), daemon=True).start()
 time.sleep(0.2)
 """)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor only")
+def test_bound_ranks_are_told():
+    """Once for the group, by rank 0, as a warning where the Group was made."""
+    one = min(os.sched_getaffinity(0))
+    heard = python(f"""
+import os, threading, warnings
+os.sched_setaffinity(0, {{{one}}})
+import mmarn
+id = mmarn.create_id()
+def member(rank):
+    mmarn.Group(id, rank, 2, threads=1, timeout=20).close()
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    thread = threading.Thread(target=member, args=(1,))
+    thread.start()
+    member(0)
+    thread.join()
+print([(str(one.message), one.category.__name__, one.lineno) for one in caught])
+""")
+    assert heard.startswith(f"[('all 2 ranks are bound to processor {one}, though there are ")
+    assert heard.endswith("each rank processors of its own', 'RuntimeWarning', 7)]\n")
+
+
+def test_a_level_that_is_none_is_told(monkeypatch):
+    monkeypatch.setenv("MMARN_CPU", "avx-512")
+    assert python("""
+import mmarn, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    mmarn.Group().close()
+    mmarn.Group().close()
+print([(str(one.message), one.category.__name__, one.filename) for one in caught])
+warnings.simplefilter("error")
+mmarn.Group().close()
+""") == ("[('MMARN_CPU is \"avx-512\", which is not ref, avx2, avx512 or avx512bf16, so it forbids nothing', "
+         "'RuntimeWarning', '<string>')]\n")
 
 
 def test_import_brings_no_framework():

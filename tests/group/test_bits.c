@@ -47,8 +47,9 @@ static void add_float(struct bits *bits, struct op_case shape)
     *kept = shape;
     op_data_make(&c->data, kept, RANKS);
     c->hash = op_data_hash(&c->data);
-    snprintf(c->name, sizeof c->name, "%s, %s, k %d%s%s", dtypes[shape.dtype], modes[shape.numerics], (int)shape.k,
-             shape.tiny ? ", tiny" : "", shape.call == OP_CASE_PARTS ? ", parts" : "");
+    snprintf(c->name, sizeof c->name, "%s, %s, k %d%s%s%s", dtypes[shape.dtype], modes[shape.numerics], (int)shape.k,
+             shape.tiny ? ", tiny" : "", shape.call == OP_CASE_PARTS ? ", parts" : "",
+             shape.huge ? ", f32 residual and gamma, huge" : "");
 }
 
 static void add_quant(struct bits *bits, const struct quant_case *shape)
@@ -76,6 +77,10 @@ static void make_floats(struct bits *bits)
         struct op_case shape = {.dtype = dtype, .s = 4, .k = 20, .n = 65, .tiny = true, .threads = 1};
         add_float(bits, shape);
         shape.call = OP_CASE_PARTS;
+        add_float(bits, shape);
+        shape.tiny = false;
+        shape.wide_residual = shape.wide_gamma = true;
+        shape.huge = 100;
         add_float(bits, shape);
     }
 }

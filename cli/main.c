@@ -36,8 +36,7 @@ static void help(FILE *out)
 
 int main(int argc, char **argv)
 {
-    /* What is compared with the library's results is computed here, and a library may have changed this as it loaded.
-     */
+    /* What the library is compared with is computed here, and a library may have changed this as it was loaded. */
     fesetenv(FE_DFL_ENV);
     if (argc < 2) {
         help(stderr);

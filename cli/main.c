@@ -59,8 +59,7 @@ static int finish(int status)
 
 int main(int argc, char **argv)
 {
-    /* What is compared with the library's results is computed here, and a library may have changed this as it loaded.
-     */
+    /* What the library is compared with is computed here, and a library may have changed this as it was loaded. */
     fesetenv(FE_DFL_ENV);
     complete_streams();
     notes_begin();

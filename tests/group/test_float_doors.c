@@ -162,10 +162,13 @@ static bool live(struct group_rank *rank, void *ctx)
     STATUS_FROM(env, threads, mmarn_comm_rank(comm, &me, &size), MMARN_OK);
     bool ok =
         operator_doors(rank, comm, env, threads) && parts_doors(rank, comm, env, threads) && other_doors(rank, env);
-    if (ok && rank->rank == 1)
-        FROM(env, threads, mmarn_comm_abort(comm));
     float value = 1;
     mmarn_tensor one = mmarn_tensor_make(&value, MMARN_F32, 1, (int64_t[]){1});
+    /* When this one ends on rank 1, rank 0 is past all others; it may itself be overtaken by the abort. */
+    if (ok)
+        FROM(env, threads, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one));
+    if (ok && rank->rank == 1)
+        FROM(env, threads, mmarn_comm_abort(comm));
     if (ok)
         STATUS_FROM(env, threads, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_ABORTED);
     FROM(env, threads, mmarn_comm_destroy(comm));

@@ -11,8 +11,10 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 
 import mmarn
+from mmarn.torch import gate
 from mmarn.torch.packed import PackedWeights
 
 
@@ -41,18 +43,22 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         group: mmarn.Group | str,
         bias: bool = False,
         eps: float = 1e-6,
+        device: torch.device | str | int | None = None,
         dtype: torch.dtype | None = None,
         numerics: str = "default",
         bias_once: bool = True,
     ) -> None:
-        """group: an open group, or its name; kept by name, so that the module can be copied and pickled."""
+        """group: an open group, or its name; kept by name, so that the module can be copied and pickled.
+
+        device, dtype: of the parameters, as nn.Linear's. The module can be made on meta and filled afterwards.
+        """
         super().__init__()
         self.in_features_local, self.out_features = in_features_local, out_features
         self.group = group if isinstance(group, str) else group.name
         self.eps, self.numerics, self.bias_once = eps, numerics, bias_once
-        self.weight = nn.Parameter(torch.empty(out_features, in_features_local, dtype=dtype))
-        self.bias = nn.Parameter(torch.empty(out_features, dtype=dtype)) if bias else None
-        self.gamma = nn.Parameter(torch.empty(out_features, dtype=dtype))
+        self.weight = nn.Parameter(torch.empty(out_features, in_features_local, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.gamma = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype))
         self.register_buffer("scale", None)
         self._packed = PackedWeights()
         self.reset_parameters()
@@ -83,10 +89,12 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         gamma = getattr(norm, "weight", None)
         if gamma is not None and gamma.shape != (out_features,):
             raise ValueError(f"norm.weight is {tuple(gamma.shape)} but linear.out_features is {out_features}")
+        given = {"linear.weight": linear.weight, "linear.bias": linear.bias, "norm.weight": gamma}
+        gate.refuse_mixed({name: tensor for name, tensor in given.items() if tensor is not None})
         dtype = linear.weight.dtype
         module = cls(
             in_features // member.world_size, out_features, group=member, bias=linear.bias is not None,
-            eps=_epsilon_of(norm, dtype), dtype=dtype, numerics=numerics,
+            eps=_epsilon_of(norm, dtype), device=linear.weight.device, dtype=dtype, numerics=numerics,
         )
         with torch.no_grad():
             module.weight.copy_(linear.weight.chunk(member.world_size, dim=1)[member.rank])
@@ -98,17 +106,19 @@ class RowParallelLinearAddRMSNorm(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
         """(y, norm_out); shapes and dtypes are the class's. Collective. Errors: those of the mmarn package."""
-        inputs = (x, residual, self.weight, self.gamma, self.bias)
+        weight, gamma, bias, scale = self.weight, self.gamma, self.bias, self.scale
+        _refuse_unfilled(x, weight=weight, gamma=gamma, bias=bias, scale=scale)
+        inputs = (x, residual, weight, gamma, bias)
         needs_grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs)
         if needs_grad and not torch.compiler.is_compiling():
             self.release_packed()  # for somebody who trains in eval mode: see train()
-        if needs_grad or self.training:
+        if needs_grad or self.training or weight.is_meta or isinstance(weight, FakeTensor):  # nothing to be packed
             return torch.ops.mmarn.mm_all_reduce_add_rms_norm(
-                x, self.weight.t(), residual, self.gamma, self.group, self.bias, antiquant_scale=self.scale,
+                x, weight.t(), residual, gamma, self.group, bias, antiquant_scale=scale,
                 epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
             )
         return torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm(
-            x, self.weight, residual, self.gamma, self.group, self._packed.number, self.bias, self.scale,
+            x, weight, residual, gamma, self.group, self._packed.number, bias, scale,
             epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
         )
 
@@ -148,6 +158,13 @@ class RowParallelLinearAddRMSNorm(nn.Module):
             f"in_features_local={self.in_features_local}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, eps={self.eps}, group={self.group!r}"
         )
+
+
+def _refuse_unfilled(x: Tensor, **parameters: Tensor | None) -> None:
+    """Errors: RuntimeError (a parameter was left on meta, and x is not there)."""
+    for name, parameter in parameters.items():
+        if parameter is not None and parameter.is_meta and not x.is_meta:
+            raise RuntimeError(f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
 
 
 def _epsilon_of(norm: nn.Module, dtype: torch.dtype) -> float:

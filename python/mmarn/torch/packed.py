@@ -14,6 +14,7 @@ import weakref
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 import mmarn
 
@@ -29,12 +30,28 @@ def find(number: int) -> PackedWeights:
         raise ValueError(f"pack is {number}, but no packed weights of this process have that number") from None
 
 
+def _scalar(number: int) -> Tensor:
+    """An ordinary tensor on the CPU, whatever default device or mode the caller makes modules under."""
+    with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction(), torch.inference_mode(False):
+        return torch.tensor(number, dtype=torch.int64, device="cpu")
+
+
+def number_for_fake_mode(args: tuple) -> tuple:
+    """The operator's args, the number being a fake tensor if the weight is one: fake mode takes no others beside it."""
+    weight, pack, rest = args[1], args[5], args[6:]
+    if type(pack) is not Tensor or not isinstance(weight, FakeTensor) or weight.fake_mode.allow_non_fake_inputs:
+        return args
+    with torch._C._DisableTorchDispatch():
+        number = pack.item()
+    return *args[:5], weight.new_full((), number, dtype=torch.int64), *rest
+
+
 class PackedWeights:
     """A place for one packed weight. A copy, or what comes out of a pickle, is a new place, and empty."""
 
     def __init__(self) -> None:
         number = next(_numbers)
-        self.number = torch.tensor(number)
+        self.number = _scalar(number)
         self._operator: mmarn.Op | None = None
         self._made_from: tuple = ()
         _all[number] = self

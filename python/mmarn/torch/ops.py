@@ -90,8 +90,12 @@ def _mm_all_reduce_add_rms_norm_(
 def _packed_mm_all_reduce_add_rms_norm(
     x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, **options
 ):
-    operator = packed.find(pack.item()).operator(group, weight, gamma, bias, antiquant_scale, **options)
-    return operator(_plain(x1), _plain(residual))
+    place, parameters = packed.find(pack.item()), (weight, gamma, bias, antiquant_scale)
+    if packed.can_keep(*parameters):
+        return place.operator(group, *parameters, **options)(_plain(x1), _plain(residual))
+    place.release()
+    return _mm_all_reduce_add_rms_norm(
+        x1, weight.t(), residual, gamma, group, bias, antiquant_scale=antiquant_scale, **options)
 
 
 def _all_reduce(x, group, *, numerics="default"):

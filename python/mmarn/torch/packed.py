@@ -46,6 +46,11 @@ def number_for_fake_mode(args: tuple) -> tuple:
     return *args[:5], weight.new_full((), number, dtype=torch.int64), *rest
 
 
+def can_keep(*tensors: Tensor | None) -> bool:
+    """Would a later write to the tensors be seen? Torch counts none to those made in inference mode."""
+    return not any(tensor is not None and tensor.is_inference() for tensor in tensors)
+
+
 class PackedWeights:
     """A place for one packed weight. A copy, or what comes out of a pickle, is a new place, and empty."""
 
@@ -88,8 +93,7 @@ class PackedWeights:
 def _state(tensor: Tensor | None) -> tuple | None:
     if tensor is None:
         return None
-    version = 0 if tensor.is_inference() else tensor._version
-    return tensor.data_ptr(), version, tensor.dtype, tensor.shape, tensor.stride()
+    return tensor.data_ptr(), tensor._version, tensor.dtype, tensor.shape, tensor.stride()
 
 
 def _same(one: tuple, other: tuple) -> bool:

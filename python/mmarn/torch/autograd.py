@@ -123,6 +123,7 @@ for _name, _backward, _save in (
     ("all_reduce_add_rms_norm", _backward_add_rms_norm, _save_add_rms_norm),
     ("all_reduce", _backward_all_reduce, None),
 ):
+    _backward = torch.autocast("cpu", enabled=False)(_backward)  # fp32 also where backward() is called under autocast
     torch.library.register_autograd(f"mmarn::{_name}", _backward, setup_context=_save, lib=library)
 
 

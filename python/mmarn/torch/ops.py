@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import mmarn
-from mmarn.torch import gate, meta, packed
+from mmarn.torch import autocast, gate, meta, packed
 
 _OPERANDS = (
     "Tensor gamma, str group, Tensor? bias=None, Tensor? dequant_scale=None, Tensor? antiquant_scale=None, "
@@ -28,10 +28,10 @@ SCHEMAS = {
     "mm_all_reduce_add_rms_norm": f"(Tensor x1, Tensor x2, Tensor residual, {_OPERANDS}) -> (Tensor, Tensor)",
     # The same, y written into residual -> norm_out
     "mm_all_reduce_add_rms_norm_": f"(Tensor x1, Tensor x2, Tensor(a!) residual, {_OPERANDS}) -> Tensor",
-    # The same for an (n, k) weight of which a packed copy is kept: see packed.py -> (y, norm_out)
+    # The same for an (n, k) weight of which a packed copy is kept, cast to dtype if given: see packed.py -> (y, norm_out)
     "packed_mm_all_reduce_add_rms_norm": "(Tensor x1, Tensor weight, Tensor residual, Tensor gamma, str group, "
     "Tensor pack, Tensor? bias=None, Tensor? antiquant_scale=None, *, float epsilon=1e-06, bool bias_once=False, "
-    "str numerics='default') -> (Tensor, Tensor)",
+    "str numerics='default', ScalarType? dtype=None) -> (Tensor, Tensor)",
     # sum over ranks of x
     "all_reduce": "(Tensor x, str group, *, str numerics='default') -> Tensor",
     # mm_out = sum over ranks of x, then as above -> (y, norm_out)
@@ -88,12 +88,13 @@ def _mm_all_reduce_add_rms_norm_(
 
 
 def _packed_mm_all_reduce_add_rms_norm(
-    x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, **options
+    x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, *, dtype=None, **options
 ):
     place, parameters = packed.find(pack.item()), (weight, gamma, bias, antiquant_scale)
     if packed.can_keep(*parameters):
-        return place.operator(group, *parameters, **options)(_plain(x1), _plain(residual))
+        return place.operator(group, *parameters, dtype=dtype, **options)(_plain(x1), _plain(residual))
     place.release()
+    weight, gamma, bias, antiquant_scale = autocast.lower_packed(parameters, dtype)
     return _mm_all_reduce_add_rms_norm(
         x1, weight.t(), residual, gamma, group, bias, antiquant_scale=antiquant_scale, **options)
 
@@ -127,3 +128,4 @@ for _name, _schema in SCHEMAS.items():
     for _key in gate.THE_REST:
         library.impl(_name, gate.for_the_rest(_name), _key)
     torch.library.register_fake(f"mmarn::{_name}", gate.for_meta(_name, meta.KERNELS[_name]), lib=library)
+    autocast.register(library, _name)

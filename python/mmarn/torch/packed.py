@@ -17,6 +17,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 import mmarn
+from mmarn.torch import autocast
 
 _numbers = itertools.count(1)
 _all: weakref.WeakValueDictionary[int, PackedWeights] = weakref.WeakValueDictionary()
@@ -65,18 +66,19 @@ class PackedWeights:
         return PackedWeights, ()
 
     def operator(self, group: str, weight: Tensor, gamma: Tensor, bias: Tensor | None,
-                 antiquant_scale: Tensor | None, **options) -> mmarn.Op:
+                 antiquant_scale: Tensor | None, *, dtype: torch.dtype | None = None, **options) -> mmarn.Op:
         """The operator for these tensors: the one at hand if nothing has changed. weight is (n, k).
 
-        options are those of mmarn.Op. Errors: those of mmarn.Op.
+        dtype: what autocast would cast them to, or None. options are those of mmarn.Op. Errors: those of mmarn.Op.
         """
         tensors = [t.detach() if t is not None else None for t in (weight, gamma, bias, antiquant_scale)]
         member = mmarn.find_group(group)
         # Holding the tensors keeps their memory from being given to others, whose addresses would look the same.
-        made_from = (member, options, tensors, [_state(t) for t in tensors])
+        made_from = (member, (dtype, options), tensors, [_state(t) for t in tensors])
         if self._operator is None or not _same(made_from, self._made_from):
             self.release()
-            weight, gamma, bias, antiquant_scale = (None if t is None else t.contiguous() for t in tensors)
+            weight, gamma, bias, antiquant_scale = (
+                None if t is None else t.contiguous() for t in autocast.lower_packed(tensors, dtype))
             self._operator = mmarn.Op(
                 member, weight.t(), gamma, bias=bias, antiquant_scale=antiquant_scale, **options
             )

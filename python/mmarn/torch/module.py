@@ -107,7 +107,7 @@ class RowParallelLinearAddRMSNorm(nn.Module):
     def forward(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
         """(y, norm_out); shapes and dtypes are the class's. Collective. Errors: those of the mmarn package."""
         weight, gamma, bias, scale = self.weight, self.gamma, self.bias, self.scale
-        _refuse_unfilled(x, weight=weight, gamma=gamma, bias=bias, scale=scale)
+        self._refuse_unfilled(x, weight=weight, gamma=gamma, bias=bias, scale=scale)
         inputs = (x, residual, weight, gamma, bias)
         needs_grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs)
         if needs_grad and not torch.compiler.is_compiling():
@@ -121,6 +121,13 @@ class RowParallelLinearAddRMSNorm(nn.Module):
             x, weight, residual, gamma, self.group, self._packed.number, bias, scale,
             epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
         )
+
+    def _refuse_unfilled(self, x: Tensor, **parameters: Tensor | None) -> None:
+        """Errors: RuntimeError (a parameter was left on meta, and x is not there)."""
+        for name, parameter in parameters.items():
+            if parameter is not None and parameter.is_meta and not x.is_meta:
+                gate.tell_others(self.group, (x,))
+                raise RuntimeError(f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
 
     def train(self, mode: bool = True) -> RowParallelLinearAddRMSNorm:
         """As every module's; frees the packed weight, because a fused optimiser's step changes no version counter."""
@@ -158,13 +165,6 @@ class RowParallelLinearAddRMSNorm(nn.Module):
             f"in_features_local={self.in_features_local}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, eps={self.eps}, group={self.group!r}"
         )
-
-
-def _refuse_unfilled(x: Tensor, **parameters: Tensor | None) -> None:
-    """Errors: RuntimeError (a parameter was left on meta, and x is not there)."""
-    for name, parameter in parameters.items():
-        if parameter is not None and parameter.is_meta and not x.is_meta:
-            raise RuntimeError(f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
 
 
 def _epsilon_of(norm: nn.Module, dtype: torch.dtype) -> float:

@@ -28,7 +28,7 @@ SCHEMAS = {
     "mm_all_reduce_add_rms_norm": f"(Tensor x1, Tensor x2, Tensor residual, {_OPERANDS}) -> (Tensor, Tensor)",
     # The same, y written into residual -> norm_out
     "mm_all_reduce_add_rms_norm_": f"(Tensor x1, Tensor x2, Tensor(a!) residual, {_OPERANDS}) -> Tensor",
-    # The same for an (n, k) weight of which a packed copy is kept, cast to dtype if given: see packed.py -> (y, norm_out)
+    # The same for an (n, k) weight, of which a packed copy is kept, of dtype if given: see packed.py -> (y, norm_out)
     "packed_mm_all_reduce_add_rms_norm": "(Tensor x1, Tensor weight, Tensor residual, Tensor gamma, str group, "
     "Tensor pack, Tensor? bias=None, Tensor? antiquant_scale=None, *, float epsilon=1e-06, bool bias_once=False, "
     "str numerics='default', ScalarType? dtype=None) -> (Tensor, Tensor)",

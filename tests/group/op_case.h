@@ -16,8 +16,10 @@ enum op_case_call {
 
 struct op_case {
     int32_t dtype, numerics;
-    int64_t b, s, k, n; /* b = 0: 2-D tensors of s rows */
-    int64_t k_more;     /* rank r has k + r * k_more */
+    bool wide_residual, wide_gamma; /* fp32, whatever the dtype; y is as residual */
+    int huge;                       /* residuals are multiplied by 2 to this power */
+    int64_t b, s, k, n;             /* b = 0: 2-D tensors of s rows */
+    int64_t k_more;                 /* rank r has k + r * k_more */
     enum op_case_call call;
     bool bias, bias_once, trans_x2, in_place;
     int threads;

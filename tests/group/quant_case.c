@@ -32,6 +32,16 @@ static bool is_int8(const struct quant_case *shape)
     return shape->x_dtype == MMARN_I8;
 }
 
+static int32_t y_dtype(const struct quant_case *shape)
+{
+    return shape->wide_residual ? MMARN_F32 : shape->out_dtype;
+}
+
+static int32_t gamma_dtype(const struct quant_case *shape)
+{
+    return shape->wide_gamma ? MMARN_F32 : shape->out_dtype;
+}
+
 static size_t bytes_of(int32_t dtype, int64_t count)
 {
     if (dtype == MMARN_I8 || dtype == MMARN_I4)
@@ -91,8 +101,8 @@ static void make_rank(struct quant_data_set *set, int rank, uint64_t seed)
     uint64_t stream = (uint64_t)rank * 16;
     const int64_t rows = shape->rows, k = shape->k, n = shape->n;
     data->x2 = integers(shape, shape->x2_dtype, k * n, random_key(seed, stream++));
-    data->residual = floats(shape->out_dtype, rows * n, random_key(seed, stream++));
-    data->gamma = floats(shape->out_dtype, n, random_key(seed, stream++));
+    data->residual = floats(y_dtype(shape), rows * n, random_key(seed, stream++));
+    data->gamma = floats(gamma_dtype(shape), n, random_key(seed, stream++));
     if (is_int8(shape)) {
         data->x1 = integers(shape, MMARN_I8, rows * k, random_key(seed, stream++));
         data->scale = scales(shape, shape->scale_dtype, set->scale_count, random_key(seed, stream++));
@@ -151,7 +161,7 @@ static void partial_weights(const struct quant_data_set *set, int rank, float *p
     };
     void *expanded = malloc(bytes_of(shape->x_dtype, shape->k * shape->n));
     quantised_expand(&weights, expanded);
-    exact_partial(shape->x_dtype, shape->rows, shape->k, shape->n, data->x1, expanded, false,
+    exact_partial(shape->x_dtype, EXACT_CHAIN_EXPANDED, shape->rows, shape->k, shape->n, data->x1, expanded, false,
                   shape->bias ? data->bias : NULL, partial);
     free(expanded);
 }
@@ -198,12 +208,13 @@ void quant_case_text(const struct quant_case *shape, char *text, size_t size)
     static const char *const dtypes[] = {"?", "f16", "bf16", "f32", "i8", "i4", "i32", "i64", "u64"};
     snprintf(text, size,
              "%s x %s -> %s (scale %s), rows %lld k %lld n %lld group %lld, numerics %d scale %d call %d data %d "
-             "threads %d%s%s%s%s%s",
+             "threads %d%s%s%s%s%s%s%s",
              dtypes[shape->x_dtype], dtypes[shape->x2_dtype], dtypes[shape->out_dtype], dtypes[shape->scale_dtype],
              (long long)shape->rows, (long long)shape->k, (long long)shape->n, (long long)shape->group,
              (int)shape->numerics, shape->scale, shape->call, shape->data, shape->threads,
              shape->offset ? ", offset" : "", shape->bias ? ", bias" : "", shape->trans_x2 ? ", transposed" : "",
-             shape->per_token ? ", per token" : "", shape->strided_scale ? ", strided scale" : "");
+             shape->per_token ? ", per token" : "", shape->strided_scale ? ", strided scale" : "",
+             shape->wide_residual ? ", f32 residual" : "", shape->wide_gamma ? ", f32 gamma" : "");
 }
 
 /* --------------------------------------------------------------------------------------------- one rank's run */
@@ -237,12 +248,12 @@ static mmarn_status call_op(mmarn_comm *comm, const struct quant_data_set *set, 
         x2 = mmarn_tensor_transpose(&x2);
     const mmarn_tensor bias =
         mmarn_tensor_make(data->bias, is_int8(shape) ? MMARN_I32 : (mmarn_dtype)shape->x_dtype, 1, &n);
-    const mmarn_tensor gamma = mmarn_tensor_make(data->gamma, (mmarn_dtype)shape->out_dtype, 1, &n);
+    const mmarn_tensor gamma = mmarn_tensor_make(data->gamma, (mmarn_dtype)gamma_dtype(shape), 1, &n);
     const mmarn_tensor scale = scale_tensor(set, data->scale, is_int8(shape) ? shape->scale_dtype : shape->x_dtype);
     const mmarn_tensor offset = scale_tensor(set, data->offset, shape->x_dtype);
     const mmarn_tensor x1_scale = mmarn_tensor_make(data->x1_scale, MMARN_F32, 1, &rows);
-    const mmarn_tensor residual = matrix(data->residual, shape->out_dtype, rows, n);
-    const mmarn_tensor y_t = matrix(y, shape->out_dtype, rows, n), norm_t = matrix(norm_out, shape->out_dtype, rows, n);
+    const mmarn_tensor residual = matrix(data->residual, y_dtype(shape), rows, n);
+    const mmarn_tensor y_t = matrix(y, y_dtype(shape), rows, n), norm_t = matrix(norm_out, shape->out_dtype, rows, n);
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
     config.x2 = &x2;
     config.gamma = &gamma;
@@ -264,12 +275,12 @@ static mmarn_status call_op(mmarn_comm *comm, const struct quant_data_set *set, 
     return status;
 }
 
-static bool compare(struct group_rank *rank, const struct quant_case *shape, const char *name, const void *got,
-                    const void *expected)
+static bool compare(struct group_rank *rank, const struct quant_case *shape, const char *name, int32_t dtype,
+                    const void *got, const void *expected)
 {
     for (int64_t i = 0; i < shape->rows * shape->n; i++) {
-        const float a = halffloat_load(shape->out_dtype, got, (size_t)i);
-        const float b = halffloat_load(shape->out_dtype, expected, (size_t)i);
+        const float a = halffloat_load(dtype, got, (size_t)i);
+        const float b = halffloat_load(dtype, expected, (size_t)i);
         if ((isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0)
             continue;
         char text[320];
@@ -284,16 +295,16 @@ bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quan
 {
     const struct quant_case *shape = &set->shape;
     const struct rank_data *data = &set->ranks[rank->rank];
-    const size_t bytes = bytes_of(shape->out_dtype, shape->rows * shape->n);
+    const size_t bytes = bytes_of(y_dtype(shape), shape->rows * shape->n);
     char *y = malloc(bytes), *norm_out = malloc(bytes), *expected_y = malloc(bytes), *expected_norm = malloc(bytes);
     memset(y, 0xA5, bytes);
     memset(norm_out, 0xA5, bytes);
-    exact_add(shape->out_dtype, shape->rows * shape->n, set->mm, data->residual, expected_y);
-    exact_norm(shape->out_dtype, shape->numerics, shape->rows, shape->n, expected_y, data->gamma, EPSILON,
-               expected_norm);
+    exact_add(y_dtype(shape), shape->rows * shape->n, set->mm, data->residual, expected_y);
+    exact_norm((struct exact_norm_dtypes){y_dtype(shape), gamma_dtype(shape), shape->out_dtype}, shape->numerics,
+               shape->rows, shape->n, expected_y, data->gamma, EPSILON, expected_norm);
     const mmarn_status status = call_op(comm, set, rank->rank, y, norm_out);
-    bool ok = status == MMARN_OK ? compare(rank, shape, "y", y, expected_y) &&
-                                       compare(rank, shape, "norm_out", norm_out, expected_norm)
+    bool ok = status == MMARN_OK ? compare(rank, shape, "y", y_dtype(shape), y, expected_y) &&
+                                       compare(rank, shape, "norm_out", shape->out_dtype, norm_out, expected_norm)
                                  : group_fail(rank, "%s", mmarn_last_error());
     free(y);
     free(norm_out);

@@ -15,7 +15,8 @@ enum quant_call { QUANT_PACKED, QUANT_BORROWED, QUANT_ONCE };
 struct quant_case {
     int32_t x_dtype, x2_dtype; /* i8 and i8; or a float type and i8 or i4 */
     int32_t out_dtype;
-    int32_t scale_dtype; /* int8 x int8: of dequant_scale */
+    bool wide_residual, wide_gamma; /* fp32, whatever out_dtype; y is as residual */
+    int32_t scale_dtype;            /* int8 x int8: of dequant_scale */
     int32_t numerics;
     int64_t rows, k, n, group;
     enum quant_scale scale;

@@ -293,6 +293,6 @@ def test_partly_filled_module_is_refused(source, inputs, training, left):
 
 def test_linear_and_norm_on_two_devices():
     for device, other in (("meta", "cpu"), ("cpu", "meta")):
-        with pytest.raises(RuntimeError, match="is on meta, but .* is on cpu"):
+        with pytest.raises(ValueError, match=f"linear.weight is on {device} but norm.weight is on {other}"):
             RowParallelLinearAddRMSNorm.from_linear(
                 nn.Linear(20, 36, device=device), nn.RMSNorm(36, device=other), "meta")

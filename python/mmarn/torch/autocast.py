@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Not cast: scales that the library takes in fp32 beside any outputs.
-_KEPT = frozenset({"dequant_scale", "x1_scale"})
+# Left alone when they are fp32, which the library takes beside 16-bit x1 and x2. (A residual could be one of them, as
+# soon as the operators' results may differ in dtype.)
+_FP32_STAYS = frozenset({"gamma"})
 
 # What packed_mm_all_reduce_add_rms_norm packs, and casts then.
 PACKED = ("weight", "gamma", "bias", "antiquant_scale")
@@ -24,9 +25,10 @@ _KEY = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)
 
 def lower(name: str, value: object, dtype: torch.dtype | None) -> object:
     """The operator's argument of that name as autocast to dtype has it; None: there is no autocast."""
-    if dtype is None or name in _KEPT or not isinstance(value, Tensor):
+    if dtype is None or not isinstance(value, Tensor) or not value.is_floating_point():
         return value
-    return value.to(dtype) if value.is_floating_point() and value.dtype != torch.float64 else value
+    stays = value.dtype == torch.float64 or (value.dtype == torch.float32 and name in _FP32_STAYS)
+    return value if stays else value.to(dtype)
 
 
 def lower_packed(parameters: tuple | list, dtype: torch.dtype | None) -> list:

@@ -38,8 +38,9 @@ def module(operands):
 
 
 def reference(dtype, x1, x2, residual, gamma, bias):
-    """(leaves in float64 of the rounded operands, y, norm_out)"""
-    leaves = [t.detach().to(dtype).double().requires_grad_() for t in (x1, x2, residual, gamma, bias)]
+    """(leaves in float64 of the rounded operands, gamma unrounded; y, norm_out)"""
+    rounded = [t.detach().to(dtype) for t in (x1, x2, residual)] + [gamma.detach(), bias.detach().to(dtype)]
+    leaves = [t.double().requires_grad_() for t in rounded]
     x1, x2, residual, gamma, bias = leaves
     return leaves, *add_rms_norm(x1 @ x2 + bias, residual, gamma)
 
@@ -124,6 +125,10 @@ def test_operators(operands, dtype):
     x1, x2, residual, gamma, bias = operands.values()
     leaves, *right = reference(dtype, **operands)
     mixed = [t.to(dtype) for t in (x1, x2, residual, gamma, bias)]
+    exact = ops.mm_all_reduce_add_rms_norm(*mixed[:3], gamma, "autocast", mixed[4], epsilon=EPSILON)
+    with torch.autocast("cpu", dtype=dtype):
+        found = ops.mm_all_reduce_add_rms_norm(*list(operands.values())[:4], "autocast", bias, epsilon=EPSILON)
+    assert all(torch.equal(a, b) for a, b in zip(found, exact, strict=True)), "gamma is not rounded"
     for some in range(6):  # the region takes operands of its own dtype and of fp32 in any mixture
         given = [one if index == some else other
                  for index, (one, other) in enumerate(zip(mixed, operands.values(), strict=True))]
@@ -161,8 +166,8 @@ def test_what_is_left_alone(operands, seed):
 def test_quantised_module(module, operands, dtype):
     module.quantise_()
     weight = module.weight.double() * module.scale.to(dtype).double()[:, None]
-    x, residual, gamma, bias = (operands[name].to(dtype).double() for name in ("x1", "residual", "gamma", "bias"))
-    right = add_rms_norm(x @ weight.t() + bias, residual, gamma)
+    x, residual, bias = (operands[name].to(dtype).double() for name in ("x1", "residual", "bias"))
+    right = add_rms_norm(x @ weight.t() + bias, residual, operands["gamma"].double())
     for training in (True, False):
         with torch.no_grad(), torch.autocast("cpu", dtype=dtype):
             assert_outputs(module.train(training)(operands["x1"], operands["residual"]), right, dtype)

@@ -41,7 +41,7 @@ def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
     """A new array of like's framework, to be written into; for JAX a NumPy one."""
     if _framework(type(like)) == "torch":
         torch = sys.modules["torch"]
-        return torch.empty(shape, dtype=getattr(torch, dtype))
+        return torch.empty(shape, dtype=getattr(torch, dtype), device="cpu")
     import numpy
 
     return numpy.empty(shape, dtype)

@@ -12,9 +12,12 @@ pass count as the identity.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from mmarn.torch import packed
 from mmarn.torch.ops import library
 
 
@@ -120,14 +123,15 @@ for _name, _backward, _save in (
     ("all_reduce_add_rms_norm", _backward_add_rms_norm, _save_add_rms_norm),
     ("all_reduce", _backward_all_reduce, None),
 ):
+    _backward = torch.autocast("cpu", enabled=False)(_backward)  # fp32 also where backward() is called under autocast
     torch.library.register_autograd(f"mmarn::{_name}", _backward, setup_context=_save, lib=library)
 
 
 # -------------------------------------------------------------------------------------------------- refusals
 
 
-def _refuse_gradients(name: str, why: str) -> None:
-    """Makes the operator fail when an input requires a gradient, and work as ever when none does."""
+def _refuse_gradients(name: str, why: str, prepare: Callable[[tuple], tuple] = lambda args: args) -> None:
+    """Makes the operator fail when an input requires a gradient, and work as ever when none does, on prepare(args)."""
     operator = getattr(torch.ops.mmarn, name).default
     arguments = [argument.name for argument in operator._schema.arguments]
 
@@ -135,6 +139,7 @@ def _refuse_gradients(name: str, why: str) -> None:
         for argument, value in zip(arguments, args, strict=False):
             if torch.is_grad_enabled() and isinstance(value, Tensor) and value.requires_grad:
                 raise RuntimeError(f"{argument} requires a gradient, but mmarn::{name} {why}")
+        args = prepare(args)
         with torch._C._AutoDispatchBelowAutograd():
             return operator.redispatch(keyset & torch._C._after_autograd_keyset, *args, **kwargs)
 
@@ -143,4 +148,4 @@ def _refuse_gradients(name: str, why: str) -> None:
 
 _refuse_gradients("mm_all_reduce_add_rms_norm_", "overwrites residual and has none; use mm_all_reduce_add_rms_norm")
 _refuse_gradients("packed_mm_all_reduce_add_rms_norm", "keeps weights in a form that has none; "
-                  "use mm_all_reduce_add_rms_norm")
+                  "use mm_all_reduce_add_rms_norm", packed.number_for_fake_mode)

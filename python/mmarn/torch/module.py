@@ -11,9 +11,10 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensor
 
 import mmarn
-from mmarn.torch import linears, norms, probe
+from mmarn.torch import gate, linears, norms, probe
 from mmarn.torch.packed import PackedWeights
 
 
@@ -43,18 +44,22 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         group: mmarn.Group | str,
         bias: bool = False,
         eps: float = 1e-6,
+        device: torch.device | str | int | None = None,
         dtype: torch.dtype | None = None,
         numerics: str = "default",
         bias_once: bool = True,
     ) -> None:
-        """group: an open group, or its name; kept by name, so that the module can be copied and pickled."""
+        """group: an open group, or its name; kept by name, so that the module can be copied and pickled.
+
+        device, dtype: of the parameters, as nn.Linear's. The module can be made on meta and filled afterwards.
+        """
         super().__init__()
         self.in_features_local, self.out_features = in_features_local, out_features
         self.group = group if isinstance(group, str) else group.name
         self.eps, self.numerics, self.bias_once = eps, numerics, bias_once
-        self.weight = nn.Parameter(torch.empty(out_features, in_features_local, dtype=dtype))
-        self.bias = nn.Parameter(torch.empty(out_features, dtype=dtype)) if bias else None
-        self.gamma = nn.Parameter(torch.empty(out_features, dtype=dtype))
+        self.weight = nn.Parameter(torch.empty(out_features, in_features_local, device=device, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        self.gamma = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype))
         self.register_buffer("scale", None)
         self._packed = PackedWeights()
         self.reset_parameters()
@@ -89,11 +94,10 @@ class RowParallelLinearAddRMSNorm(nn.Module):
             raise ValueError(f"linear.in_features is {in_features}, not a multiple of the {member.world_size} ranks")
         gamma, eps = norms.fold(norm, out_features, weight.dtype)
         probe.on_one_device({"linear.weight": weight, "linear.bias": bias, "norm.weight": gamma})
-        with torch.device("meta" if weight.is_meta else "cpu"):
-            module = cls(
-                in_features // member.world_size, out_features, group=member, bias=bias is not None, eps=eps,
-                dtype=weight.dtype, numerics=numerics,
-            )
+        module = cls(
+            in_features // member.world_size, out_features, group=member, bias=bias is not None, eps=eps,
+            device=weight.device, dtype=weight.dtype, numerics=numerics,
+        )
         with torch.no_grad():
             module.weight.copy_(weight.chunk(member.world_size, dim=1)[member.rank])
             if bias is not None:
@@ -104,19 +108,28 @@ class RowParallelLinearAddRMSNorm(nn.Module):
 
     def forward(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
         """(y, norm_out); shapes and dtypes are the class's. Collective. Errors: those of the mmarn package."""
-        inputs = (x, residual, self.weight, self.gamma, self.bias)
+        weight, gamma, bias, scale = self.weight, self.gamma, self.bias, self.scale
+        self._refuse_unfilled(x, weight=weight, gamma=gamma, bias=bias, scale=scale)
+        inputs = (x, residual, weight, gamma, bias)
         needs_grad = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs)
         if needs_grad and not torch.compiler.is_compiling():
             self.release_packed()  # for somebody who trains in eval mode: see train()
-        if needs_grad or self.training:
+        if needs_grad or self.training or weight.is_meta or isinstance(weight, FakeTensor):  # nothing to be packed
             return torch.ops.mmarn.mm_all_reduce_add_rms_norm(
-                x, self.weight.t(), residual, self.gamma, self.group, self.bias, antiquant_scale=self.scale,
+                x, weight.t(), residual, gamma, self.group, bias, antiquant_scale=scale,
                 epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
             )
         return torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm(
-            x, self.weight, residual, self.gamma, self.group, self._packed.number, self.bias, self.scale,
+            x, weight, residual, gamma, self.group, self._packed.number, bias, scale,
             epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
         )
+
+    def _refuse_unfilled(self, x: Tensor, **parameters: Tensor | None) -> None:
+        """Errors: RuntimeError (a parameter was left on meta, and x is not there)."""
+        for name, parameter in parameters.items():
+            if parameter is not None and parameter.is_meta and not x.is_meta:
+                gate.tell_others(self.group, (x,))
+                raise RuntimeError(f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
 
     def train(self, mode: bool = True) -> RowParallelLinearAddRMSNorm:
         """As every module's; frees the packed weight, because a fused optimiser's step changes no version counter."""

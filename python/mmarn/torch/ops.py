@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import mmarn
-from mmarn.torch import packed
+from mmarn.torch import autocast, gate, meta, packed
 
 _OPERANDS = (
     "Tensor gamma, str group, Tensor? bias=None, Tensor? dequant_scale=None, Tensor? antiquant_scale=None, "
@@ -28,10 +28,10 @@ SCHEMAS = {
     "mm_all_reduce_add_rms_norm": f"(Tensor x1, Tensor x2, Tensor residual, {_OPERANDS}) -> (Tensor, Tensor)",
     # The same, y written into residual -> norm_out
     "mm_all_reduce_add_rms_norm_": f"(Tensor x1, Tensor x2, Tensor(a!) residual, {_OPERANDS}) -> Tensor",
-    # The same for an (n, k) weight of which a packed copy is kept: see packed.py -> (y, norm_out)
+    # The same for an (n, k) weight, of which a packed copy is kept, of dtype if given: see packed.py -> (y, norm_out)
     "packed_mm_all_reduce_add_rms_norm": "(Tensor x1, Tensor weight, Tensor residual, Tensor gamma, str group, "
     "Tensor pack, Tensor? bias=None, Tensor? antiquant_scale=None, *, float epsilon=1e-06, bool bias_once=False, "
-    "str numerics='default') -> (Tensor, Tensor)",
+    "str numerics='default', ScalarType? dtype=None) -> (Tensor, Tensor)",
     # sum over ranks of x
     "all_reduce": "(Tensor x, str group, *, str numerics='default') -> Tensor",
     # mm_out = sum over ranks of x, then as above -> (y, norm_out)
@@ -88,10 +88,15 @@ def _mm_all_reduce_add_rms_norm_(
 
 
 def _packed_mm_all_reduce_add_rms_norm(
-    x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, **options
+    x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, *, dtype=None, **options
 ):
-    operator = packed.find(pack.item()).operator(group, weight, gamma, bias, antiquant_scale, **options)
-    return operator(_plain(x1), _plain(residual))
+    place, parameters = packed.find(pack.item()), (weight, gamma, bias, antiquant_scale)
+    if packed.can_keep(*parameters):
+        return place.operator(group, *parameters, dtype=dtype, **options)(_plain(x1), _plain(residual))
+    place.release()
+    weight, gamma, bias, antiquant_scale = autocast.lower_packed(parameters, dtype)
+    return _mm_all_reduce_add_rms_norm(
+        x1, weight.t(), residual, gamma, group, bias, antiquant_scale=antiquant_scale, **options)
 
 
 def _all_reduce(x, group, *, numerics="default"):
@@ -108,30 +113,19 @@ def _only_on_rank_0(x, group):
     return x.clone() if mmarn.find_group(group).rank == 0 else torch.zeros_like(x)
 
 
-def _pair_like(residual: Tensor) -> tuple[Tensor, Tensor]:
-    return residual.new_empty(residual.shape), residual.new_empty(residual.shape)
-
-
-# Name -> kernel for CPU tensors, and what the compiler runs instead to learn shapes and dtypes.
 _KERNELS = {
-    "mm_all_reduce_add_rms_norm": (
-        _mm_all_reduce_add_rms_norm,
-        lambda x1, x2, residual, *_, **__: _pair_like(residual),
-    ),
-    "mm_all_reduce_add_rms_norm_": (
-        _mm_all_reduce_add_rms_norm_,
-        lambda x1, x2, residual, *_, **__: residual.new_empty(residual.shape),
-    ),
-    "packed_mm_all_reduce_add_rms_norm": (
-        _packed_mm_all_reduce_add_rms_norm,
-        lambda x1, weight, residual, *_, **__: _pair_like(residual),
-    ),
-    "all_reduce": (_all_reduce, lambda x, *_, **__: x.new_empty(x.shape)),
-    "all_reduce_add_rms_norm": (_all_reduce_add_rms_norm, lambda x, residual, *_, **__: _pair_like(residual)),
-    "only_on_rank_0": (_only_on_rank_0, lambda x, group: torch.empty_like(x)),
+    "mm_all_reduce_add_rms_norm": _mm_all_reduce_add_rms_norm,
+    "mm_all_reduce_add_rms_norm_": _mm_all_reduce_add_rms_norm_,
+    "packed_mm_all_reduce_add_rms_norm": _packed_mm_all_reduce_add_rms_norm,
+    "all_reduce": _all_reduce,
+    "all_reduce_add_rms_norm": _all_reduce_add_rms_norm,
+    "only_on_rank_0": _only_on_rank_0,
 }
 
 for _name, _schema in SCHEMAS.items():
     library.define(_name + _schema, tags=torch.Tag.pt2_compliant_tag)
-    library.impl(_name, _KERNELS[_name][0], "CPU")
-    torch.library.register_fake(f"mmarn::{_name}", _KERNELS[_name][1], lib=library)
+    library.impl(_name, gate.for_cpu(_name, _KERNELS[_name]), "CPU")
+    for _key in gate.THE_REST:
+        library.impl(_name, gate.for_the_rest(_name), _key)
+    torch.library.register_fake(f"mmarn::{_name}", gate.for_meta(_name, meta.KERNELS[_name]), lib=library)
+    autocast.register(library, _name)

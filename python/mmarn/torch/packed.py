@@ -14,8 +14,10 @@ import weakref
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 import mmarn
+from mmarn.torch import autocast
 
 _numbers = itertools.count(1)
 _all: weakref.WeakValueDictionary[int, PackedWeights] = weakref.WeakValueDictionary()
@@ -29,12 +31,33 @@ def find(number: int) -> PackedWeights:
         raise ValueError(f"pack is {number}, but no packed weights of this process have that number") from None
 
 
+def _scalar(number: int) -> Tensor:
+    """An ordinary tensor on the CPU, whatever default device or mode the caller makes modules under."""
+    with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction(), torch.inference_mode(False):
+        return torch.tensor(number, dtype=torch.int64, device="cpu")
+
+
+def number_for_fake_mode(args: tuple) -> tuple:
+    """The operator's args, the number being a fake tensor if the weight is one: fake mode takes no others beside it."""
+    weight, pack, rest = args[1], args[5], args[6:]
+    if type(pack) is not Tensor or not isinstance(weight, FakeTensor) or weight.fake_mode.allow_non_fake_inputs:
+        return args
+    with torch._C._DisableTorchDispatch():
+        number = pack.item()
+    return *args[:5], weight.new_full((), number, dtype=torch.int64), *rest
+
+
+def can_keep(*tensors: Tensor | None) -> bool:
+    """Would a later write to the tensors be seen? Torch counts none to those made in inference mode."""
+    return not any(tensor is not None and tensor.is_inference() for tensor in tensors)
+
+
 class PackedWeights:
     """A place for one packed weight. A copy, or what comes out of a pickle, is a new place, and empty."""
 
     def __init__(self) -> None:
         number = next(_numbers)
-        self.number = torch.tensor(number)
+        self.number = _scalar(number)
         self._operator: mmarn.Op | None = None
         self._made_from: tuple = ()
         _all[number] = self
@@ -43,18 +66,19 @@ class PackedWeights:
         return PackedWeights, ()
 
     def operator(self, group: str, weight: Tensor, gamma: Tensor, bias: Tensor | None,
-                 antiquant_scale: Tensor | None, **options) -> mmarn.Op:
+                 antiquant_scale: Tensor | None, *, dtype: torch.dtype | None = None, **options) -> mmarn.Op:
         """The operator for these tensors: the one at hand if nothing has changed. weight is (n, k).
 
-        options are those of mmarn.Op. Errors: those of mmarn.Op.
+        dtype: what autocast would cast them to, or None. options are those of mmarn.Op. Errors: those of mmarn.Op.
         """
         tensors = [t.detach() if t is not None else None for t in (weight, gamma, bias, antiquant_scale)]
         member = mmarn.find_group(group)
         # Holding the tensors keeps their memory from being given to others, whose addresses would look the same.
-        made_from = (member, options, tensors, [_state(t) for t in tensors])
+        made_from = (member, (dtype, options), tensors, [_state(t) for t in tensors])
         if self._operator is None or not _same(made_from, self._made_from):
             self.release()
-            weight, gamma, bias, antiquant_scale = (None if t is None else t.contiguous() for t in tensors)
+            weight, gamma, bias, antiquant_scale = (
+                None if t is None else t.contiguous() for t in autocast.lower_packed(tensors, dtype))
             self._operator = mmarn.Op(
                 member, weight.t(), gamma, bias=bias, antiquant_scale=antiquant_scale, **options
             )
@@ -71,8 +95,7 @@ class PackedWeights:
 def _state(tensor: Tensor | None) -> tuple | None:
     if tensor is None:
         return None
-    version = 0 if tensor.is_inference() else tensor._version
-    return tensor.data_ptr(), version, tensor.dtype, tensor.shape, tensor.stride()
+    return tensor.data_ptr(), tensor._version, tensor.dtype, tensor.shape, tensor.stride()
 
 
 def _same(one: tuple, other: tuple) -> bool:

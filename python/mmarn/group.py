@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import numbers
 from typing import Any, Self
 
 from mmarn import _core
@@ -16,11 +17,11 @@ _MOST_MS = 2**31 - 1
 def _milliseconds(timeout: float | None) -> int:
     if timeout is None:
         return -1
-    if not isinstance(timeout, (int, float)):
+    if not isinstance(timeout, numbers.Real):
         raise TypeError(f"timeout is {timeout!r}; it must be a number of seconds, or None for no deadline")
     if not 0 < timeout <= _MOST_MS / 1000:
         raise ValueError(f"timeout is {timeout} s; it must be above 0 and at most {_MOST_MS // 1000}, or None")
-    return math.ceil(timeout * 1000)
+    return math.ceil(float(timeout) * 1000)
 
 
 class Group(_core.Group):

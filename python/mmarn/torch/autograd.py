@@ -15,7 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmarn.torch.ops import library
+from mmarn._gate import TangentsRefused
+from mmarn.torch.ops import KERNELS, library
 
 
 def add_rms_norm_backward(
@@ -120,7 +121,8 @@ for _name, _backward, _save in (
     ("all_reduce_add_rms_norm", _backward_add_rms_norm, _save_add_rms_norm),
     ("all_reduce", _backward_all_reduce, None),
 ):
-    torch.library.register_autograd(f"mmarn::{_name}", _backward, setup_context=_save, lib=library)
+    torch.library.register_autograd(f"mmarn::{_name}", _backward, setup_context=_save,
+                                    lib=TangentsRefused(library, KERNELS[_name][0]))
 
 
 # -------------------------------------------------------------------------------------------------- refusals

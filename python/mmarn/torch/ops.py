@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import mmarn
+from mmarn import _gate as gate
 from mmarn.torch import packed
 
 _OPERANDS = (
@@ -46,13 +47,15 @@ library = torch.library.Library("mmarn", "DEF")
 
 
 def _plain(tensor: Tensor | None) -> Tensor | None:
-    """The tensor as the library wants it: contiguous and outside the autograd graph."""
-    return None if tensor is None else tensor.detach().contiguous()
+    """The tensor as the library wants it: contiguous and outside the autograd graph. What it refuses, as it is."""
+    return tensor.detach().resolve_neg().contiguous() if gate.plain(tensor) else tensor
 
 
 def _weights(x2: Tensor) -> Tensor:
     """x2 without a copy if it is contiguous or the transposed view of a contiguous tensor."""
-    x2 = x2.detach()
+    if not gate.plain(x2):
+        return x2
+    x2 = x2.detach().resolve_neg()
     return x2 if x2.dim() == 2 and x2.t().is_contiguous() else x2.contiguous()
 
 
@@ -77,9 +80,10 @@ def _mm_all_reduce_add_rms_norm_(
     x1_scale=None, **options,
 ):
     options = _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options)
+    residual = gate.writable(residual)
     y = _plain(residual)
     _, norm_out = mmarn.mm_all_reduce_add_rms_norm(_plain(x1), _weights(x2), y, _plain(gamma), group, y=y, **options)
-    if not residual.is_contiguous():
+    if residual.is_neg() or not residual.is_contiguous():
         residual.detach().copy_(y)
     if not residual.is_inference():
         # Torch cannot see that the library has written; autograd must, or it would use a stale residual.
@@ -90,7 +94,8 @@ def _mm_all_reduce_add_rms_norm_(
 def _packed_mm_all_reduce_add_rms_norm(
     x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, **options
 ):
-    operator = packed.find(pack.item()).operator(group, weight, gamma, bias, antiquant_scale, **options)
+    with gate.telling_peers(mmarn.find_group(group)):
+        operator = packed.find(pack.item()).operator(group, weight, gamma, bias, antiquant_scale, **options)
     return operator(_plain(x1), _plain(residual))
 
 
@@ -113,7 +118,7 @@ def _pair_like(residual: Tensor) -> tuple[Tensor, Tensor]:
 
 
 # Name -> kernel for CPU tensors, and what the compiler runs instead to learn shapes and dtypes.
-_KERNELS = {
+KERNELS = {
     "mm_all_reduce_add_rms_norm": (
         _mm_all_reduce_add_rms_norm,
         lambda x1, x2, residual, *_, **__: _pair_like(residual),
@@ -133,5 +138,7 @@ _KERNELS = {
 
 for _name, _schema in SCHEMAS.items():
     library.define(_name + _schema, tags=torch.Tag.pt2_compliant_tag)
-    library.impl(_name, _KERNELS[_name][0], "CPU")
-    torch.library.register_fake(f"mmarn::{_name}", _KERNELS[_name][1], lib=library)
+    library.impl(_name, KERNELS[_name][0], "CPU")
+    if _name != "only_on_rank_0":  # which only gradients use, and which communicates nothing
+        gate.guard(library, getattr(torch.ops.mmarn, _name).default, KERNELS[_name][0])
+    torch.library.register_fake(f"mmarn::{_name}", KERNELS[_name][1], lib=library)

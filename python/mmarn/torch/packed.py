@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import mmarn
+from mmarn import _gate as gate
 
 _numbers = itertools.count(1)
 _all: weakref.WeakValueDictionary[int, PackedWeights] = weakref.WeakValueDictionary()
@@ -48,16 +49,16 @@ class PackedWeights:
 
         options are those of mmarn.Op. Errors: those of mmarn.Op.
         """
-        tensors = [t.detach() if t is not None else None for t in (weight, gamma, bias, antiquant_scale)]
+        tensors = [t.detach() if gate.plain(t) else t for t in (weight, gamma, bias, antiquant_scale)]
         member = mmarn.find_group(group)
         # Holding the tensors keeps their memory from being given to others, whose addresses would look the same.
         made_from = (member, options, tensors, [_state(t) for t in tensors])
         if self._operator is None or not _same(made_from, self._made_from):
             self.release()
-            weight, gamma, bias, antiquant_scale = (None if t is None else t.contiguous() for t in tensors)
-            self._operator = mmarn.Op(
-                member, weight.t(), gamma, bias=bias, antiquant_scale=antiquant_scale, **options
-            )
+            weight, *others = (t.resolve_neg().contiguous() if gate.plain(t) else t for t in tensors)
+            weight = weight.t() if gate.plain(weight) else weight
+            gamma, bias, antiquant_scale = others
+            self._operator = mmarn.Op(member, weight, gamma, bias=bias, antiquant_scale=antiquant_scale, **options)
             self._made_from = made_from
         return self._operator
 
@@ -71,6 +72,8 @@ class PackedWeights:
 def _state(tensor: Tensor | None) -> tuple | None:
     if tensor is None:
         return None
+    if not gate.plain(tensor):  # which Op refuses, so it is never compared with another
+        return (id(tensor),)
     version = 0 if tensor.is_inference() else tensor._version
     return tensor.data_ptr(), version, tensor.dtype, tensor.shape, tensor.stride()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import mmarn
-from mmarn._gate import telling_peers
+from mmarn._torch_gate import telling_peers
 from mmarn.ascend.backend import NAME
 
 __all__ = ["as_runtime_error", "find_group", "telling_peers"]

@@ -35,7 +35,6 @@ def npu_rms_norm(self: torch.Tensor, gamma: torch.Tensor, epsilon: float = 1e-6)
     x is float16, bfloat16 or float32, gamma of that dtype or float32 and of x's trailing axes. y has x's shape and
     dtype; rstd has size 1 on gamma's axes. Errors: RuntimeError.
     """
-    check_tensors(self=self, gamma=gamma)
     _check_gamma(self, gamma)
     check(gamma.dtype in (self.dtype, torch.float32), f"gamma is {gamma.dtype} but x is {self.dtype}")
     rstd = _rstd(self, gamma, epsilon)

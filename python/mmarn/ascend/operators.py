@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 import mmarn
-from mmarn import _gate
+from mmarn import _torch_gate as gate
 from mmarn.ascend import calls, checks
 
 NAME = "npu_mm_all_reduce_add_rms_norm"
@@ -43,7 +43,8 @@ def define() -> None:
     _library.impl("_" + NAME + "_", _in_place_norm, "CPU")
     _library.impl("_" + NAME + "_", _in_place_norm_meta, "Meta")
     for name, kernel in ((NAME, _functional), ("_" + NAME + "_", _in_place_norm)):
-        _gate.guard(_library, getattr(torch.ops.mindspeed, name).default, kernel)
+        gate.guard(_library, getattr(torch.ops.mindspeed, name).default, kernel)
+    gate.guard_transforms(_library, getattr(torch.ops.mindspeed, NAME + "_").default, _in_place_norm)
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mmarn._gate import TangentsRefused
+import mmarn
+from mmarn._torch_gate import TangentsRefused, telling_peers
 from mmarn.torch.ops import KERNELS, library
 
 
@@ -134,9 +135,11 @@ def _refuse_gradients(name: str, why: str) -> None:
     arguments = [argument.name for argument in operator._schema.arguments]
 
     def kernel(keyset, *args, **kwargs):
-        for argument, value in zip(arguments, args, strict=False):
+        given = dict(zip(arguments, args, strict=False))
+        for argument, value in given.items():
             if torch.is_grad_enabled() and isinstance(value, Tensor) and value.requires_grad:
-                raise RuntimeError(f"{argument} requires a gradient, but mmarn::{name} {why}")
+                with telling_peers(mmarn.find_group(given["group"])):
+                    raise RuntimeError(f"{argument} requires a gradient, but mmarn::{name} {why}")
         with torch._C._AutoDispatchBelowAutograd():
             return operator.redispatch(keyset & torch._C._after_autograd_keyset, *args, **kwargs)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import mmarn
-from mmarn import _gate as gate
+from mmarn import _torch_gate as gate
 from mmarn.torch import packed
 
 _OPERANDS = (
@@ -48,15 +48,16 @@ library = torch.library.Library("mmarn", "DEF")
 
 def _plain(tensor: Tensor | None) -> Tensor | None:
     """The tensor as the library wants it: contiguous and outside the autograd graph. What it refuses, as it is."""
-    return tensor.detach().resolve_neg().contiguous() if gate.plain(tensor) else tensor
+    return gate.contiguous(tensor.detach()) if gate.plain(tensor) else tensor
 
 
 def _weights(x2: Tensor) -> Tensor:
     """x2 without a copy if it is contiguous or the transposed view of a contiguous tensor."""
     if not gate.plain(x2):
         return x2
-    x2 = x2.detach().resolve_neg()
-    return x2 if x2.dim() == 2 and x2.t().is_contiguous() else x2.contiguous()
+    x2 = x2.detach()
+    transposed = x2.dim() == 2 and x2.stride() == (1, x2.size(0))
+    return x2 if transposed else gate.contiguous(x2)
 
 
 def _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options) -> dict:
@@ -83,7 +84,7 @@ def _mm_all_reduce_add_rms_norm_(
     residual = gate.writable(residual)
     y = _plain(residual)
     _, norm_out = mmarn.mm_all_reduce_add_rms_norm(_plain(x1), _weights(x2), y, _plain(gamma), group, y=y, **options)
-    if residual.is_neg() or not residual.is_contiguous():
+    if not residual.is_contiguous():
         residual.detach().copy_(y)
     if not residual.is_inference():
         # Torch cannot see that the library has written; autograd must, or it would use a stale residual.
@@ -95,7 +96,7 @@ def _packed_mm_all_reduce_add_rms_norm(
     x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, **options
 ):
     with gate.telling_peers(mmarn.find_group(group)):
-        operator = packed.find(pack.item()).operator(group, weight, gamma, bias, antiquant_scale, **options)
+        operator = packed.find(pack).operator(group, weight, gamma, bias, antiquant_scale, **options)
     return operator(_plain(x1), _plain(residual))
 
 

@@ -16,14 +16,17 @@ import torch
 from torch import Tensor
 
 import mmarn
-from mmarn import _gate as gate
+from mmarn import _torch_gate as gate
 
 _numbers = itertools.count(1)
 _all: weakref.WeakValueDictionary[int, PackedWeights] = weakref.WeakValueDictionary()
 
 
-def find(number: int) -> PackedWeights:
-    """The PackedWeights with that number. Errors: ValueError when there is none."""
+def find(pack: Tensor) -> PackedWeights:
+    """The PackedWeights with that number. Errors: ValueError when there is none; TypeError."""
+    if isinstance(pack, gate.Refused):
+        raise TypeError(f"pack {pack.reason}")
+    number = pack.item()
     try:
         return _all[number]
     except KeyError:
@@ -55,8 +58,8 @@ class PackedWeights:
         made_from = (member, options, tensors, [_state(t) for t in tensors])
         if self._operator is None or not _same(made_from, self._made_from):
             self.release()
-            weight, *others = (t.resolve_neg().contiguous() if gate.plain(t) else t for t in tensors)
-            weight = weight.t() if gate.plain(weight) else weight
+            weight, *others = (gate.contiguous(t) if gate.plain(t) else t for t in tensors)
+            weight = weight.t() if gate.plain(weight) else weight  # the rest is refused
             gamma, bias, antiquant_scale = others
             self._operator = mmarn.Op(member, weight, gamma, bias=bias, antiquant_scale=antiquant_scale, **options)
             self._made_from = made_from

@@ -74,6 +74,13 @@ def masked(tensor):
     return masked_tensor(tensor, tensor > 0)
 
 
+def awaited(tensor):
+    """What a collective of torch returns that may still be under way; whoever uses it waits."""
+    from torch.distributed._functional_collectives import AsyncCollectiveTensor
+
+    return AsyncCollectiveTensor(tensor)
+
+
 def fake(tensor):
     from torch._subclasses import FakeTensorMode
 
@@ -98,6 +105,7 @@ KINDS = {
     "subclass of Parameter": (Packed, SUBCLASS, SUBCLASS),
     "__torch_function__": (lambda t: t.as_subclass(Function), SUBCLASS, SUBCLASS),
     "__torch_dispatch__": (Wrapper, SUBCLASS, RIGHT),
+    "awaited": (awaited, SUBCLASS, RIGHT),
     "masked": (masked, SUBCLASS, TORCHS),
     "fake": (fake, SUBCLASS, TORCHS),
     "jagged": (lambda t: torch.nested.nested_tensor([t], layout=torch.jagged), SUBCLASS, TORCHS),

@@ -223,36 +223,22 @@ static PyObject *bits_of(PyObject *object)
     return uint16 ? PyObject_CallMethodObjArgs(object, names[NAME_VIEW], uint16, NULL) : NULL;
 }
 
-static bool fill_from_buffer(const struct reading *reading, const DLTensor *tensor, bool read_only)
-{
-    if (read_only && reading->use == ARRAY_WRITE)
-        return refuse_read_only(reading);
-    return fill(reading, tensor);
-}
-
-/* After __dlpack__ has failed with an exception, which stays where this way is not open either. */
-static bool read_buffer(const struct reading *reading, PyObject *object, const struct kind *kind)
+/* After NumPy's __dlpack__ has failed. */
+static bool read_buffer(const struct reading *reading, PyObject *object)
 {
     DLTensor tensor;
     bool read_only;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_Clear();
     const enum buffer found = buffer_open(object, &tensor, &read_only, &reading->array->owner);
-    if (found == BUFFER_NONE && !kind->numpy) {
-        PyErr_Restore(type, value, traceback);
-        errors_explain(reading->name);
-        return false;
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
-    if (found == BUFFER_OPEN && fill_from_buffer(reading, &tensor, read_only))
-        return true;
     if (found == BUFFER_NONE)
-        refuse_dtype(reading);
-    else if (found == BUFFER_ODD_STRIDES)
+        return refuse_dtype(reading);
+    if (found == BUFFER_ODD_STRIDES)
         PyErr_Format(PyExc_TypeError, "%s has strides that are no multiples of its elements' size; pass a copy",
                      reading->name);
+    else if (read_only && reading->use == ARRAY_WRITE)
+        refuse_read_only(reading);
+    else if (fill(reading, &tensor))
+        return true;
     array_release(reading->array);
     return false;
 }
@@ -271,7 +257,13 @@ static bool read_dlpack(struct reading *reading, const struct kind *kind)
         reading->as = MMARN_BF16;
     }
     PyObject *capsule = export_capsule(bits ? bits : reading->object);
-    bool read = capsule ? read_capsule(reading, capsule) : read_buffer(reading, bits ? bits : reading->object, kind);
+    bool read = false;
+    if (capsule)
+        read = read_capsule(reading, capsule);
+    else if (kind->numpy && PyErr_ExceptionMatches(PyExc_Exception))
+        read = read_buffer(reading, bits ? bits : reading->object);
+    else
+        errors_explain(reading->name);
     Py_XDECREF(done);
     Py_XDECREF(bits);
     return read;

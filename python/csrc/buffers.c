@@ -34,16 +34,16 @@ static DLDataType type_of(const Py_buffer *view)
 static enum buffer describe(struct held *held, DLTensor *tensor)
 {
     const Py_buffer *view = &held->view;
-    if (view->itemsize <= 0 || view->suboffsets || (!view->shape && view->ndim > 0))
+    if (view->itemsize <= 0 || !view->shape != !view->ndim || !view->strides != !view->ndim || view->suboffsets)
         return BUFFER_NONE;
     *tensor = (DLTensor){.data = view->buf, .device = {DLPACK_CPU, 0}, .ndim = view->ndim, .dtype = type_of(view)};
     tensor->shape = held->shape;
-    tensor->strides = view->strides ? held->strides : NULL; /* which ctypes leaves out, though they were asked for */
+    tensor->strides = held->strides;
     for (int i = 0; i < view->ndim && i < MMARN_MAX_NDIM; i++) {
-        held->shape[i] = view->shape[i];
-        if (view->strides && view->strides[i] % view->itemsize)
+        if (view->strides[i] % view->itemsize)
             return BUFFER_ODD_STRIDES;
-        held->strides[i] = view->strides ? view->strides[i] / view->itemsize : 0;
+        held->shape[i] = view->shape[i];
+        held->strides[i] = view->strides[i] / view->itemsize;
     }
     return BUFFER_OPEN;
 }

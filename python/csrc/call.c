@@ -75,8 +75,8 @@ int64_t call_integer(struct call *call, PyObject *object, const char *name)
     if (value != -1 || !PyErr_Occurred())
         return value;
     bool large = PyErr_ExceptionMatches(PyExc_OverflowError);
-    const int flag = large ? -1 : numpy_flag(object);
     PyErr_Clear();
+    const int flag = large ? -1 : numpy_flag(object);
     if (flag >= 0)
         return flag;
     PyErr_Format(large ? PyExc_ValueError : PyExc_TypeError, "%s is %R; it must be an integer of 64 bits", name,

@@ -66,6 +66,8 @@ bool gate_explains(PyObject *object, const char *name)
 
 bool gate_admits(PyObject *object, const char *name, enum array_use use, const struct kind *kind)
 {
+    if (PyErr_Occurred()) /* while the type was looked at */
+        return false;
     if (kind->refusal) {
         PyErr_Format(PyExc_TypeError, "%s %S", name, kind->refusal);
         return false;

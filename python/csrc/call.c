@@ -62,16 +62,48 @@ double call_epsilon(struct call *call, PyObject *object)
     return NAN;
 }
 
+/* NumPy has a bool of its own, of which there are two objects: 1 or 0; -1 for anything else. */
+static int numpy_flag(PyObject *object)
+{
+    PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__module__");
+    PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(object), "__name__");
+    const bool is =
+        module && name && PyUnicode_Check(module) && PyUnicode_Check(name) &&
+        PyUnicode_CompareWithASCIIString(module, "numpy") == 0 &&
+        (PyUnicode_CompareWithASCIIString(name, "bool") == 0 || PyUnicode_CompareWithASCIIString(name, "bool_") == 0);
+    const int flag = is ? PyObject_IsTrue(object) : -1;
+    PyErr_Clear();
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    return flag;
+}
+
 int64_t call_integer(struct call *call, PyObject *object, const char *name)
 {
     int64_t value = PyLong_AsLongLong(object);
     if (value != -1 || !PyErr_Occurred())
         return value;
     bool large = PyErr_ExceptionMatches(PyExc_OverflowError);
+    PyErr_Clear();
+    const int flag = large ? -1 : numpy_flag(object);
+    if (flag >= 0)
+        return flag;
     PyErr_Format(large ? PyExc_ValueError : PyExc_TypeError, "%s is %R; it must be an integer of 64 bits", name,
                  object);
     call_fail(call);
     return -1;
+}
+
+bool call_flag(struct call *call, PyObject *object, const char *name)
+{
+    if (object == Py_True || object == Py_False)
+        return object == Py_True;
+    const int flag = numpy_flag(object);
+    if (flag >= 0)
+        return flag;
+    PyErr_Format(PyExc_TypeError, "%s is %R; it must be True or False", name, object);
+    call_fail(call);
+    return false;
 }
 
 void call_begin(void)

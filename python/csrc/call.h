@@ -32,7 +32,8 @@ const mmarn_tensor *call_optional(struct call *call, PyObject *object, const cha
 /* Plain arguments; after a failure a value that the library refuses. */
 int32_t call_numerics(struct call *call, PyObject *object);
 double call_epsilon(struct call *call, PyObject *object);
-int64_t call_integer(struct call *call, PyObject *object, const char *name);
+int64_t call_integer(struct call *call, PyObject *object, const char *name); /* int, or what has __index__ */
+bool call_flag(struct call *call, PyObject *object, const char *name);       /* bool, or NumPy's */
 
 /* Around the library's functions: without the interpreter's lock. Nothing of Python may be touched between the two. */
 void call_begin(void);

@@ -32,6 +32,8 @@ enum name {
     NAME_VIEW,
     NAME_BLOCK_UNTIL_READY,
     NAME_NAME,
+    NAME_IS_NEG,
+    NAME_CURRENT_LEVEL,
     NAMES
 };
 extern PyObject *names[NAMES];

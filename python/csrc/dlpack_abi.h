@@ -13,7 +13,7 @@ enum { DLPACK_MAJOR = 1, DLPACK_MINOR = 3 };
 /* DLDeviceType; DLDataTypeCode; the bits of DLManagedTensorVersioned.flags. */
 enum { DLPACK_CPU = 1 };
 enum { DLPACK_INT = 0, DLPACK_UINT = 1, DLPACK_FLOAT = 2, DLPACK_BFLOAT = 4 };
-enum { DLPACK_READ_ONLY = 1 };
+enum { DLPACK_READ_ONLY = 1, DLPACK_IS_COPIED = 2 };
 
 typedef struct {
     uint32_t major, minor;

@@ -56,6 +56,20 @@ PyObject *errors_raise_last(mmarn_status status)
     return errors_raise(status, mmarn_last_error(), mmarn_last_code());
 }
 
+/* Of an exception's text, which may go on with a trace of another library. NULL, without an exception, for none. */
+static PyObject *first_line(PyObject *exception)
+{
+    PyObject *text = PyObject_Str(exception);
+    Py_ssize_t end = text ? PyUnicode_FindChar(text, '\n', 0, PyUnicode_GetLength(text), 1) : -1;
+    if (end >= 0) {
+        PyObject *line = PyUnicode_Substring(text, 0, end);
+        Py_DECREF(text);
+        text = line;
+    }
+    PyErr_Clear();
+    return text;
+}
+
 void errors_explain(const char *name)
 {
     if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError))
@@ -63,7 +77,9 @@ void errors_explain(const char *name)
     PyObject *type, *cause, *traceback;
     PyErr_Fetch(&type, &cause, &traceback);
     PyErr_NormalizeException(&type, &cause, &traceback);
-    PyErr_Format(PyExc_TypeError, "%s cannot be read through DLPack: %S", name, cause);
+    PyObject *sentence = first_line(cause);
+    PyErr_Format(PyExc_TypeError, "%s cannot be read through DLPack: %V", name, sentence, "no reason is given");
+    Py_XDECREF(sentence);
     Py_XDECREF(type);
     Py_XDECREF(traceback);
     PyObject *value;

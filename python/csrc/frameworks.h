@@ -8,11 +8,15 @@
 #include "core.h"
 
 enum framework_function {
+    FRAMEWORKS_KIND,         /* (type) -> (framework, why none of this type is read or None): mmarn/_gate.py */
+    FRAMEWORKS_REASON,       /* (tensor of torch) -> why it is not read, or None: mmarn/_gate.py */
     FRAMEWORKS_MAKER,        /* (type) -> a function that makes an uninitialised array like its argument */
     FRAMEWORKS_EMPTY,        /* (like, shape, dtype) -> an uninitialised array */
     FRAMEWORKS_FINISH_JAX,   /* (like, written) -> a JAX array */
     FRAMEWORKS_NUMPY_UINT16, /* () -> NumPy's dtype */
     FRAMEWORKS_TORCH_GRAD,   /* () -> torch.is_grad_enabled */
+    FRAMEWORKS_TORCH_BYTES,  /* () -> (torch.int8, torch.uint8) */
+    FRAMEWORKS_TORCH_LEVELS, /* () -> the module whose _current_level counts forward-mode levels, from 0 */
     FRAMEWORKS_TORCH_WRITTEN /* () -> a function that counts a write to its argument */
 };
 

@@ -2,6 +2,7 @@
 #include "group.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "call.h"
 #include "errors.h"
@@ -67,22 +68,55 @@ static bool join(const mmarn_id *id, mmarn_comm_config *config, mmarn_comm **com
     return joined;
 }
 
+static bool read_count(PyObject *object, const char *name, int32_t *count)
+{
+    struct call call = {0};
+    const int64_t value = call_integer(&call, object, name);
+    if (call_has_failed(&call))
+        return call_succeeded(&call, MMARN_OK);
+    *count = (int32_t)value;
+    if (*count != value)
+        PyErr_Format(PyExc_ValueError, "%s is %R; it must be an integer of 32 bits", name, object);
+    return *count == value;
+}
+
+/* A str; where it is optional, None gives NULL. */
+static bool read_text(PyObject *object, const char *name, bool optional, const char **text)
+{
+    Py_ssize_t size = 0;
+    *text = NULL;
+    if (optional && object == Py_None)
+        return true;
+    if (!PyUnicode_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s is %R; it must be a str%s", name, object, optional ? " or None" : "");
+        return false;
+    }
+    *text = PyUnicode_AsUTF8AndSize(object, &size);
+    if (*text && strlen(*text) == (size_t)size)
+        return true;
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError, "%s is %R; it may have neither null characters nor surrogates", name, object);
+    return false;
+}
+
 /* (id, rank, world_size, name, transport, threads, timeout_ms) */
 static PyObject *group_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     (void)keywords;
-    PyObject *given;
+    PyObject *given, *rank, *world_size, *name, *transport, *threads;
     mmarn_id id;
     mmarn_comm *comm = NULL;
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    if (!PyArg_ParseTuple(args, "Oiizzii", &given, &config.rank, &config.world_size, &config.name, &config.transport,
-                          &config.threads, &config.timeout_ms) ||
-        (given != Py_None && !read_id(given, &id)))
+    if (!PyArg_ParseTuple(args, "OOOOOOi", &given, &rank, &world_size, &name, &transport, &threads,
+                          &config.timeout_ms) ||
+        (given != Py_None && !read_id(given, &id)) || !read_count(rank, "rank", &config.rank) ||
+        !read_count(world_size, "world_size", &config.world_size) || !read_text(name, "name", true, &config.name) ||
+        !read_text(transport, "transport", true, &config.transport) || !read_count(threads, "threads", &config.threads))
         return NULL;
     struct group *group = (struct group *)PyType_GenericAlloc(type, 0);
     if (!group)
         return NULL;
-    group->name = PyTuple_GetItem(args, 3);
+    group->name = name;
     Py_INCREF(group->name);
     group->rank = config.rank;
     group->world_size = config.world_size;
@@ -157,8 +191,8 @@ PyObject *group_find(PyObject *module, PyObject *name)
 {
     (void)module;
     mmarn_comm *comm;
-    const char *text = PyUnicode_AsUTF8AndSize(name, NULL);
-    if (!text)
+    const char *text;
+    if (!read_text(name, "name", false, &text))
         return NULL;
     mmarn_status status = mmarn_comm_find(text, &comm);
     if (status != MMARN_OK)

@@ -1,7 +1,7 @@
 /* kinds.c - recognises array types, and remembers those seen lately with a reference that keeps them alive. */
 #include "kinds.h"
 
-#include <string.h>
+#include "frameworks.h"
 
 enum { KINDS = 16 };
 static struct kind kinds[KINDS];
@@ -25,42 +25,38 @@ static const DLPackExchangeAPI *exchange_of(PyTypeObject *type)
     return exchange && exchange->dltensor_from_py_object_no_sync ? exchange : NULL;
 }
 
-static bool is_of_jax(PyTypeObject *type)
+/* What mmarn/_gate.py says of the type; false with an exception. */
+static bool judge(struct kind *found)
 {
-    PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
-    const char *text = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8AndSize(module, NULL) : NULL;
-    bool jax = text && (strncmp(text, "jaxlib.", 7) == 0 || strncmp(text, "jax.", 4) == 0);
-    PyErr_Clear();
-    Py_XDECREF(module);
-    return jax;
-}
-
-static bool is_of_numpy(PyTypeObject *type)
-{
-    PyObject *name = PyUnicode_FromString("numpy");
-    PyObject *numpy = name ? PyImport_GetModule(name) : NULL;
-    PyObject *base = numpy ? PyObject_GetAttrString(numpy, "ndarray") : NULL;
-    bool is = base && PyObject_IsSubclass((PyObject *)type, base) == 1;
-    PyErr_Clear();
-    Py_XDECREF(base);
-    Py_XDECREF(numpy);
-    Py_XDECREF(name);
-    return is;
+    PyObject *said = frameworks_call(FRAMEWORKS_KIND, (PyObject *)found->type, NULL, NULL);
+    PyObject *framework = said ? PyTuple_GetItem(said, 0) : NULL;
+    PyObject *refusal = framework ? PyTuple_GetItem(said, 1) : NULL;
+    if (refusal && refusal != Py_None) {
+        Py_INCREF(refusal);
+        found->refusal = refusal;
+    } else if (refusal) {
+        found->refused = PyUnicode_CompareWithASCIIString(framework, "refused") == 0;
+        found->torch = PyUnicode_CompareWithASCIIString(framework, "torch") == 0;
+        found->numpy = PyUnicode_CompareWithASCIIString(framework, "numpy") == 0;
+        found->jax = PyUnicode_CompareWithASCIIString(framework, "jax") == 0;
+    }
+    Py_XDECREF(said);
+    return refusal != NULL;
 }
 
 static struct kind *remember(PyTypeObject *type)
 {
+    static struct kind unknown;
     struct kind found = {.type = type};
-    found.exchange = exchange_of(type);
-    found.exports = found.exchange || PyObject_HasAttr((PyObject *)type, names[NAME_DLPACK]);
-    found.torch = PyObject_HasAttr((PyObject *)type, names[NAME_REQUIRES_GRAD]);
-    found.numpy = is_of_numpy(type);
-    found.jax = is_of_jax(type);
-    struct kind *place = &kinds[next++ % KINDS];
+    if (!judge(&found))
+        return &unknown;
     Py_INCREF((PyObject *)type);
+    found.exchange = found.refusal ? NULL : exchange_of(type);
+    struct kind *place = &kinds[next++ % KINDS];
     const struct kind forgotten = *place;
     *place = found;
     Py_XDECREF((PyObject *)forgotten.type);
+    Py_XDECREF(forgotten.refusal);
     Py_XDECREF(forgotten.maker);
     return place;
 }

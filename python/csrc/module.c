@@ -32,6 +32,8 @@ static bool intern_names(void)
         [NAME_VIEW] = "view",
         [NAME_BLOCK_UNTIL_READY] = "block_until_ready",
         [NAME_NAME] = "name",
+        [NAME_IS_NEG] = "is_neg",
+        [NAME_CURRENT_LEVEL] = "_current_level",
     };
     for (int i = 0; i < NAMES; i++)
         if (!(names[i] = PyUnicode_InternFromString(texts[i])))

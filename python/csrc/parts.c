@@ -1,6 +1,8 @@
 /* parts.c - see parts.h. */
 #include "parts.h"
 
+#include <string.h>
+
 #include "errors.h"
 #include "group.h"
 #include "output.h"
@@ -10,6 +12,20 @@ bool parts_count(Py_ssize_t count, Py_ssize_t expected)
     if (count != expected)
         PyErr_Format(PyExc_TypeError, "%zd arguments were given but there must be %zd", count, expected);
     return count == expected;
+}
+
+/* The library calls the first argument in, but in Python it is x. */
+static void name_x(struct call *call, mmarn_status status)
+{
+    const char *sentence = mmarn_last_error();
+    if (status == MMARN_OK || call_has_failed(call) || strncmp(sentence, "in ", 3) != 0)
+        return;
+    PyObject *renamed = PyUnicode_FromFormat("x%s", sentence + 2);
+    const char *text = renamed ? PyUnicode_AsUTF8AndSize(renamed, NULL) : NULL;
+    if (text)
+        errors_raise(status, text, mmarn_last_code());
+    call_fail(call);
+    Py_XDECREF(renamed);
 }
 
 PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -28,6 +44,7 @@ PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t cou
     mmarn_status status = mmarn_all_reduce(group->comm, (mmarn_numerics)numerics, in, to);
     call_end();
     group->calls--;
+    name_x(&call, status);
     PyObject *result = call_succeeded(&call, status) ? output_take(&out) : NULL;
     array_release(&x);
     output_release(&out);

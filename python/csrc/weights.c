@@ -42,11 +42,8 @@ static uint32_t read_flags(struct call *call, PyObject *const *args)
     };
     uint32_t all = 0;
     for (Py_ssize_t i = 0; i < LENGTH(flags); i++) {
-        PyObject *given = args[flags[i].argument];
-        if (given == Py_True)
+        if (call_flag(call, args[flags[i].argument], flags[i].name))
             all |= flags[i].flag;
-        else if (given != Py_False)
-            fail_type(call, flags[i].name, given, "True or False");
     }
     return all;
 }

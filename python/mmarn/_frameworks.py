@@ -9,18 +9,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["empty", "finish_jax", "maker", "numpy_uint16", "torch_grad", "torch_written"]
+from mmarn._gate import framework, kind, reason
+
+__all__ = ["empty", "finish_jax", "kind", "maker", "numpy_uint16", "reason", "torch_bytes", "torch_grad",
+           "torch_levels", "torch_written"]
 
 
-def _framework(kind: type) -> str:
-    """'torch', 'numpy' or 'jax' for an array's type or one derived from it."""
-    for base in kind.__mro__:
-        root = base.__module__.partition(".")[0]
-        if root in ("torch", "numpy"):
-            return root
-        if root in ("jax", "jaxlib"):
-            return "jax"
-    raise TypeError(f"mmarn cannot make new arrays of {kind}; pass the arrays for the results")
+def _framework(found: type) -> str:
+    """'torch', 'numpy' or 'jax'."""
+    name = framework(found)
+    if not name:
+        raise TypeError(f"mmarn cannot make new arrays of {found}; pass the arrays for the results")
+    return name
 
 
 def _numpy_like_jax(like: Any) -> Any:
@@ -29,12 +29,12 @@ def _numpy_like_jax(like: Any) -> Any:
     return numpy.empty(like.shape, like.dtype)
 
 
-def maker(kind: type) -> Callable[[Any], Any]:
+def maker(found: type) -> Callable[[Any], Any]:
     """The function that makes a new array like its argument, to be written into; for JAX a NumPy one."""
-    framework = _framework(kind)
-    if framework == "jax":
+    name = _framework(found)
+    if name == "jax":
         return _numpy_like_jax
-    return sys.modules[framework].empty_like
+    return sys.modules[name].empty_like
 
 
 def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
@@ -64,9 +64,19 @@ def numpy_uint16() -> Any:
     return numpy.dtype("uint16")
 
 
+def torch_bytes() -> tuple[Any, Any]:
+    """The two dtypes of torch's whose elements are bytes."""
+    return sys.modules["torch"].int8, sys.modules["torch"].uint8
+
+
 def torch_grad() -> bool:
     """Are gradients being recorded by this thread?"""
     return sys.modules["torch"].is_grad_enabled()
+
+
+def torch_levels() -> Any:
+    """The module that tells by its _current_level whether tensors may have forward-mode tangents: 0 or more."""
+    return sys.modules["torch.autograd.forward_ad"]
 
 
 def torch_written() -> Callable[[Any], None]:

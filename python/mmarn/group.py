@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import numbers
 import threading
 from typing import Any, Self
 
@@ -17,11 +18,15 @@ _MOST_MS = 2**31 - 1
 def _milliseconds(timeout: float | None) -> int:
     if timeout is None:
         return -1
-    if not isinstance(timeout, (int, float)):
+    if not isinstance(timeout, numbers.Real):
         raise TypeError(f"timeout is {timeout!r}; it must be a number of seconds, or None for no deadline")
-    if not 0 < timeout <= _MOST_MS / 1000:
+    try:
+        seconds = float(timeout)  # first of all: NumPy's small types could not be compared with the limit
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds <= _MOST_MS / 1000:
         raise ValueError(f"timeout is {timeout} s; it must be above 0 and at most {_MOST_MS // 1000}, or None")
-    return math.ceil(timeout * 1000)
+    return math.ceil(seconds * 1000)
 
 
 class Group(_core.Group):

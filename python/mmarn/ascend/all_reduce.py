@@ -10,7 +10,7 @@ import torch
 
 import mmarn
 from mmarn.ascend import calls
-from mmarn.ascend.checks import SIXTEEN_BITS, check
+from mmarn.ascend.checks import SIXTEEN_BITS, check, check_tensors
 
 # Keyword arguments of newer releases that choose something other than what is done here, and their neutral values.
 NEUTRAL: dict[str, Any] = {
@@ -77,8 +77,10 @@ def npu_mm_all_reduce_base(x1: torch.Tensor, x2: torch.Tensor, hcom: str, *, red
     options = {"reduce_op": reduce_op, "bias": bias, "antiquant_scale": antiquant_scale,
                "antiquant_offset": antiquant_offset, "dequant_scale": dequant_scale,
                "antiquant_group_size": antiquant_group_size, "comm_turn": comm_turn}
-    dtype = output_dtype(x1, dequant_scale)
     with calls.telling_peers(group):
+        check_tensors(x1=x1, x2=x2, x3=x3, bias=bias, antiquant_scale=antiquant_scale,
+                      antiquant_offset=antiquant_offset, dequant_scale=dequant_scale, pertoken_scale=pertoken_scale)
+        dtype = output_dtype(x1, dequant_scale)
         _check(x1, x2, x3, pertoken_scale, dtype, others)
         with calls.as_runtime_error():
             part = _partial(group, x1, x2, x3, pertoken_scale, dtype, options)

@@ -4,10 +4,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import torch
-
 import mmarn
+from mmarn._torch_gate import telling_peers
 from mmarn.ascend.backend import NAME
+
+__all__ = ["as_runtime_error", "find_group", "telling_peers"]
 
 
 def find_group(hcom: Any) -> mmarn.Group:
@@ -34,19 +35,3 @@ def as_runtime_error() -> Iterator[None]:
         if not number and not isinstance(error, (TypeError, ValueError)):
             raise
         raise RuntimeError(f"{error}{number}") from error
-
-
-@contextlib.contextmanager
-def telling_peers(group: mmarn.Group) -> Iterator[None]:
-    """Around work of one rank alone before a collective call: if it fails, the peers' call fails too.
-
-    Otherwise they would wait for this rank until their deadline. The library tells them when it is the one that
-    refuses, so it is given a call that it must refuse; they read the text below in its sentence.
-    """
-    try:
-        yield
-    except Exception:
-        one = torch.ones(1, 1, dtype=torch.float16)
-        with contextlib.suppress(Exception):
-            mmarn.mm_all_reduce_add_rms_norm(one, one, one, one[0], group, reduce_op=f"see rank {group.rank}'s error")
-        raise

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from mmarn import _torch_gate as gate
+
 SIXTEEN_BITS = (torch.float16, torch.bfloat16)
 SCENARIOS = "the type of x1 and x2 should be suit the not quant scenario, dequant scenario, antiquant scenario."
 
@@ -23,6 +25,16 @@ def check_given(**tensors: torch.Tensor | None) -> None:
     for name, tensor in tensors.items():
         if tensor is None:
             raise AssertionError(f"{name} must not be None.")
+
+
+def check_tensors(**tensors: Any) -> None:
+    """What the gate of every door says of the arguments that are given."""
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, (torch.Tensor, gate.Refused, type(None))):
+            raise RuntimeError(f"{name} is {type(tensor)}; it must be a torch.Tensor")
+        reason = None if tensor is None else gate.reason(tensor)
+        if reason:
+            raise RuntimeError(f"{name} {reason}")
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -11,7 +11,7 @@ import torch
 
 import mmarn
 from mmarn.ascend import calls
-from mmarn.ascend.checks import check
+from mmarn.ascend.checks import check, check_tensors
 
 
 def _check_gamma(x: torch.Tensor, gamma: torch.Tensor) -> None:
@@ -50,6 +50,7 @@ def npu_add_rms_norm(x1: torch.Tensor, x2: torch.Tensor, gamma: torch.Tensor,
     x1, x2 and gamma have one dtype, float16, bfloat16 or float32; x1 and x2 one shape, gamma their trailing axes.
     norm and sum have x1's shape and dtype; rstd is float32 with size 1 on gamma's axes. Errors: RuntimeError.
     """
+    check_tensors(x1=x1, x2=x2, gamma=gamma)
     check(x1.shape == x2.shape and x1.dtype == x2.dtype,
           f"x2 is {tuple(x2.shape)} {x2.dtype} but x1 is {tuple(x1.shape)} {x1.dtype}")
     _check_gamma(x1, gamma)
@@ -70,6 +71,7 @@ def npu_trans_quant_param(scale: torch.Tensor, offset: torch.Tensor | None = Non
     scale and offset are float32, (t) or (1, n); of two different sizes one must be 1, and the result has the larger
     one's shape. The layout of a word is that of mmarn_trans_quant_param in mmarn.h. Errors: RuntimeError.
     """
+    check_tensors(scale=scale, offset=offset)
     for name, tensor in {"scale": scale, "offset": offset}.items():
         if tensor is not None:
             check(tensor.dtype == torch.float32, f"{name} is {tensor.dtype}; it must be float32")

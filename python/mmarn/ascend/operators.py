@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import mmarn
+from mmarn import _torch_gate as gate
 from mmarn.ascend import calls, checks
 
 NAME = "npu_mm_all_reduce_add_rms_norm"
@@ -41,6 +42,9 @@ def define() -> None:
     _library.impl(NAME + "_", _in_place, "CompositeImplicitAutograd")
     _library.impl("_" + NAME + "_", _in_place_norm, "CPU")
     _library.impl("_" + NAME + "_", _in_place_norm_meta, "Meta")
+    for name, kernel in ((NAME, _functional), ("_" + NAME + "_", _in_place_norm)):
+        gate.guard(_library, getattr(torch.ops.mindspeed, name).default, kernel)
+    gate.guard_transforms(_library, getattr(torch.ops.mindspeed, NAME + "_").default, _in_place_norm)
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +66,9 @@ def _run(x1: torch.Tensor, x2: torch.Tensor, residual: torch.Tensor, gamma: torc
     options = _with_defaults(options)
     group = calls.find_group(hcom)
     with calls.telling_peers(group):
+        scales = {name: value for name, value in options.items() if name == "bias" or "quant_" in name}
+        del scales["antiquant_group_size"]
+        checks.check_tensors(x1=x1, x2=x2, residual=residual, gamma=gamma, **scales)
         _check(x1, x2, residual, gamma, options)
     with calls.as_runtime_error():
         return mmarn.mm_all_reduce_add_rms_norm(x1, x2, residual, gamma, group, numerics="ascend", strict=True, y=y,

@@ -17,8 +17,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+import mmarn
+from mmarn._torch_gate import TangentsRefused, telling_peers
 from mmarn.torch import packed
-from mmarn.torch.ops import library
+from mmarn.torch.ops import KERNELS, library
 
 
 def add_rms_norm_backward(
@@ -124,7 +126,8 @@ for _name, _backward, _save in (
     ("all_reduce", _backward_all_reduce, None),
 ):
     _backward = torch.autocast("cpu", enabled=False)(_backward)  # fp32 also where backward() is called under autocast
-    torch.library.register_autograd(f"mmarn::{_name}", _backward, setup_context=_save, lib=library)
+    torch.library.register_autograd(f"mmarn::{_name}", _backward, setup_context=_save,
+                                    lib=TangentsRefused(library, KERNELS[_name]))
 
 
 # -------------------------------------------------------------------------------------------------- refusals
@@ -136,9 +139,11 @@ def _refuse_gradients(name: str, why: str, prepare: Callable[[tuple], tuple] = l
     arguments = [argument.name for argument in operator._schema.arguments]
 
     def kernel(keyset, *args, **kwargs):
-        for argument, value in zip(arguments, args, strict=False):
+        given = dict(zip(arguments, args, strict=False))
+        for argument, value in given.items():
             if torch.is_grad_enabled() and isinstance(value, Tensor) and value.requires_grad:
-                raise RuntimeError(f"{argument} requires a gradient, but mmarn::{name} {why}")
+                with telling_peers(mmarn.find_group(given["group"])):
+                    raise RuntimeError(f"{argument} requires a gradient, but mmarn::{name} {why}")
         args = prepare(args)
         with torch._C._AutoDispatchBelowAutograd():
             return operator.redispatch(keyset & torch._C._after_autograd_keyset, *args, **kwargs)

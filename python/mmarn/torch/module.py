@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensor
 
 import mmarn
-from mmarn.torch import gate, linears, norms, probe
+from mmarn.torch import linears, meta, norms, probe
 from mmarn.torch.packed import PackedWeights
 
 
@@ -128,8 +128,8 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         """Errors: RuntimeError (a parameter was left on meta, and x is not there)."""
         for name, parameter in parameters.items():
             if parameter is not None and parameter.is_meta and not x.is_meta:
-                gate.tell_others(self.group, (x,))
-                raise RuntimeError(f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
+                meta.refuse(self.group, (x,),
+                            f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
 
     def train(self, mode: bool = True) -> RowParallelLinearAddRMSNorm:
         """As every module's; frees the packed weight, because a fused optimiser's step changes no version counter."""

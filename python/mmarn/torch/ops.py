@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 import mmarn
-from mmarn.torch import autocast, gate, meta, packed
+from mmarn import _torch_gate as gate
+from mmarn.torch import autocast, meta, packed
 
 _OPERANDS = (
     "Tensor gamma, str group, Tensor? bias=None, Tensor? dequant_scale=None, Tensor? antiquant_scale=None, "
@@ -46,14 +47,17 @@ library = torch.library.Library("mmarn", "DEF")
 
 
 def _plain(tensor: Tensor | None) -> Tensor | None:
-    """The tensor as the library wants it: contiguous and outside the autograd graph."""
-    return None if tensor is None else tensor.detach().contiguous()
+    """The tensor as the library wants it: contiguous and outside the autograd graph. What it refuses, as it is."""
+    return gate.contiguous(tensor.detach()) if gate.plain(tensor) else tensor
 
 
 def _weights(x2: Tensor) -> Tensor:
     """x2 without a copy if it is contiguous or the transposed view of a contiguous tensor."""
+    if not gate.plain(x2):
+        return x2
     x2 = x2.detach()
-    return x2 if x2.dim() == 2 and x2.t().is_contiguous() else x2.contiguous()
+    transposed = x2.dim() == 2 and x2.stride() == (1, x2.size(0))
+    return x2 if transposed else gate.contiguous(x2)
 
 
 def _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options) -> dict:
@@ -77,6 +81,7 @@ def _mm_all_reduce_add_rms_norm_(
     x1_scale=None, **options,
 ):
     options = _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options)
+    residual = gate.writable(residual)
     y = _plain(residual)
     _, norm_out = mmarn.mm_all_reduce_add_rms_norm(_plain(x1), _weights(x2), y, _plain(gamma), group, y=y, **options)
     if not residual.is_contiguous():
@@ -90,13 +95,17 @@ def _mm_all_reduce_add_rms_norm_(
 def _packed_mm_all_reduce_add_rms_norm(
     x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, *, dtype=None, **options
 ):
-    place, parameters = packed.find(pack.item()), (weight, gamma, bias, antiquant_scale)
-    if packed.can_keep(*parameters):
-        return place.operator(group, *parameters, dtype=dtype, **options)(_plain(x1), _plain(residual))
+    parameters = (weight, gamma, bias, antiquant_scale)
+    with gate.telling_peers(mmarn.find_group(group)):
+        place = packed.find(pack)
+        operator = place.operator(group, *parameters, dtype=dtype, **options) if packed.can_keep(*parameters) else None
+    if operator is not None:
+        return operator(_plain(x1), _plain(residual))
     place.release()
     weight, gamma, bias, antiquant_scale = autocast.lower_packed(parameters, dtype)
+    weight = weight.t() if gate.plain(weight) else weight  # the rest is refused
     return _mm_all_reduce_add_rms_norm(
-        x1, weight.t(), residual, gamma, group, bias, antiquant_scale=antiquant_scale, **options)
+        x1, weight, residual, gamma, group, bias, antiquant_scale=antiquant_scale, **options)
 
 
 def _all_reduce(x, group, *, numerics="default"):
@@ -113,7 +122,8 @@ def _only_on_rank_0(x, group):
     return x.clone() if mmarn.find_group(group).rank == 0 else torch.zeros_like(x)
 
 
-_KERNELS = {
+# Name -> kernel for CPU tensors.
+KERNELS = {
     "mm_all_reduce_add_rms_norm": _mm_all_reduce_add_rms_norm,
     "mm_all_reduce_add_rms_norm_": _mm_all_reduce_add_rms_norm_,
     "packed_mm_all_reduce_add_rms_norm": _packed_mm_all_reduce_add_rms_norm,
@@ -124,8 +134,8 @@ _KERNELS = {
 
 for _name, _schema in SCHEMAS.items():
     library.define(_name + _schema, tags=torch.Tag.pt2_compliant_tag)
-    library.impl(_name, gate.for_cpu(_name, _KERNELS[_name]), "CPU")
-    for _key in gate.THE_REST:
-        library.impl(_name, gate.for_the_rest(_name), _key)
-    torch.library.register_fake(f"mmarn::{_name}", gate.for_meta(_name, meta.KERNELS[_name]), lib=library)
+    library.impl(_name, KERNELS[_name], "CPU")
+    if _name != "only_on_rank_0":  # which only gradients use, and which communicates nothing
+        gate.guard(library, getattr(torch.ops.mmarn, _name).default, KERNELS[_name])
+    torch.library.register_fake(f"mmarn::{_name}", meta.kernel(_name), lib=library)
     autocast.register(library, _name)

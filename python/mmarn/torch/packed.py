@@ -17,14 +17,18 @@ from torch import Tensor
 from torch._subclasses import FakeTensor
 
 import mmarn
+from mmarn import _torch_gate as gate
 from mmarn.torch import autocast
 
 _numbers = itertools.count(1)
 _all: weakref.WeakValueDictionary[int, PackedWeights] = weakref.WeakValueDictionary()
 
 
-def find(number: int) -> PackedWeights:
-    """The PackedWeights with that number. Errors: ValueError when there is none."""
+def find(pack: Tensor) -> PackedWeights:
+    """The PackedWeights of a number. Errors: ValueError when there is none; TypeError for what cannot be read."""
+    if isinstance(pack, gate.Refused):
+        raise TypeError(f"pack {pack.reason}")
+    number = pack.item()
     try:
         return _all[number]
     except KeyError:
@@ -49,7 +53,7 @@ def number_for_fake_mode(args: tuple) -> tuple:
 
 def can_keep(*tensors: Tensor | None) -> bool:
     """Would a later write to the tensors be seen? Torch counts none to those made in inference mode."""
-    return not any(tensor is not None and tensor.is_inference() for tensor in tensors)
+    return not any(isinstance(tensor, Tensor) and tensor.is_inference() for tensor in tensors)
 
 
 class PackedWeights:
@@ -71,17 +75,16 @@ class PackedWeights:
 
         dtype: what autocast would cast them to, or None. options are those of mmarn.Op. Errors: those of mmarn.Op.
         """
-        tensors = [t.detach() if t is not None else None for t in (weight, gamma, bias, antiquant_scale)]
+        tensors = [t.detach() if gate.plain(t) else t for t in (weight, gamma, bias, antiquant_scale)]
         member = mmarn.find_group(group)
         # Holding the tensors keeps their memory from being given to others, whose addresses would look the same.
         made_from = (member, (dtype, options), tensors, [_state(t) for t in tensors])
         if self._operator is None or not _same(made_from, self._made_from):
             self.release()
-            weight, gamma, bias, antiquant_scale = (
-                None if t is None else t.contiguous() for t in autocast.lower_packed(tensors, dtype))
-            self._operator = mmarn.Op(
-                member, weight.t(), gamma, bias=bias, antiquant_scale=antiquant_scale, **options
-            )
+            weight, *others = (gate.contiguous(t) if gate.plain(t) else t for t in autocast.lower_packed(tensors, dtype))
+            weight = weight.t() if gate.plain(weight) else weight  # the rest is refused
+            gamma, bias, antiquant_scale = others
+            self._operator = mmarn.Op(member, weight, gamma, bias=bias, antiquant_scale=antiquant_scale, **options)
             self._made_from = made_from
         return self._operator
 
@@ -95,6 +98,8 @@ class PackedWeights:
 def _state(tensor: Tensor | None) -> tuple | None:
     if tensor is None:
         return None
+    if not gate.plain(tensor):  # which Op refuses, so it is never compared with another
+        return (id(tensor),)
     return tensor.data_ptr(), tensor._version, tensor.dtype, tensor.shape, tensor.stride()
 
 

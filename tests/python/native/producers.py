@@ -93,6 +93,18 @@ class OtherDevice(Legacy):
         return capsule
 
 
+class Versioned(Legacy):
+    """As NumPy is since 2.1, with flags of its own choice."""
+
+    flags = 0
+
+    def __dlpack__(self, max_version=None, **options):
+        capsule = self.array.__dlpack__(max_version=(1, 0))
+        # The flags come behind the version, the manager's context and the deleter.
+        ctypes.c_uint64.from_address(pointer_of(capsule, b"dltensor_versioned") + 24).value = self.flags
+        return capsule
+
+
 class Tensor(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
                 ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8),
@@ -100,11 +112,15 @@ class Tensor(ctypes.Structure):
                 ("byte_offset", ctypes.c_uint64)]
 
 
-def tensor_of(capsule):
-    """The DLTensor in an unversioned capsule, to be tampered with."""
+def pointer_of(capsule, name):
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return Tensor.from_address(pointer(capsule, b"dltensor"))
+    return pointer(capsule, name)
+
+
+def tensor_of(capsule):
+    """The DLTensor in an unversioned capsule, to be tampered with."""
+    return Tensor.from_address(pointer_of(capsule, b"dltensor"))
 
 
 def back(array):

@@ -1,0 +1,168 @@
+"""The gate before operators of torch: what torch's dispatcher hands to their kernels, and what it would not.
+
+mmarn.torch and mmarn.ascend rest on it, and it on _gate.py, which knows the reasons. A kernel passes to the library
+whatever has one, so that the library refuses it, in one sentence, and tells the peers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+import mmarn
+from mmarn._gate import Refused, has_tangent, reason
+
+__all__ = ["Refused", "TangentsRefused", "contiguous", "guard", "guard_transforms", "plain", "reason", "telling_peers",
+           "writable"]
+
+_LAYERS = torch._C.DispatchKeySet(torch._C.DispatchKey.FuncTorchDynamicLayerFrontMode).add(
+    torch._C.DispatchKey.FuncTorchDynamicLayerBackMode)
+
+
+def plain(value: Any) -> bool:
+    """May torch's own functions prepare this tensor for the library? For kernels of dense tensors on the CPU; cheap."""
+    found = type(value)
+    return (found is Tensor or found is torch.nn.Parameter) and (forward_ad._current_level < 0
+                                                                 or not has_tangent(value))
+
+
+def contiguous(tensor: Tensor) -> Any:
+    """A plain tensor, or a contiguous copy of it. Where its memory has been freed torch would read on, so not here."""
+    if tensor.is_contiguous():
+        return tensor
+    reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    held = tensor.untyped_storage().nbytes()
+    if tensor.numel() and held < (tensor.storage_offset() + reach) * tensor.element_size():
+        return Refused("has elements but no memory")
+    return tensor.contiguous()
+
+
+def writable(tensor: Any) -> Any:
+    """The tensor, or what stands for it where its elements share memory, so that not all of them could be written."""
+    if not plain(tensor) or not _overlaps(tensor):
+        return tensor
+    return Refused(f"is {tuple(tensor.shape)} with strides {tensor.stride()}, so that elements share memory and cannot "
+                   "all be written; pass its clone()")
+
+
+def _overlaps(tensor: Tensor) -> bool:
+    """May two elements be the same memory? Each axis must step over all that the axes of smaller strides reach."""
+    if tensor.is_contiguous() or tensor.numel() == 0:
+        return False
+    reach = 0
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1 and stride <= reach:
+            return True
+        reach += stride * (size - 1)
+    return False
+
+
+def _stand_in(value: Any) -> Any:
+    refused = reason(value) if isinstance(value, Tensor) else None
+    return Refused(refused) if refused else value
+
+
+def _refusing(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The kernel, with what it must refuse as Refused."""
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        return kernel(*map(_stand_in, args), **{key: _stand_in(value) for key, value in options.items()})
+
+    return refuse
+
+
+def guard_transforms(library: torch.library.Library, operator: Any, kernel: Callable[..., Any]) -> None:
+    """Brings tensors inside transforms of torch.func to the kernel, as Refused; calls without any go their way.
+
+    Torch would lose their tangents without a word, and split batches into a call for each element.
+    """
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    refuse = _refusing(kernel)
+
+    def transformed(*args: Any, **options: Any) -> Any:
+        inside = any(isinstance(value, Tensor) and wrapped(value) for value in (*args, *options.values()))
+        with torch._C._ExcludeDispatchKeyGuard(_LAYERS):
+            return (refuse if inside else operator)(*args, **options)
+
+    library.impl(_name(operator), transformed, "FuncTorchDynamicLayerFrontMode")
+
+
+def guard(library: torch.library.Library, operator: Any, kernel: Callable[..., Any]) -> None:
+    """Brings to an operator's kernel for the CPU what torch's dispatcher would not, or not right.
+
+    Tensors of other layouts and devices come as Refused, and those inside transforms. The negative bit is resolved by
+    torch for operators that write nothing; torch's way for the others wants the written tensor back as the result, so
+    they get another. A ZeroTensor among their arguments, which could not be written, is refused.
+    """
+    for key in ("CompositeExplicitAutograd", "NestedTensorCPU", "AutogradNestedTensor"):
+        library.impl(_name(operator), _refusing(kernel), key)
+    guard_transforms(library, operator, kernel)
+    if operator._schema.is_mutable:
+        library.impl(_name(operator), _refusing(kernel), "ZeroTensor")
+        library.impl(_name(operator), _resolving(operator, kernel), "Negative")
+
+
+def _name(operator: Any) -> str:
+    return operator._schema.name.partition("::")[2]
+
+
+def _resolved(value: Any) -> Any:
+    return value.resolve_neg() if isinstance(value, Tensor) else value
+
+
+def _resolving(operator: Any, kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel for calls with the negative bit on some tensor: resolved copies, of which the written are copied back."""
+    writes = [argument.alias_info is not None and argument.alias_info.is_write
+              for argument in operator._schema.arguments]
+
+    def resolving(*args: Any, **options: Any) -> Any:
+        if any(write and _overlaps(value) for write, value in zip(writes, args, strict=False)):
+            return kernel(*args, **options)  # which refuses
+        copies = [_resolved(value) for value in args]
+        result = operator(*copies, **{key: _resolved(value) for key, value in options.items()})
+        for write, value, copy in zip(writes, args, copies, strict=False):
+            if write and value is not copy:
+                value.detach().copy_(copy)
+                if not value.is_inference():
+                    torch.autograd.graph.increment_version(value)
+        return result
+
+    return resolving
+
+
+class TangentsRefused:
+    """In place of a library for torch.library.register_autograd: tangents are refused before autograd loses them."""
+
+    def __init__(self, library: torch.library.Library, kernel: Callable[..., Any]) -> None:
+        self._library, self._kernel = library, kernel
+
+    def impl(self, name: str, autograd: Callable[..., Any], key: str, **options: Any) -> None:
+        """As Library.impl."""
+
+        def kernel(keyset: Any, *args: Any, **keywords: Any) -> Any:
+            if forward_ad._current_level >= 0 and any(isinstance(t, Tensor) and has_tangent(t) for t in args):
+                return self._kernel(*args, **keywords)
+            return autograd(keyset, *args, **keywords)
+
+        self._library.impl(name, kernel, key, **options)
+
+
+@contextlib.contextmanager
+def telling_peers(group: mmarn.Group) -> Iterator[None]:
+    """Around work of one rank alone before a collective call: if it fails, the peers' call fails too.
+
+    Otherwise they would wait for this rank until their deadline. The library tells them when it is the one that
+    refuses, so it is given a call that it must refuse; they read the text below in its sentence.
+    """
+    try:
+        yield
+    except Exception:
+        one = torch.ones(1, 1, dtype=torch.float16, device="cpu")
+        with contextlib.suppress(Exception):
+            mmarn.mm_all_reduce_add_rms_norm(one, one, one, one[0], group, reduce_op=f"see rank {group.rank}'s error")
+        raise

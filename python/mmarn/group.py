@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import operator
 import threading
 from typing import Any, Self
 
@@ -22,6 +23,16 @@ def _milliseconds(timeout: float | None) -> int:
     if not 0 < timeout <= _MOST_MS / 1000:
         raise ValueError(f"timeout is {timeout} s; it must be above 0 and at most {_MOST_MS // 1000}, or None")
     return math.ceil(timeout * 1000)
+
+
+def _whole(name: str, value: int) -> int:
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; it must be an integer") from None
+    if not -(2**31) <= whole < 2**31:
+        raise ValueError(f"{name} is {whole}; it must be an integer of 32 bits")
+    return whole
 
 
 class Group(_core.Group):
@@ -45,7 +56,8 @@ class Group(_core.Group):
 
     def __new__(cls, id: bytes | None = None, rank: int = 0, world_size: int = 1, *, name: str | None = None,
                 transport: str | None = None, threads: int = 0, timeout: float | None = 300.0) -> Self:
-        return super().__new__(cls, id, rank, world_size, name, transport, threads, _milliseconds(timeout))
+        return super().__new__(cls, id, _whole("rank", rank), _whole("world_size", world_size), name, transport,
+                               _whole("threads", threads), _milliseconds(timeout))
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:

@@ -98,13 +98,15 @@ def find_group(name: str) -> Group:
 
 
 def _is_ending() -> bool:
-    """Has the interpreter begun to end, and does it wait for the calling thread?
+    """Has the interpreter begun to end, and may it wait for the calling thread, which is neither main nor a daemon?
 
     It ends thread pools before its main thread counts as ended, and only threading's own flag tells so early; functions
     of atexit come later. A pool's hook may run before any of ours, so waiting threads ask instead of being told.
     """
-    main = threading.main_thread()
-    return threading.get_ident() != main.ident and (getattr(threading, "_SHUTTING_DOWN", False) or not main.is_alive())
+    here, main = threading.get_ident(), threading.main_thread()
+    if here == main.ident or not (getattr(threading, "_SHUTTING_DOWN", False) or not main.is_alive()):
+        return False
+    return not any(thread.daemon and thread.ident == here for thread in threading.enumerate())
 
 
 _core.ask_ending(_is_ending)

@@ -67,6 +67,11 @@ PROGRAMS = {
         BEGIN + "import os\ndef work(rank):\n    group = join(rank)\n    for i in range(40):\n        time.sleep(0.02 * rank)\n"
         "        total = group.all_reduce(ones)\n    os.write(1, b'%g ' % total[0, 0])\nfor rank in range(2): start(work, rank)",
         0, "", "2 2 "),
+    # A daemon, for which nobody waits, is there for those that are waited for.
+    "daemon that waits for a busy rank": (
+        BEGIN + "def work(rank):\n    with join(rank) as group:\n        time.sleep(1.5 * rank)\n"
+        "        total = group.all_reduce(ones)\n    if rank == 1: print(total[0, 0])\n"
+        "threading.Thread(target=work, args=(0,), daemon=True).start()\nstart(work, 1)", 0, "", "2.0\n"),
     # What a program does at its end it may wait for.
     "call at exit": (
         BEGIN + "import atexit\ndef last():\n    with join(0) as group: print(group.all_reduce(ones)[0, 0])\n"

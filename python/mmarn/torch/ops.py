@@ -4,7 +4,8 @@ They are registered through torch.library.Library, which costs a few microsecond
 is given by its name, because a schema cannot hold an object. Tensor options are not keyword-only, although best given
 by keyword, because torch's register_autograd would refuse them. The kernels take any strides, as torch's own operators
 do, copying where the library needs contiguous tensors; x2 may be an (n, k) weight's .t() and is then not copied.
-Outputs are new contiguous tensors. Errors are those of the mmarn package.
+Outputs are new contiguous tensors. Errors are those of the mmarn package. effects.py has what keeps compilers from
+dropping or moving a call.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 import mmarn
-from mmarn.torch import packed
+from mmarn.torch import effects, packed
 
 _OPERANDS = (
     "Tensor gamma, str group, Tensor? bias=None, Tensor? dequant_scale=None, Tensor? antiquant_scale=None, "
@@ -112,16 +113,14 @@ def _pair_like(residual: Tensor) -> tuple[Tensor, Tensor]:
     return residual.new_empty(residual.shape), residual.new_empty(residual.shape)
 
 
-# Name -> kernel for CPU tensors, and what the compiler runs instead to learn shapes and dtypes.
+# Name -> kernel for CPU tensors, and what the compiler runs instead to learn shapes and dtypes. It takes another way
+# for the operator that writes in place: effects.py.
 _KERNELS = {
     "mm_all_reduce_add_rms_norm": (
         _mm_all_reduce_add_rms_norm,
         lambda x1, x2, residual, *_, **__: _pair_like(residual),
     ),
-    "mm_all_reduce_add_rms_norm_": (
-        _mm_all_reduce_add_rms_norm_,
-        lambda x1, x2, residual, *_, **__: residual.new_empty(residual.shape),
-    ),
+    "mm_all_reduce_add_rms_norm_": (_mm_all_reduce_add_rms_norm_, None),
     "packed_mm_all_reduce_add_rms_norm": (
         _packed_mm_all_reduce_add_rms_norm,
         lambda x1, weight, residual, *_, **__: _pair_like(residual),
@@ -132,6 +131,10 @@ _KERNELS = {
 }
 
 for _name, _schema in SCHEMAS.items():
-    library.define(_name + _schema, tags=torch.Tag.pt2_compliant_tag)
+    library.define(_name + _schema, **effects.definition(_name))
     library.impl(_name, _KERNELS[_name][0], "CPU")
-    torch.library.register_fake(f"mmarn::{_name}", _KERNELS[_name][1], lib=library)
+    if _KERNELS[_name][1]:
+        torch.library.register_fake(f"mmarn::{_name}", effects.shapes(_KERNELS[_name][1]), lib=library)
+
+library.impl("mm_all_reduce_add_rms_norm_", effects.write_in_place, "CompositeImplicitAutograd")
+effects.register(library)

@@ -5,7 +5,7 @@ import torch
 from torch.library import opcheck
 
 import mmarn
-from mmarn.torch import group_from_process_group, packed
+from mmarn.torch import effects, group_from_process_group, packed
 from torch_cases import EPSILON, assert_near, expected, make_case
 
 ops = torch.ops.mmarn
@@ -148,6 +148,7 @@ def check_registration(world, rank, seed):
             (x1, x2.t().contiguous(), residual, gamma, name, slot.number, bias))
 
 
+@pytest.mark.skipif(not effects.CAN_COMPILE, reason="this torch may drop calls, and is refused")
 def test_opcheck(run, seed):
     run(2, check_registration, seed)
 

@@ -1,0 +1,126 @@
+"""Communication as an effect: what keeps compilers and checkpoints from changing which sums the ranks make.
+
+To torch an operator without mutated arguments is a pure function, whose calls may be dropped, merged, moved and made
+again. A rank where that happens would sum with calls of the others that mean something else. So the operators that
+communicate are registered as ordered effects: compiled and exported graphs keep every call, once, in program order.
+Selective checkpoints keep what such a call returned instead of making it again, and so do the checkpoints inside
+compiled graphs, which torch builds from them. Older versions of torch lack parts of this, and refuse to compile.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch.utils import checkpoint
+
+import mmarn
+
+LEAST_TO_COMPILE = (2, 13)
+CAN_COMPILE = torch.__version__ >= LEAST_TO_COMPILE
+
+# The operators that communicate. Those that also write in place are, to compilers, made of the others.
+COMMUNICATING = ("mm_all_reduce_add_rms_norm", "packed_mm_all_reduce_add_rms_norm", "all_reduce",
+                 "all_reduce_add_rms_norm")
+
+
+def definition(name: str) -> dict:
+    """What library.define is to be told of an operator beside its schema."""
+    # A compiler that knows all the inputs of a call must not make it while it compiles.
+    tags = (torch.Tag.pt2_compliant_tag, torch.Tag.nondeterministic_seeded)
+    # torch.jit must not believe that a schema without mutated arguments tells all.
+    return {"tags": tags, "alias_analysis": "CONSERVATIVE" if name in COMMUNICATING else "FROM_SCHEMA"}
+
+
+def register(library: torch.library.Library) -> None:
+    """Registers the effects of the operators that library has defined."""
+    if not CAN_COMPILE:
+        return
+    for name in COMMUNICATING:
+        library._register_effectful_op(f"mmarn::{name}", torch.library.EffectType.ORDERED)
+        _when(library, name, checkpoint._CachingTorchDispatchMode, _keep)
+    _when(library, "mm_all_reduce_add_rms_norm_", checkpoint._CachingTorchDispatchMode, _keep_in_place)
+    _when(library, "mm_all_reduce_add_rms_norm_", checkpoint._CachedTorchDispatchMode, _take_in_place)
+    # Graphs that another version of this package has left in torch's cache may lack calls.
+    torch.compiler.config.cache_key_tag += f" mmarn {mmarn.__version__}"
+
+
+def shapes(kernel):
+    """The kernel from which compilers learn shapes; a refusal where they would not keep the calls."""
+    @functools.wraps(kernel)
+    def shapes_of(*arguments, **options):
+        if not CAN_COMPILE:
+            least = ".".join(map(str, LEAST_TO_COMPILE))
+            raise RuntimeError(f"compiling and exporting mmarn's operators needs torch {least} or newer, but torch is "
+                               f"{torch.__version__}, which may drop and move calls that communicate")
+        _order_in_inductor()
+        return kernel(*arguments, **options)
+
+    return shapes_of
+
+
+@functools.cache
+def _order_in_inductor() -> None:
+    """Inductor notes that effects have an order, but under names that its scheduler does not look for: so noted again.
+
+    Done when the first call is traced, because loading Inductor takes long.
+    """
+    from torch._inductor import lowering
+    from torch._inductor.virtualized import V
+
+    def behind_the_last(lower, *arguments, **options):
+        start = len(V.graph.operations)
+        outputs = lower(*arguments, **options)
+        last = V.graph.effectful_ops.get(torch.library.EffectType.ORDERED)
+        for operation in V.graph.operations[start:] if last else ():
+            V.graph.additional_buffer_deps[operation.get_operation_name()].add(last.get_name())
+        return outputs
+
+    for name in COMMUNICATING:
+        operator = getattr(torch.ops.mmarn, name).default
+        lower = lowering.fallback_handler(operator, add_to_fallback_set=False)
+        lowering.register_lowering(operator, type_promotion_kind=None)(functools.partial(behind_the_last, lower))
+
+
+def write_in_place(x1, x2, residual, *arguments, **options):
+    """mm_all_reduce_add_rms_norm_ by the operator that compilers keep in order, and a copy."""
+    y, norm_out = torch.ops.mmarn.mm_all_reduce_add_rms_norm(x1, x2, residual, *arguments, **options)
+    residual.copy_(y)
+    return norm_out
+
+
+# ---------------------------------------------------------------------------------------------- checkpoints
+
+
+def checkpoint_contexts():
+    """For torch.utils.checkpoint.checkpoint(..., use_reentrant=False, context_fn=checkpoint_contexts): the backward
+    pass recomputes as ever, but for the operators of mmarn, whose results are kept, so that it communicates nothing.
+    """
+    return checkpoint.create_selective_checkpoint_contexts(
+        [getattr(torch.ops.mmarn, name).default for name in COMMUNICATING])
+
+
+def _when(library, name, mode, rule) -> None:
+    torch.library.register_torch_dispatch(f"mmarn::{name}", mode, rule, lib=library)
+
+
+def _keep(mode, operator, types, args, kwargs):
+    """A call while a selective checkpoint watches: its results are saved whatever the policy says."""
+    policy, mode.policy_fn = mode.policy_fn, lambda *_, **__: checkpoint.CheckpointPolicy.MUST_SAVE
+    try:
+        return mode.__torch_dispatch__(operator, types, args, kwargs)
+    finally:
+        mode.policy_fn = policy
+
+
+def _keep_in_place(mode, _, types, args, kwargs):
+    y, norm_out = _keep(mode, torch.ops.mmarn.mm_all_reduce_add_rms_norm.default, types, args, kwargs)
+    args[2].copy_(y)
+    return norm_out
+
+
+def _take_in_place(mode, _, types, args, kwargs):
+    """The same call when the backward pass comes to it again."""
+    y, norm_out = mode.__torch_dispatch__(torch.ops.mmarn.mm_all_reduce_add_rms_norm.default, types, args, kwargs)
+    args[2].copy_(y)
+    return norm_out

@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "errors.h"
 
@@ -63,6 +64,33 @@ int64_t call_integer(struct call *call, PyObject *object, const char *name)
                  object);
     call_fail(call);
     return -1;
+}
+
+static void name_next(mmarn_comm *comm, PyObject *name)
+{
+    Py_ssize_t size = 0;
+    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &size) : NULL;
+    if (!PyUnicode_Check(name))
+        PyErr_Format(PyExc_TypeError, "name is %R; it must be None or a str", name);
+    else if (text && (Py_ssize_t)strlen(text) != size)
+        PyErr_Format(PyExc_ValueError, "name is %R, which has a zero in it", name);
+    else if (text) {
+        mmarn_status status = mmarn_comm_name_next(comm, text);
+        if (status != MMARN_OK)
+            errors_raise_last(status);
+    }
+}
+
+void call_name(struct call *call, mmarn_comm *comm, PyObject *name, const mmarn_tensor **tensor)
+{
+    static const mmarn_tensor unreadable;
+    if (name == Py_None)
+        return;
+    name_next(comm, name);
+    if (!PyErr_Occurred())
+        return;
+    call_fail(call);
+    *tensor = &unreadable;
 }
 
 void call_begin(void)

@@ -34,6 +34,12 @@ int32_t call_numerics(struct call *call, PyObject *object);
 double call_epsilon(struct call *call, PyObject *object);
 int64_t call_integer(struct call *call, PyObject *object, const char *name);
 
+/*
+ * Names the group's call that follows, unless name is None. After a failure *tensor, one of the call's, is one that the
+ * library refuses.
+ */
+void call_name(struct call *call, mmarn_comm *comm, PyObject *name, const mmarn_tensor **tensor);
+
 /* Around the library's functions: without the interpreter's lock. Nothing of Python may be touched between the two. */
 void call_begin(void);
 void call_end(void);

@@ -72,11 +72,12 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
         .plan = &plan,
         .produce = produce,
         .ctx = &matmul,
+        .name = comm_call_name(comm),
         .sink = {.residual = io->residual->data, .y = io->y->data, .gamma = op->gamma, .norm_out = io->norm_out->data},
     };
     call_terms_set(&pipeline, &terms);
     mmarn_status status = op_pipeline_run(&pipeline, comm->threads);
-    comm_leave(comm);
+    call_leave(comm);
     return status;
 }
 

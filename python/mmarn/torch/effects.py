@@ -10,6 +10,7 @@ compiled graphs, which torch builds from them. Older versions of torch lack part
 from __future__ import annotations
 
 import functools
+import sys
 
 import torch
 from torch.utils import checkpoint
@@ -53,7 +54,8 @@ def shapes(kernel):
             least = ".".join(map(str, LEAST_TO_COMPILE))
             raise RuntimeError(f"compiling and exporting mmarn's operators needs torch {least} or newer, but torch is "
                                f"{torch.__version__}, which may drop and move calls that communicate")
-        _order_in_inductor()
+        if "torch._inductor.lowering" in sys.modules:  # as it is when Inductor traces; to load it takes long
+            _order_in_inductor()
         return kernel(*arguments, **options)
 
     return shapes_of
@@ -61,10 +63,7 @@ def shapes(kernel):
 
 @functools.cache
 def _order_in_inductor() -> None:
-    """Inductor notes that effects have an order, but under names that its scheduler does not look for: so noted again.
-
-    Done when the first call is traced, because loading Inductor takes long.
-    """
+    """Inductor notes that effects have an order, but under names that its scheduler does not look for: so again here."""
     from torch._inductor import lowering
     from torch._inductor.virtualized import V
 

@@ -44,12 +44,16 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         dtype: torch.dtype | None = None,
         numerics: str = "default",
         bias_once: bool = True,
+        name: str | None = None,
     ) -> None:
-        """group: an open group, or its name; kept by name, so that the module can be copied and pickled."""
+        """group: an open group, or its name; kept by name, so that the module can be copied and pickled.
+
+        name: of the module's calls, which then meet only calls that the other ranks name alike; None: any.
+        """
         super().__init__()
         self.in_features_local, self.out_features = in_features_local, out_features
         self.group = group if isinstance(group, str) else group.name
-        self.eps, self.numerics, self.bias_once = eps, numerics, bias_once
+        self.eps, self.numerics, self.bias_once, self.name = eps, numerics, bias_once, name
         self.weight = nn.Parameter(torch.empty(out_features, in_features_local, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, dtype=dtype)) if bias else None
         self.gamma = nn.Parameter(torch.empty(out_features, dtype=dtype))
@@ -67,7 +71,8 @@ class RowParallelLinearAddRMSNorm(nn.Module):
 
     @classmethod
     def from_linear(
-        cls, linear: nn.Linear, norm: nn.Module, group: mmarn.Group | str, *, numerics: str = "default"
+        cls, linear: nn.Linear, norm: nn.Module, group: mmarn.Group | str, *, numerics: str = "default",
+        name: str | None = None,
     ) -> RowParallelLinearAddRMSNorm:
         """This rank's module for a whole linear layer and the norm behind it, with copies of their parameters.
 
@@ -86,7 +91,7 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         dtype = linear.weight.dtype
         module = cls(
             in_features // member.world_size, out_features, group=member, bias=linear.bias is not None,
-            eps=_epsilon_of(norm, dtype), dtype=dtype, numerics=numerics,
+            eps=_epsilon_of(norm, dtype), dtype=dtype, numerics=numerics, name=name,
         )
         with torch.no_grad():
             module.weight.copy_(linear.weight.chunk(member.world_size, dim=1)[member.rank])
@@ -105,11 +110,11 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         if needs_grad or self.training:
             return torch.ops.mmarn.mm_all_reduce_add_rms_norm(
                 x, self.weight.t(), residual, self.gamma, self.group, self.bias, antiquant_scale=self.scale,
-                epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
+                epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name,
             )
         return torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm(
             x, self.weight, residual, self.gamma, self.group, self._packed.number, self.bias, self.scale,
-            epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
+            epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name,
         )
 
     def train(self, mode: bool = True) -> RowParallelLinearAddRMSNorm:

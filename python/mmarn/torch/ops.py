@@ -20,7 +20,7 @@ _OPERANDS = (
     "Tensor gamma, str group, Tensor? bias=None, Tensor? dequant_scale=None, Tensor? antiquant_scale=None, "
     "Tensor? antiquant_offset=None, Tensor? x1_scale=None, *, float epsilon=1e-06, str reduce_op='sum', "
     "int antiquant_group_size=0, int comm_turn=0, str? x2_dtype=None, bool bias_once=False, bool strict=False, "
-    "str numerics='default'"
+    "str numerics='default', str? name=None"
 )
 
 # Name -> arguments and results. y and norm_out have residual's shape and dtype.
@@ -32,12 +32,12 @@ SCHEMAS = {
     # The same for an (n, k) weight of which a packed copy is kept: see packed.py -> (y, norm_out)
     "packed_mm_all_reduce_add_rms_norm": "(Tensor x1, Tensor weight, Tensor residual, Tensor gamma, str group, "
     "Tensor pack, Tensor? bias=None, Tensor? antiquant_scale=None, *, float epsilon=1e-06, bool bias_once=False, "
-    "str numerics='default') -> (Tensor, Tensor)",
+    "str numerics='default', str? name=None) -> (Tensor, Tensor)",
     # sum over ranks of x
-    "all_reduce": "(Tensor x, str group, *, str numerics='default') -> Tensor",
+    "all_reduce": "(Tensor x, str group, *, str numerics='default', str? name=None) -> Tensor",
     # mm_out = sum over ranks of x, then as above -> (y, norm_out)
     "all_reduce_add_rms_norm": "(Tensor x, Tensor residual, Tensor gamma, str group, *, float epsilon=1e-06, "
-    "str numerics='default') -> (Tensor, Tensor)",
+    "str numerics='default', str? name=None) -> (Tensor, Tensor)",
     # A copy of x on rank 0, zeros on the others: for gradients. Decided when it runs, not when it is traced,
     # because torch keeps compiled graphs in a cache that all ranks share
     "only_on_rank_0": "(Tensor x, str group) -> Tensor",
@@ -57,7 +57,15 @@ def _weights(x2: Tensor) -> Tensor:
     return x2 if x2.dim() == 2 and x2.t().is_contiguous() else x2.contiguous()
 
 
-def _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options) -> dict:
+def _named(name: str | None) -> str | None:
+    """The call's name, with a mark in a backward pass: a call that a checkpoint makes again meets none made forward."""
+    if torch._C._current_graph_task_id() == -1:
+        return name
+    return f"{name or ''}(backward)"[-127:]
+
+
+def _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, *, name=None, **options) -> dict:
+    options["name"] = _named(name)
     options.update(bias=_plain(bias), dequant_scale=_plain(dequant_scale), antiquant_scale=_plain(antiquant_scale))
     options.update(antiquant_offset=_plain(antiquant_offset), x1_scale=_plain(x1_scale))
     return options
@@ -91,17 +99,22 @@ def _mm_all_reduce_add_rms_norm_(
 def _packed_mm_all_reduce_add_rms_norm(
     x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, **options
 ):
-    operator = packed.find(pack.item()).operator(group, weight, gamma, bias, antiquant_scale, **options)
+    try:
+        operator = packed.find(pack.item()).operator(group, weight, gamma, bias, antiquant_scale, **options)
+    except Exception:
+        # The other ranks wait for a call: this one is refused for the same reason, which they are told, or serves them.
+        _mm_all_reduce_add_rms_norm(x1, weight.t(), residual, gamma, group, bias, None, antiquant_scale, **options)
+        raise
     return operator(_plain(x1), _plain(residual))
 
 
-def _all_reduce(x, group, *, numerics="default"):
-    return mmarn.find_group(group).all_reduce(_plain(x), numerics=numerics)
+def _all_reduce(x, group, *, numerics="default", name=None):
+    return mmarn.find_group(group).all_reduce(_plain(x), numerics=numerics, name=_named(name))
 
 
-def _all_reduce_add_rms_norm(x, residual, gamma, group, *, epsilon=1e-6, numerics="default"):
+def _all_reduce_add_rms_norm(x, residual, gamma, group, *, epsilon=1e-6, numerics="default", name=None):
     return mmarn.find_group(group).all_reduce_add_rms_norm(
-        _plain(x), _plain(residual), _plain(gamma), epsilon=epsilon, numerics=numerics
+        _plain(x), _plain(residual), _plain(gamma), epsilon=epsilon, numerics=numerics, name=_named(name)
     )
 
 

@@ -277,6 +277,28 @@ def test_early_stop(run, seed):
     assert first == second == ["mm_all_reduce_add_rms_norm"]
 
 
+def made_again_on_one_rank(world, rank):
+    """One rank's checkpoint makes its sum again; the other's next sum, of the same shape, is not taken for it."""
+    name = group_from_process_group().name
+
+    def square_of_sum(x):
+        return ops.all_reduce(x, name).square()
+
+    x = torch.full((2,), 3.0, requires_grad=True)
+    context = {} if rank == 0 else {"context_fn": checkpoint_contexts}
+    out = checkpoint(square_of_sum, x, use_reentrant=False, **context).sum()
+    with pytest.raises(ValueError, match='^call 2: the name is "\\(backward\\)" on rank 0 but none on rank 1$'):
+        if rank == 0:
+            out.backward()
+        else:
+            ops.all_reduce(torch.ones(2), name)
+    assert torch.equal(ops.all_reduce(torch.ones(2), name), torch.full((2,), 2.0))
+
+
+def test_a_call_made_again_meets_no_other(run):
+    run(2, made_again_on_one_rank)
+
+
 # ---------------------------------------------------------------------------------------------------- export
 
 

@@ -16,8 +16,8 @@
  *   - Tensors are borrowed: the library keeps no pointer after a call returns, except the ones that
  *     mmarn_op_create documents.
  *   - "Collective" functions must be called by every rank of the group, in the same order. Each rank counts its calls,
- *     also refused and empty ones, and calls of the same number meet; MISMATCH tells their number. Not counted is a
- * call without a usable handle (NULL, FORKED) or in the middle of another one (BUSY).
+ *     also refused and empty ones, and calls of the same number meet; a MISMATCH tells the number. Not counted are
+ *     calls without a usable handle (NULL, FORKED) and in the middle of another one (BUSY).
  *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
  *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
  */

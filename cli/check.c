@@ -3,6 +3,7 @@
  */
 #include "check.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "ranks.h"
@@ -134,23 +135,13 @@ bool check_bits_equal(const struct job *job)
     return true;
 }
 
-static void take_worse(struct bound_error *worst, const struct bound_error *error)
-{
-    if (error->max_ulp > worst->max_ulp)
-        worst->max_ulp = error->max_ulp;
-    if (error->ratio > worst->ratio) {
-        worst->ratio = error->ratio;
-        worst->bound_ulp = error->bound_ulp;
-    }
-}
-
 struct bound_result check_worst(const struct job *job)
 {
     struct bound_result worst = {.ok = true};
     for (int rank = 0; rank < job->workload.ranks; rank++) {
         const struct bound_result *result = &job->rank[rank].bound;
-        take_worse(&worst.y, &result->y);
-        take_worse(&worst.norm, &result->norm);
+        worst.y = fmax(worst.y, result->y);
+        worst.norm = fmax(worst.norm, result->norm);
         worst.ok = worst.ok && result->ok;
     }
     return worst;

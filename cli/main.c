@@ -1,6 +1,7 @@
 /*
  * main.c - the command's front door: picks the subcommand.
  */
+#include <fenv.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,6 +36,9 @@ static void help(FILE *out)
 
 int main(int argc, char **argv)
 {
+    /* What is compared with the library's results is computed here, and a library may have changed this as it loaded.
+     */
+    fesetenv(FE_DFL_ENV);
     if (argc < 2) {
         help(stderr);
         return EXIT_USAGE;

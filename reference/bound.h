@@ -55,17 +55,9 @@ bool bound_partials_int8(const struct bound_problem *problem, int64_t k, const i
                          bool trans_x2, const int32_t *bias, const float *scales, const float *row_scale,
                          struct bound_term *terms);
 
-/*
- * Errors are shown in units of the output type's last place at the largest magnitude that took part in the element, so
- * that cancellation does not make a good result look bad.
- */
-struct bound_error {
-    double max_ulp;   /* largest error */
-    double ratio;     /* largest error / bound */
-    double bound_ulp; /* the bound where that was */
-};
+/* The largest error / bound of any element. */
 struct bound_result {
-    struct bound_error y, norm;
+    double y, norm;
     bool ok; /* every value is finite and within its bound */
 };
 

@@ -8,8 +8,8 @@
 #include "reference/bound.h"
 #include "reference/halffloat.h"
 
-/* Columns and depth of the block of x2 that is widened at a time (32 KiB), and columns that are summed in registers. */
-enum { COLUMNS = 64, DEPTH = 64, GROUP = 8 };
+/* Columns and depth of the block of x2 that is widened at a time (64 KiB), and columns that are summed in registers. */
+enum { COLUMNS = 64, DEPTH = 128, GROUP = 8 };
 
 /* x2 as this file reads it: floats, or weights to be expanded. */
 struct source {
@@ -23,6 +23,7 @@ struct source {
 /* Rows p .. p + depth, columns j .. j + columns of x2, [depth][COLUMNS] with zeros on the right. */
 struct block {
     int64_t p, depth, j, columns;
+    bool is_chain; /* its sums start from zero and are added to those before, instead of going on from them */
     double value[DEPTH * COLUMNS];
 };
 
@@ -56,22 +57,22 @@ static void expand_weights(const struct source *source, struct block *block)
                 c < block->columns ? quantised_expanded_weight(source->weights, block->p + q, block->j + c) : 0.0;
 }
 
-/* Carries GROUP sums and their sums of squares on over `depth` more products. */
-static void chain(const double *a, const double *values, int64_t depth, struct bound_term *terms)
+/* Carries GROUP sums and their sums of squares on over the products of a row and the block from `values` on. */
+static void chain(const double *a, const struct block *block, const double *values, struct bound_term *terms)
 {
     double s[GROUP], v[GROUP];
     for (int c = 0; c < GROUP; c++) {
-        s[c] = terms[c].part;
+        s[c] = block->is_chain ? 0.0 : terms[c].part;
         v[c] = terms[c].var;
     }
-    for (int64_t q = 0; q < depth; q++)
+    for (int64_t q = 0; q < block->depth; q++)
         for (int c = 0; c < GROUP; c++) {
             s[c] += a[q] * values[q * COLUMNS + c];
             v[c] += s[c] * s[c];
         }
     for (int c = 0; c < GROUP; c++) {
-        terms[c].part = s[c];
-        terms[c].var = v[c];
+        terms[c].part = block->is_chain ? terms[c].part + s[c] : s[c];
+        terms[c].var = v[c] + (block->is_chain && block->p > 0 ? terms[c].part * terms[c].part : 0.0);
     }
 }
 
@@ -83,7 +84,7 @@ static void chain_row(const double *a, const struct block *block, struct bound_t
         struct bound_term group[GROUP] = {{0}};
         for (int64_t i = 0; i < some; i++)
             group[i] = terms[c + i];
-        chain(a, block->value + c, block->depth, group);
+        chain(a, block, block->value + c, group);
         for (int64_t i = 0; i < some; i++)
             terms[c + i] = group[i];
     }
@@ -120,6 +121,7 @@ static bool partials(const struct bound_problem *problem, const struct source *s
     for (int64_t j = 0; j < n; j += COLUMNS)
         for (int64_t p = 0; p < k; p += DEPTH) {
             block->p = p;
+            block->is_chain = source->weights == NULL && source->dtype != MMARN_BF16;
             block->depth = smaller(DEPTH, k - p);
             block->j = j;
             block->columns = smaller(COLUMNS, n - j);

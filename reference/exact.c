@@ -23,26 +23,44 @@ static float *widen_x2(int32_t dtype, int64_t k, int64_t n, const void *x2, bool
     return wide;
 }
 
-bool exact_partial(int32_t dtype, int64_t rows, int64_t k, int64_t n, const void *x1, const void *x2, bool trans_x2,
-                   const void *bias, float *partial)
+int64_t exact_chain(int32_t dtype)
+{
+    return dtype == MMARN_BF16 ? INT32_MAX : 128;
+}
+
+/* A row of sums, chain by chain, of which the first is the sum so far; sums has room for n values of one chain. */
+static void sum_row(int64_t chain, int64_t k, int64_t n, const float *a, const float *wide, float *sums, float *row)
+{
+    for (int64_t j = 0; j < n && k == 0; j++)
+        row[j] = 0.0f;
+    for (int64_t first = 0; first < k; first += chain) {
+        for (int64_t j = 0; j < n; j++)
+            sums[j] = 0.0f;
+        for (int64_t p = first; p < k && p < first + chain; p++)
+            for (int64_t j = 0; j < n; j++)
+                sums[j] = fmaf(a[p], wide[p * n + j], sums[j]);
+        for (int64_t j = 0; j < n; j++)
+            row[j] = first == 0 ? sums[j] : row[j] + sums[j];
+    }
+}
+
+bool exact_partial(int32_t dtype, int64_t chain, int64_t rows, int64_t k, int64_t n, const void *x1, const void *x2,
+                   bool trans_x2, const void *bias, float *partial)
 {
     float *wide = widen_x2(dtype, k, n, x2, trans_x2);
-    if (wide == NULL)
-        return false;
-    for (int64_t i = 0; i < rows; i++) {
+    float *a = malloc(sizeof(float) * (size_t)(k + n + 1));
+    for (int64_t i = 0; i < rows && wide != NULL && a != NULL; i++) {
         float *row = partial + i * n;
-        for (int64_t j = 0; j < n; j++)
-            row[j] = 0.0f;
-        for (int64_t p = 0; p < k; p++) {
-            const float a = halffloat_load(dtype, x1, (size_t)(i * k + p));
-            for (int64_t j = 0; j < n; j++)
-                row[j] = fmaf(a, wide[p * n + j], row[j]);
-        }
+        for (int64_t p = 0; p < k; p++)
+            a[p] = halffloat_load(dtype, x1, (size_t)(i * k + p));
+        sum_row(chain, k, n, a, wide, a + k, row);
         for (int64_t j = 0; bias != NULL && j < n; j++)
             row[j] += halffloat_load(dtype, bias, (size_t)j);
     }
+    const bool made = wide != NULL && a != NULL;
     free(wide);
-    return true;
+    free(a);
+    return made;
 }
 
 /* Element i summed over ranks first .. first + count - 1; the left half is the largest power of two below count. */
@@ -87,12 +105,15 @@ void exact_add(int32_t dtype, int64_t count, const float *mm, const void *residu
     }
 }
 
-/* Sum of squares of n elements from `first` on, in the one shape that every kernel has. */
-static float sum_of_squares(int32_t dtype, const void *y, int64_t first, int64_t n)
+/* What rows with too large a sum of squares are multiplied with. */
+static const float DOWN = 0x1p-80f;
+
+/* Sum of squares of n elements from `first` on, times down each, in the one shape that every kernel has. */
+static float sum_of_squares(int32_t dtype, const void *y, int64_t first, int64_t n, float down)
 {
     float lane[LANES] = {0};
     for (int64_t i = 0; i < n; i++) {
-        float value = halffloat_load(dtype, y, (size_t)(first + i));
+        const float value = halffloat_load(dtype, y, (size_t)(first + i)) * down;
         lane[i % LANES] = fmaf(value, value, lane[i % LANES]);
     }
     for (int half = LANES / 2; half > 0; half /= 2)
@@ -101,19 +122,25 @@ static float sum_of_squares(int32_t dtype, const void *y, int64_t first, int64_t
     return lane[0];
 }
 
-void exact_norm(int32_t dtype, int32_t numerics, int64_t rows, int64_t n, const void *y, const void *gamma,
-                double epsilon, void *norm_out)
+void exact_norm(struct exact_norm_dtypes dtypes, int32_t numerics, int64_t rows, int64_t n, const void *y,
+                const void *gamma, double epsilon, void *norm_out)
 {
     for (int64_t row = 0; row < rows; row++) {
-        const float mean = sum_of_squares(dtype, y, row * n, n) / (float)n;
-        const float rstd = 1.0f / sqrtf(mean + (float)epsilon);
+        float sum = sum_of_squares(dtypes.y, y, row * n, n, 1.0f), down = 1.0f, smallest = (float)epsilon;
+        if (isinf(sum) && numerics != MMARN_NUMERICS_ASCEND) {
+            down = DOWN;
+            sum = sum_of_squares(dtypes.y, y, row * n, n, down);
+            smallest = smallest * down * down;
+        }
+        const float rstd = 1.0f / sqrtf(sum / (float)n + smallest);
         for (int64_t j = 0; j < n; j++) {
             const size_t index = (size_t)(row * n + j);
-            float t = halffloat_load(dtype, y, index) * rstd;
+            float t = halffloat_load(dtypes.y, y, index) * down;
+            t *= rstd;
             if (numerics != MMARN_NUMERICS_FP32)
-                t = halffloat_round(dtype, t);
-            t *= halffloat_load(dtype, gamma, (size_t)j);
-            halffloat_store(dtype, norm_out, index, t);
+                t = halffloat_round(dtypes.y, t);
+            t *= halffloat_load(dtypes.gamma, gamma, (size_t)j);
+            halffloat_store(dtypes.norm_out, norm_out, index, t);
         }
     }
 }

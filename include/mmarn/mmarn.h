@@ -18,6 +18,8 @@
  *   - "Collective" functions must be called by every rank of the group, in the same order. Each rank counts its calls,
  *     also refused and empty ones, and calls of the same number meet; a MISMATCH tells the number. Not counted are
  *     calls without a usable handle (NULL, FORKED) and in the middle of another one (BUSY).
+ *   - Results do not depend on the calling thread's floating-point environment (rounding, flush-to-zero, traps), and a
+ *     call leaves it as it was, exception flags included. Functions of the caller's are called in it.
  *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
  *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
  */
@@ -202,8 +204,8 @@ enum {
     MMARN_BIAS_ONCE = 2,
     /*
      * Refuse whatever the specification's own implementation refuses: world sizes other than 1, 2, 4 and 8, epsilon
-     * outside (0, 1), fp32, int4, fp32 and per-token scales, a residual that is not (b, s, n), k or n beyond 65535 in
-     * the quantised scenarios. mmarn_last_code() then gives its code.
+     * outside (0, 1), fp32 (of any tensor), int4, fp32 and per-token scales, a residual that is not (b, s, n), k or n
+     * beyond 65535 in the quantised scenarios. mmarn_last_code() then gives its code.
      */
     MMARN_STRICT = 4
 };
@@ -211,15 +213,20 @@ enum {
 /*
  * The weights and options of one operator, in one of three scenarios, told apart by the dtypes of x1 and x2:
  *
- *   x1            x2        bias    scales                                         residual, gamma, y, norm_out
- *   f16 bf16 f32  the same  same    none                                           the same
+ *   x1            x2        bias    scales                                         norm_out
+ *   f16 bf16 f32  the same  same    none                                           x1's
  *   i8            i8        i32     dequant_scale                                  f16, bf16 or f32
  *   f16 bf16 f32  i8 or i4  x1's    antiquant_scale, antiquant_offset if wanted    x1's
  *
+ * gamma is of norm_out's dtype, or f32; residual and y are both of norm_out's dtype, or both f32 (a residual stream
+ * that is kept in fp32). mm_out is rounded to norm_out's dtype (but in MMARN_NUMERICS_FP32) before the residual is
+ * added.
+ *
  * int8 x int8: int32 accumulators, bias added to them (modulo 2^32), then times dequant_scale, in fp32:
- *   f16 outputs   dequant_scale is I64 or U64, words of mmarn_trans_quant_param: only bits 13 to 31 are used; or F32
- *   bf16 outputs  dequant_scale is BF16, or F32
- *   f32 outputs   dequant_scale is F32
+ *   f16 norm_out   dequant_scale is I64 or U64, words of mmarn_trans_quant_param: only bits 13 to 31 are used; or F32
+ *   bf16 norm_out  dequant_scale is BF16, or F32
+ *   f32 norm_out   dequant_scale is F32
+ * Where gamma and dequant_scale are both f32, norm_out may be any of the three in each step.
  * Quantised weights are expanded to x1's type as (x2 + antiquant_offset) * antiquant_scale, in this order; rounded to
  * f16 after each step, to bf16 once at the end.
  *
@@ -229,7 +236,7 @@ enum {
 typedef struct mmarn_op_config {
     size_t struct_size;
     const mmarn_tensor *x2;    /* (k, n): contiguous, or the transposed view of a contiguous (n, k) array */
-    const mmarn_tensor *gamma; /* (n), of the outputs' dtype */
+    const mmarn_tensor *gamma; /* (n), of norm_out's dtype or f32 */
     const mmarn_tensor *bias;  /* NULL, or (n) */
     double epsilon;            /* > 0 and finite; narrowed to fp32. The specification's own default is 1e-6 */
     const char *reduce_op;     /* NULL or "sum" */
@@ -261,9 +268,9 @@ MMARN_API mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *
 /*
  * One step of the operator. Collective.
  *   x1        (rows, k) or (b, s, k), contiguous
- *   residual  (b, s, n), or (rows, n); b * s equals x1's leading sizes; gamma's dtype, contiguous
+ *   residual  (b, s, n), or (rows, n); b * s equals x1's leading sizes; norm_out's dtype or f32, contiguous
  *   y         residual's shape and dtype, contiguous; may be residual itself (in place)
- *   norm_out  the same; must not overlap an input or y
+ *   norm_out  residual's shape, contiguous, of the dtype above; must not overlap an input or y
  * residual and gamma are this rank's own and are applied after the all-reduce: ranks that pass different ones get
  * different outputs. mm_out has the same bits on every rank. With b * s = 0 or n = 0: success, nothing is done and
  * nothing communicated. k = 0 is refused.
@@ -306,8 +313,10 @@ MMARN_API mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numeric
 
 /*
  * The operator for an engine with a matmul of its own: mm_out = all_reduce_sum(x), then y and norm_out as above.
- * x, residual, y and norm_out are contiguous, (b, s, n) or (rows, n), of one dtype; gamma is (n).
- * y may be residual or x, norm_out may be x; epsilon as in mmarn_op_config. Collective. Errors: as mmarn_op_run.
+ * x, residual, y and norm_out are contiguous, (b, s, n) or (rows, n); gamma is (n). x and norm_out are of one float
+ * dtype; residual and y are both of it, or both f32; gamma is of it, or f32.
+ * y may be residual, or x if that is of its dtype; norm_out may be x; epsilon as in mmarn_op_config. Collective.
+ * Errors: as mmarn_op_run.
  */
 MMARN_API mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics numerics, double epsilon,
                                                      const mmarn_tensor *x, const mmarn_tensor *residual,

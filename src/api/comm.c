@@ -5,11 +5,13 @@
 
 #include "api/registry.h"
 #include "base/error.h"
+#include "base/float_env.h"
 #include "coll/id.h"
 #include "op/tensor.h"
 
 mmarn_status mmarn_id_create(mmarn_id *id)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("id", id);
     return status == MMARN_OK ? coll_id_create(id) : status;
 }
@@ -31,6 +33,7 @@ static mmarn_status env_number(const char *name, long most, int32_t *value)
 
 mmarn_status mmarn_id_from_env(mmarn_id *id, int32_t *rank, int32_t *world_size)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("id", id);
     if (status == MMARN_OK)
         status = tensor_check_given("rank", rank);
@@ -58,6 +61,7 @@ mmarn_status mmarn_id_from_env(mmarn_id *id, int32_t *rank, int32_t *world_size)
 
 mmarn_status mmarn_comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("config", config);
     if (status == MMARN_OK)
         status = tensor_check_given("comm", comm);
@@ -76,6 +80,7 @@ mmarn_status mmarn_comm_create(const mmarn_id *id, const mmarn_comm_config *conf
 
 mmarn_status mmarn_comm_find(const char *name, mmarn_comm **comm)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("name", name);
     if (status == MMARN_OK)
         status = tensor_check_given("comm", comm);
@@ -90,6 +95,7 @@ mmarn_status mmarn_comm_find(const char *name, mmarn_comm **comm)
 
 mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, int32_t *world_size)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     if (status == MMARN_OK)
         status = tensor_check_given("rank", rank);
@@ -104,6 +110,7 @@ mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, int32_t *wor
 
 mmarn_status mmarn_comm_name_next(mmarn_comm *comm, const char *name)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     return status == MMARN_OK ? comm_name_next(comm, name) : status;
 }

@@ -1,7 +1,11 @@
-/* op.c - the public doors to the operator and its parts: handles must be given, everything else is op/check.c's. */
+/*
+ * op.c - the public doors to the operator and its parts: handles must be given, everything else is op/check.c's, and
+ * happens in the floating-point environment that results are defined in.
+ */
 #include "op/op.h"
 
 #include "base/error.h"
+#include "base/float_env.h"
 #include "op/quant_word.h"
 #include "op/tensor.h"
 
@@ -33,6 +37,7 @@ mmarn_tensor mmarn_tensor_transpose(const mmarn_tensor *tensor)
 
 mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     if (status == MMARN_OK)
         status = tensor_check_given("op", op);
@@ -46,6 +51,7 @@ mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *config, mm
 mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *residual, const mmarn_tensor *y,
                           const mmarn_tensor *norm_out)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("op", op);
     struct op_io io = {x1, residual, y, norm_out, NULL};
     return status == MMARN_OK ? op_run(op, &io) : status;
@@ -54,6 +60,7 @@ mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tens
 mmarn_status mmarn_op_run_per_token(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *x1_scale,
                                     const mmarn_tensor *residual, const mmarn_tensor *y, const mmarn_tensor *norm_out)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("op", op);
     struct op_io io = {x1, residual, y, norm_out, x1_scale};
     return status == MMARN_OK ? op_run(op, &io) : status;
@@ -61,6 +68,7 @@ mmarn_status mmarn_op_run_per_token(mmarn_op *op, const mmarn_tensor *x1, const 
 
 mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *partial)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("op", op);
     return status == MMARN_OK ? op_matmul(op, x1, partial) : status;
 }
@@ -75,6 +83,7 @@ mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_c
                                               const mmarn_tensor *residual, const mmarn_tensor *y,
                                               const mmarn_tensor *norm_out)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     struct op_io io = {x1, residual, y, norm_out, NULL};
     return status == MMARN_OK ? op_once(comm, config, &io) : status;
@@ -83,6 +92,7 @@ mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_c
 mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in,
                               const mmarn_tensor *out)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     return status == MMARN_OK ? op_all_reduce(comm, (int32_t)numerics, in, out) : status;
 }
@@ -92,6 +102,7 @@ mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics nume
                                            const mmarn_tensor *gamma, const mmarn_tensor *y,
                                            const mmarn_tensor *norm_out)
 {
+    FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     struct op_io io = {x, residual, y, norm_out, NULL};
     return status == MMARN_OK ? op_all_reduce_norm(comm, (int32_t)numerics, epsilon, &io, gamma) : status;
@@ -100,6 +111,7 @@ mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics nume
 mmarn_status mmarn_trans_quant_param(const float *scale, int64_t scale_count, const float *offset, int64_t offset_count,
                                      int32_t round_mode, uint64_t *words)
 {
+    FLOAT_ENV_SCOPE();
     CHECK(tensor_check_given("scale", scale));
     CHECK(tensor_check_given("words", words));
     if (round_mode != 0 && round_mode != 1)

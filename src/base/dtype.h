@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arithmetic.h"
 #include "mmarn/mmarn.h"
 
 /* Codes run from 1 to DTYPE_COUNT - 1, so that tables can be indexed by them. */

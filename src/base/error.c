@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/float_env.h"
+
 static _Thread_local char sentence[ERROR_SENTENCE_SIZE];
 static _Thread_local int32_t code;
 
@@ -27,8 +29,11 @@ static mmarn_status tell(mmarn_status status)
     mmarn_log_fn fn = logger;
     void *ctx = logger_ctx;
     pthread_mutex_unlock(&logger_lock);
-    if (fn)
+    if (fn) {
+        const struct float_env inside = float_env_go_out();
         fn(ctx, status, sentence);
+        float_env_come_back(&inside);
+    }
     return status;
 }
 

@@ -5,6 +5,7 @@
 #ifndef MMARN_BASE_ERROR_H
 #define MMARN_BASE_ERROR_H
 
+#include "base/arithmetic.h"
 #include "mmarn/mmarn.h"
 
 /* Longest sentence kept, with its terminating zero. */

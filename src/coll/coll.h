@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/dtype.h"
+#include "base/float_env.h"
 
 /* Most elements of one tile: 96 x 256 fp32 are 96 KiB, so that several fit a second-level cache. */
 enum { COLL_TILE_ELEMENTS = 96 * 256 };
@@ -47,7 +48,12 @@ struct coll_interrupt {
 
 static inline bool coll_interrupted(const struct coll_interrupt *interrupt)
 {
-    return interrupt->ask && interrupt->ask(interrupt->ctx);
+    if (!interrupt->ask)
+        return false;
+    const struct float_env inside = float_env_go_out();
+    const bool told = interrupt->ask(interrupt->ctx) != 0;
+    float_env_come_back(&inside);
+    return told;
 }
 
 struct coll_options {

@@ -1,9 +1,11 @@
 /*
  * gemm.h - one rank's matmul: weights in a layout that kernels read, and tiles of C = x1 @ x2 in fp32.
  *
- * The order of summation is part of the contract: every element of C is one chain of fused multiply-adds over k in
- * ascending order, starting from zero (acc = fmaf(a[k], b[k], acc)), whatever the layout, kernel, tile or number of
- * rows. So results do not depend on any of them, and the plain C kernel is matched to the bit.
+ * The order of summation is part of the contract. A chain is a sum by fused multiply-adds over k in ascending order,
+ * starting from zero (acc = fmaf(a[k], b[k], acc)). Every element of C is one chain; for f16 and f32 weights there is a
+ * chain for each GEMM_CHAIN rows of k, and C is their sum, added one after another. This holds whatever the layout,
+ * kernel, tile or number of rows, so results do not depend on any of them, and the plain C kernel is matched to the
+ * bit.
  */
 #ifndef MMARN_GEMM_GEMM_H
 #define MMARN_GEMM_GEMM_H
@@ -24,6 +26,9 @@
  */
 enum { GEMM_NR = 16 };
 
+/* Rows of k in one chain of f16 and f32: docs/numerics.md says why. */
+enum { GEMM_CHAIN = 128 };
+
 /* ---------------------------------------------------------------------------------- kernels (per instruction set) */
 
 /*
@@ -31,8 +36,9 @@ enum { GEMM_NR = 16 };
  * (p, j) at b[(j / GEMM_NR) * panel_stride + p * k_stride + j % GEMM_NR], so a packed matrix (k_stride GEMM_NR) and a
  * row-major one (k_stride its row length, panel_stride GEMM_NR) are both read in place. paired: B lies in panels, where
  * bf16 has pairs of rows and k_stride says nothing of it. All GEMM_NR columns of the last panel must be readable; only
- * n are stored. C is fp32, row i at c + i * ldc; with first it is overwritten, else its value is where the chain goes
- * on.
+ * n are stored. C is fp32, row i at c + i * ldc. chain 0: the block is part of one chain, which goes on from the value
+ * of C. Else there is a chain for every `chain` rows of the block, which is added to C (f16 and f32 only). With first
+ * there is nothing in C yet: the first chain starts from zero, and is C's first value as it is, be it a negative zero.
  */
 struct gemm_block {
     const float *a;
@@ -42,6 +48,7 @@ struct gemm_block {
     float *c;
     ptrdiff_t ldc;
     int m, n, k;
+    int chain;
     bool first, paired;
 };
 typedef void gemm_block_fn(const struct gemm_block *block);
@@ -92,9 +99,9 @@ enum gemm_layout {
  * x2 as the tiles read it. For GEMM_KN and GEMM_NK data is borrowed and ld is its row length in elements.
  *
  *   dtype      x_dtype        C
- *   f16 ..f32  the same       fp32: the chain above
+ *   f16 ..f32  the same       fp32: the chain or chains above
  *   i8         i8             int32, exact (modulo 2^32): gemm_dequantise makes it fp32
- *   i8, i4     f16, bf16, f32 fp32: the chain above over weights that are expanded to x_dtype first,
+ *   i8, i4     f16, bf16, f32 fp32: one chain over weights that are expanded to x_dtype first,
  *                             w = (q + offset) * scale in fp32, rounded to f16 after each step, or to bf16 at the end
  */
 struct gemm_weights {

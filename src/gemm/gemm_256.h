@@ -74,24 +74,29 @@ AVX2_INLINE void multiply(const struct gemm_block *g, const float *a, const char
     }
 }
 
-/* One register tile: a, b and c point at its first row and column. */
-AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
-                       int32_t dtype, bool paired, int rows, int panels)
+/* One chain over k rows of a register tile, added to C, or going on from it. */
+AVX2_INLINE void chain(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
+                       int32_t dtype, bool paired, int rows, int panels, int k, bool first)
 {
-    const int depth = paired ? 2 : 1;
+    const int depth = paired ? 2 : 1, across = panels * VECTORS;
     const ptrdiff_t step = paired ? 2 * GEMM_NR * 2 : g->k_stride * (dtype == MMARN_F32 ? 4 : 2);
-    const int k = g->k, across = panels * VECTORS;
+    const bool goes_on = !first && g->chain == 0, is_added = !first && g->chain;
     __m256 sum[MAX_C];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int v = 0; v < across; v++)
-            sum[i * across + v] = g->first ? _mm256_setzero_ps() : _mm256_loadu_ps(c + i * ldc + v * VECTOR);
+            sum[i * across + v] = goes_on ? _mm256_loadu_ps(c + i * ldc + v * VECTOR) : _mm256_setzero_ps();
     int p = 0;
     for (; p + depth <= k; p += depth, a += depth, b += step)
         multiply(g, a, b, sum, dtype, paired, rows, panels, depth);
     if (p < k)
         multiply(g, a, b, sum, dtype, paired, rows, panels, 1);
+#pragma GCC unroll 12
+    for (int i = 0; i < rows && is_added; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < across; v++)
+            sum[i * across + v] = _mm256_add_ps(_mm256_loadu_ps(c + i * ldc + v * VECTOR), sum[i * across + v]);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8

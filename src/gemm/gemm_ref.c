@@ -1,5 +1,5 @@
 /*
- * gemm_ref.c - the definition of the matmul kernels: plain C over the plain conversions, one chain of fmaf per element.
+ * gemm_ref.c - the definition of the matmul kernels: plain C over the plain conversions, chains of fmaf.
  * Packing moves elements by their size alone, so types of one size share it, but for those whose rows lie in pairs.
  */
 #include <math.h>
@@ -22,22 +22,47 @@ static void load_row(int32_t dtype, const struct gemm_block *g, const char *pane
     convert_kernels[0]->to_f32[dtype](from, row, GEMM_NR);
 }
 
+/* Rows of C at a time, for which a row of B is widened once. */
+enum { ROWS = 8 };
+
+/* Carries the sums of m rows from i on over the rows p0 .. p0 + k of the panel. */
+static void carry(int32_t dtype, const struct gemm_block *g, const char *panel, int i, int m, int p0, int k,
+                  float sums[ROWS][GEMM_NR])
+{
+    for (int p = p0; p < p0 + k; p++) {
+        float b[GEMM_NR];
+        load_row(dtype, g, panel, p, b);
+        for (int r = 0; r < m; r++)
+            for (int j = 0; j < GEMM_NR; j++)
+                sums[r][j] = fmaf(g->a[(i + r) * g->lda + p], b[j], sums[r][j]);
+    }
+}
+
+static void rows(int32_t dtype, const struct gemm_block *g, const char *panel, int i, int m, float *c, int columns)
+{
+    float totals[ROWS][GEMM_NR] = {{0}};
+    for (int r = 0; r < m && !g->first; r++)
+        memcpy(totals[r], c + r * g->ldc, (size_t)columns * sizeof(float));
+    if (g->chain == 0)
+        carry(dtype, g, panel, i, m, 0, g->k, totals);
+    for (int p = 0; g->chain && p < g->k; p += g->chain) {
+        float sums[ROWS][GEMM_NR] = {{0}};
+        carry(dtype, g, panel, i, m, p, g->k - p < g->chain ? g->k - p : g->chain, sums);
+        for (int r = 0; r < m; r++)
+            for (int j = 0; j < GEMM_NR; j++)
+                totals[r][j] = g->first && p == 0 ? sums[r][j] : totals[r][j] + sums[r][j];
+    }
+    for (int r = 0; r < m; r++)
+        memcpy(c + r * g->ldc, totals[r], (size_t)columns * sizeof(float));
+}
+
 static void block(int32_t dtype, const struct gemm_block *g)
 {
-    for (int j0 = 0; j0 < g->n; j0 += GEMM_NR) {
-        const char *panel = (const char *)g->b + j0 / GEMM_NR * g->panel_stride * (ptrdiff_t)dtype_size(dtype);
-        int columns = g->n - j0 < GEMM_NR ? g->n - j0 : GEMM_NR;
-        for (int i = 0; i < g->m && g->first; i++)
-            memset(g->c + i * g->ldc + j0, 0, (size_t)columns * sizeof(float));
-        for (int p = 0; p < g->k; p++) {
-            float b[GEMM_NR];
-            load_row(dtype, g, panel, p, b);
-            for (int i = 0; i < g->m; i++) {
-                float *c = g->c + i * g->ldc + j0;
-                for (int j = 0; j < columns; j++)
-                    c[j] = fmaf(g->a[i * g->lda + p], b[j], c[j]);
-            }
-        }
+    for (int j = 0; j < g->n; j += GEMM_NR) {
+        const char *panel = (const char *)g->b + j / GEMM_NR * g->panel_stride * (ptrdiff_t)dtype_size(dtype);
+        for (int i = 0; i < g->m; i += ROWS)
+            rows(dtype, g, panel, i, g->m - i < ROWS ? g->m - i : ROWS, g->c + i * g->ldc + j,
+                 g->n - j < GEMM_NR ? g->n - j : GEMM_NR);
     }
 }
 

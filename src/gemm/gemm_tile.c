@@ -3,10 +3,11 @@
  * converted once, when first used, to what kernels read, and then meets the columns of x2, wherever those lie:
  *   packed                the kernel reads the panels as they are;
  *   borrowed, many rows   the columns are packed into scratch piece by piece, and each piece is used for all rows;
- *   borrowed, few rows    x2 is read once, in strips: packing it would cost more than the multiplications;
+ *   borrowed, few rows    x2 is read once, in strips: packing it would cost more than the multiplications; strips of
+ *                         rows go on from each other, so where there are several chains each is made in scratch;
  *   to be expanded        in gemm_tile_quant.c.
  * Panels of bf16 go by gemm_tile_dot.c first, where the processor has such instructions. C carries each element's chain
- * from block to block, so no choice made here changes a bit of it.
+ * or sum of chains from block to block, so no choice made here changes a bit of it.
  */
 #include "gemm/gemm_tile.h"
 
@@ -27,9 +28,13 @@ enum {
     STRIP_NK_N = 32,
     /* Keeps the rows of A from falling into one set of the cache. */
     PADDING = 16,
-    A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING)
+    A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING),
+    EXPANDED = GEMM_PIECE_N * GEMM_K_BLOCK
 };
 
+_Static_assert(K_BLOCK_FEW % GEMM_CHAIN == 0 && GEMM_K_BLOCK % GEMM_CHAIN == 0 && STRIP_NK % GEMM_CHAIN == 0,
+               "a block of k must not split chains");
+_Static_assert(K_BLOCK_FEW *GEMM_NR <= GEMM_PIECE_N * GEMM_K_BLOCK, "a ragged panel must fit scratch");
 _Static_assert(K_BLOCK_FEW % QUANT_I8_ROWS == 0 && GEMM_K_BLOCK % QUANT_I8_ROWS == 0,
                "a block of k must not split rows that panels interleave, four of int8 or two of int4");
 
@@ -44,7 +49,7 @@ struct gemm_scratch *gemm_scratch_create(void)
     scratch->a = memory_alloc(A_ELEMENTS, sizeof(float));
     scratch->pairs = memory_alloc(A_ELEMENTS / 2, sizeof(uint32_t));
     scratch->piece = memory_alloc((size_t)GEMM_PIECE_N * GEMM_K_BLOCK, sizeof(float));
-    scratch->expanded = memory_alloc((size_t)GEMM_PIECE_N * GEMM_K_BLOCK, sizeof(float));
+    scratch->expanded = memory_alloc(EXPANDED, sizeof(float));
     if (!scratch->a || !scratch->pairs || !scratch->piece || !scratch->expanded) {
         gemm_scratch_destroy(scratch);
         return NULL;
@@ -134,6 +139,12 @@ static void multiply_i8(const struct gemm_part *t, const struct operand *right)
     t->scratch->quant->i8_block(&block);
 }
 
+/* Rows of k in a chain of float weights; 0: all. */
+static int chain_of(const struct gemm_weights *weights)
+{
+    return weights->dtype == MMARN_BF16 ? 0 : GEMM_CHAIN;
+}
+
 static void multiply(const struct gemm_part *t, const struct operand *right)
 {
     if (t->weights->dtype == MMARN_I8) {
@@ -150,7 +161,8 @@ static void multiply(const struct gemm_part *t, const struct operand *right)
         .m = t->m,
         .n = right->n,
         .k = right->k,
-        .first = t->k0 + right->p == 0,
+        .chain = right->in_place ? 0 : chain_of(t->weights),
+        .first = t->k0 + right->p == t->from,
         .paired = !right->in_place,
     };
     if (!right->in_place && gemm_part_dot(t, &block, right->p, right->lowest))
@@ -200,24 +212,61 @@ static void multiply_pieces(const struct gemm_part *t, int strip_k, int strip_n)
             multiply_piece(t, p, gemm_smaller(strip_k, t->k - p), j, gemm_smaller(strip_n, t->n - j));
 }
 
-/* Kernels read whole panels: only the matrix's own ragged end, if it is in this tile, must be copied first. */
-static void multiply_in_place(const struct gemm_part *t)
+/*
+ * Goes on from C over rows p0 .. end. Kernels read whole panels: only the matrix's own ragged end, if it is in this
+ * tile, must be copied first.
+ */
+static void multiply_strips(const struct gemm_part *t, int p0, int end)
 {
     const int64_t rest = t->weights->n - t->col;
     const int whole = rest % GEMM_NR && t->n > rest - rest % GEMM_NR ? (int)(rest - rest % GEMM_NR) : t->n;
-    for (int p = 0; p < t->k; p += STRIP_KN) {
-        const int k = gemm_smaller(STRIP_KN, t->k - p);
+    for (int p = p0; p < end && whole > 0; p += STRIP_KN) {
         const struct operand strip = {.p = p,
-                                      .k = k,
+                                      .k = gemm_smaller(STRIP_KN, end - p),
                                       .n = whole,
                                       .b = gemm_weights_at(t->weights, t->k0 + p, t->col),
                                       .k_stride = t->weights->ld,
                                       .panel_stride = GEMM_NR,
                                       .in_place = true};
-        if (whole > 0)
-            multiply(t, &strip);
-        if (whole < t->n)
-            multiply_piece(t, p, k, whole, t->n - whole);
+        multiply(t, &strip);
+    }
+    if (whole < t->n)
+        multiply_piece(t, p0, end - p0, whole, t->n - whole);
+}
+
+static void add_chain(const struct gemm_part *t, const struct gemm_part *made)
+{
+    for (int i = 0; i < t->m; i++) {
+        float *c = t->c + i * t->ldc;
+        const float *sum = made->c + i * made->ldc;
+        if (made->from == t->from)
+            memcpy(c, sum, (size_t)t->n * sizeof *c);
+        else
+            for (int j = 0; j < t->n; j++)
+                c[j] += sum[j];
+    }
+}
+
+static void multiply_in_place(const struct gemm_part *t)
+{
+    const int chain = t->weights->dtype == MMARN_I8 ? 0 : chain_of(t->weights);
+    if (chain == 0) {
+        multiply_strips(t, 0, t->k);
+        return;
+    }
+    struct gemm_part columns = *t;
+    for (int j = 0; j < t->n; j += columns.n) {
+        columns.n = gemm_smaller(t->n - j, EXPANDED / FEW_ROWS);
+        columns.col = t->col + j;
+        columns.c = t->c + j;
+        for (int p = 0; p < t->k; p += chain) {
+            struct gemm_part part = columns;
+            part.c = t->scratch->expanded;
+            part.ldc = columns.n;
+            part.from = t->k0 + p;
+            multiply_strips(&part, p, gemm_smaller(p + chain, t->k));
+            add_chain(&columns, &part);
+        }
     }
 }
 

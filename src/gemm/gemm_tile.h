@@ -31,7 +31,7 @@ struct gemm_scratch {
     /* Has nothing in the tile at hand kept it from dot.h so far? Once it has, sums may be off the grid. */
     bool on_grid;
     void *piece;     /* of borrowed weights, packed */
-    float *expanded; /* of weights to be expanded: a piece, in fp32 */
+    float *expanded; /* of weights to be expanded: a piece, in fp32; of others: a chain's sums */
 };
 
 /* The part of a tile that belongs to one block of k. */
@@ -44,6 +44,7 @@ struct gemm_part {
     ptrdiff_t lda; /* of scratch->a, and twice that of scratch->pairs */
     float *c;
     ptrdiff_t ldc;
+    int64_t from; /* the row of k at which c begins as zero */
 };
 
 /* gemm_weights.c: where a borrowed matrix has an element; and a k x n piece of it, from there on, copied into panels.

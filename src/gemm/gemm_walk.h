@@ -1,7 +1,7 @@
 /*
  * gemm_walk.h - a block cut into register tiles, for the matmul kernels of x86-64, which include it at their end. By
  * then they have MAX_ROWS and MAX_PANELS of a tile; `widest`, the most panels side by side by the rows of the tile;
- * SHAPES, every shape that it allows; and micro(), one tile. Here they become the table of kernels.
+ * SHAPES, every shape that it allows; and chain(), one chain of a tile. Here they become the table of kernels.
  */
 #include "base/avx2.h"
 #include "base/cpu.h"
@@ -9,6 +9,18 @@
 #include "gemm/gemm_pack_avx2.h"
 
 typedef void micro_fn(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc);
+
+/* One register tile: a, b and c point at its first row and column. */
+AVX2_INLINE void micro(const struct gemm_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
+                       int32_t dtype, bool paired, int rows, int panels)
+{
+    const int longest = g->chain ? g->chain : g->k;
+    for (int p = 0; p < g->k; p += longest) {
+        const int k = g->k - p < longest ? g->k - p : longest;
+        chain(g, a + p, b + p * g->k_stride * (ptrdiff_t)dtype_size(dtype), c, ldc, dtype, paired, rows, panels, k,
+              g->first && p == 0);
+    }
+}
 
 #define DEFINE(type, paired, rows, panels)                                                                             \
     static void micro_##type##_##paired##_##rows##x##panels(const struct gemm_block *g, const float *a, const char *b, \

@@ -4,8 +4,10 @@
  * x2 that neighbouring panels have in common are still cached.
  */
 #include <limits.h>
+#include <stdatomic.h>
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "gemm/gemm_tile.h"
 
 /* int8 x int8 interleaves rows of k in groups of QUANT_I8_ROWS, and two int4 of neighbouring k share a byte. */
@@ -55,23 +57,40 @@ static unsigned pack_group(const struct gemm_weights *from, int64_t first_panel,
     return lowest;
 }
 
+struct packing {
+    const struct gemm_weights *from;
+    int64_t panels;
+    char *data;
+    atomic_llong next; /* the next panel to be claimed */
+    atomic_uint lowest;
+};
+
+static void pack_some(void *ctx, int thread)
+{
+    struct packing *packing = ctx;
+    (void)thread;
+    unsigned lowest = UINT_MAX;
+    int64_t first;
+    while ((first = atomic_fetch_add_explicit(&packing->next, GROUP, memory_order_relaxed)) < packing->panels) {
+        const int64_t rest = packing->panels - first;
+        lowest = smaller(lowest, pack_group(packing->from, first, rest < GROUP ? rest : GROUP, packing->data));
+    }
+    unsigned known = atomic_load(&packing->lowest);
+    while (lowest < known && !atomic_compare_exchange_weak(&packing->lowest, &known, lowest))
+        ;
+}
+
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed)
 {
     const int64_t panels = (borrowed->n + GEMM_NR - 1) / GEMM_NR;
     const ptrdiff_t panel_bytes = gemm_bytes(borrowed->dtype, gemm_panel(borrowed->dtype, borrowed->k));
-    unsigned lowest = UINT_MAX;
     char *data = memory_alloc((size_t)panels, (size_t)panel_bytes);
     if (!data)
         return false;
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(dynamic) reduction(min : lowest) if (threads > 1)
-#else
-    (void)threads;
-#endif
-    for (int64_t panel = 0; panel < panels; panel += GROUP)
-        lowest = smaller(lowest, pack_group(borrowed, panel, panels - panel < GROUP ? panels - panel : GROUP, data));
+    struct packing packing = {.from = borrowed, .panels = panels, .data = data, .lowest = UINT_MAX};
+    threads_run(threads, pack_some, &packing);
     *packed = *borrowed;
-    packed->lowest = lowest;
+    packed->lowest = atomic_load(&packing.lowest);
     packed->layout = GEMM_PACKED;
     packed->data = data;
     packed->ld = GEMM_NR;

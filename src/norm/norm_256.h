@@ -6,6 +6,7 @@
  */
 #include "norm/norm.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/avx2.h"
@@ -21,7 +22,7 @@ AVX2_INLINE size_t size_of(int32_t dtype)
 
 /* What is added to the residual: mm, or the sum of its halves. */
 struct terms {
-    int32_t dtype;
+    int32_t dtype, y_dtype;
     const char *mm;
     const float *left, *right;
     bool round;
@@ -39,17 +40,17 @@ AVX2_INLINE __m256 load_mm(const struct terms *terms, size_t at)
 
 AVX2_INLINE void add_lanes(const struct terms *terms, size_t at, const char *residual, char *y)
 {
-    const size_t size = size_of(terms->dtype);
+    const size_t size = size_of(terms->y_dtype);
     for (size_t v = 0; v < NORM_LANES; v += VECTOR) {
-        __m256 b = avx2_load(terms->dtype, residual + v * size);
-        avx2_store(terms->dtype, y + v * size, _mm256_add_ps(load_mm(terms, at + v), b));
+        __m256 b = avx2_load(terms->y_dtype, residual + v * size);
+        avx2_store(terms->y_dtype, y + v * size, _mm256_add_ps(load_mm(terms, at + v), b));
     }
 }
 
 /* terms' pointers may be NULL or not, which is a constant too. */
 AVX2_INLINE void add_terms(struct terms terms, const void *residual, void *y, size_t count)
 {
-    const size_t size = size_of(terms.dtype);
+    const size_t size = size_of(terms.y_dtype);
     const char *b = residual;
     char *out = y;
     size_t i = 0;
@@ -60,7 +61,7 @@ AVX2_INLINE void add_terms(struct terms terms, const void *residual, void *y, si
         char last_out[NORM_LANES * sizeof(float)];
         float last_left[NORM_LANES] = {0}, last_right[NORM_LANES] = {0};
         if (terms.mm)
-            terms.mm = memcpy(last_mm, terms.mm + i * size, (count - i) * size);
+            terms.mm = memcpy(last_mm, terms.mm + i * size_of(terms.dtype), (count - i) * size_of(terms.dtype));
         if (terms.left)
             terms.left = memcpy(last_left, terms.left + i, (count - i) * sizeof(float));
         if (terms.right)
@@ -71,21 +72,21 @@ AVX2_INLINE void add_terms(struct terms terms, const void *residual, void *y, si
     }
 }
 
-AVX2_INLINE void add(int32_t dtype, const void *mm, const void *residual, void *y, size_t count)
+AVX2_INLINE void add(int32_t dtype, int32_t y_dtype, const void *mm, const void *residual, void *y, size_t count)
 {
-    add_terms((struct terms){.dtype = dtype, .mm = mm}, residual, y, count);
+    add_terms((struct terms){.dtype = dtype, .y_dtype = y_dtype, .mm = mm}, residual, y, count);
 }
 
-AVX2_INLINE void add_sum(int32_t dtype, const float *left, const float *right, bool round_mm, const void *residual,
-                         void *y, size_t count)
+AVX2_INLINE void add_sum(int32_t dtype, int32_t y_dtype, const float *left, const float *right, bool round_mm,
+                         const void *residual, void *y, size_t count)
 {
-    const struct terms terms = {.dtype = dtype, .left = left, .round = round_mm && dtype != MMARN_F32};
+    const struct terms one = {.dtype = dtype, .y_dtype = y_dtype, .left = left, .round = round_mm};
     if (!right)
-        add_terms(terms, residual, y, count);
+        add_terms(one, residual, y, count);
     else if (round_mm)
-        add_terms((struct terms){.dtype = dtype, .left = left, .right = right, .round = true}, residual, y, count);
+        add_terms((struct terms){dtype, y_dtype, NULL, left, right, true}, residual, y, count);
     else
-        add_terms((struct terms){.dtype = dtype, .left = left, .right = right}, residual, y, count);
+        add_terms((struct terms){dtype, y_dtype, NULL, left, right, false}, residual, y, count);
 }
 
 AVX2_INLINE void square_lanes(int32_t dtype, const char *y, __m256 sum[VECTORS])
@@ -114,44 +115,66 @@ AVX2_INLINE float sum_of_squares(int32_t dtype, const char *y, size_t n)
     return _mm_cvtss_f32(_mm_add_ss(fold2, _mm_movehdup_ps(fold2)));
 }
 
-AVX2_INLINE void scale_lanes(int32_t dtype, const char *y, const char *gamma, char *norm_out, __m256 rstd,
+/* Dtypes, constants wherever they are used. */
+struct types {
+    int32_t y, gamma, out;
+};
+
+AVX2_INLINE void scale_lanes(struct types types, const char *y, const char *gamma, char *norm_out, __m256 rstd,
                              bool round_twice)
 {
     for (size_t v = 0; v < NORM_LANES; v += VECTOR) {
-        __m256 value = _mm256_mul_ps(avx2_load(dtype, y + v * size_of(dtype)), rstd);
+        __m256 value = _mm256_mul_ps(avx2_load(types.y, y + v * size_of(types.y)), rstd);
         if (round_twice)
-            value = avx2_round(dtype, value);
-        value = _mm256_mul_ps(value, avx2_load(dtype, gamma + v * size_of(dtype)));
-        avx2_store(dtype, norm_out + v * size_of(dtype), value);
+            value = avx2_round(types.y, value);
+        value = _mm256_mul_ps(value, avx2_load(types.gamma, gamma + v * size_of(types.gamma)));
+        avx2_store(types.out, norm_out + v * size_of(types.out), value);
     }
 }
 
-AVX2_INLINE void scale(int32_t dtype, const char *y, const char *gamma, char *norm_out, size_t n, __m256 rstd,
-                       bool round_twice)
+AVX2_INLINE void scale(struct types types, const struct norm_row *r, __m256 rstd, bool round_twice)
 {
-    const size_t size = size_of(dtype);
+    const size_t y_size = size_of(types.y), gamma_size = size_of(types.gamma), out_size = size_of(types.out);
+    const char *y = r->y, *gamma = r->gamma;
+    char *norm_out = r->norm_out;
     size_t i = 0;
-    for (; i + NORM_LANES <= n; i += NORM_LANES)
-        scale_lanes(dtype, y + i * size, gamma + i * size, norm_out + i * size, rstd, round_twice);
-    if (i < n) {
+    for (; i + NORM_LANES <= r->n; i += NORM_LANES)
+        scale_lanes(types, y + i * y_size, gamma + i * gamma_size, norm_out + i * out_size, rstd, round_twice);
+    if (i < r->n) {
         char last_y[NORM_LANES * sizeof(float)] = {0}, last_gamma[NORM_LANES * sizeof(float)] = {0};
         char last_out[NORM_LANES * sizeof(float)];
-        memcpy(last_y, y + i * size, (n - i) * size);
-        memcpy(last_gamma, gamma + i * size, (n - i) * size);
-        scale_lanes(dtype, last_y, last_gamma, last_out, rstd, round_twice);
-        memcpy(norm_out + i * size, last_out, (n - i) * size);
+        memcpy(last_y, y + i * y_size, (r->n - i) * y_size);
+        memcpy(last_gamma, gamma + i * gamma_size, (r->n - i) * gamma_size);
+        scale_lanes(types, last_y, last_gamma, last_out, rstd, round_twice);
+        memcpy(norm_out + i * out_size, last_out, (r->n - i) * out_size);
     }
 }
 
-AVX2_INLINE void row(int32_t dtype, const void *y, const void *gamma, void *norm_out, size_t n, float epsilon,
-                     bool round_twice)
+AVX2_INLINE void typed_row(struct types types, const struct norm_row *r)
 {
-    __m128 mean = _mm_set_ss(sum_of_squares(dtype, y, n) / (float)n + epsilon);
+    const float sum = sum_of_squares(types.y, r->y, r->n);
+    if (__builtin_expect(isinf(sum) && r->rescale, 0)) { /* rare, so the definition itself will do */
+        norm_kernels[0]->row[types.out](r);
+        return;
+    }
+    __m128 mean = _mm_set_ss(sum / (float)r->n + r->epsilon);
     __m256 rstd = _mm256_set1_ps(1.0F / _mm_cvtss_f32(_mm_sqrt_ss(mean)));
-    if (round_twice)
-        scale(dtype, y, gamma, norm_out, n, rstd, true);
+    if (r->round_twice && types.y != MMARN_F32)
+        scale(types, r, rstd, true);
     else
-        scale(dtype, y, gamma, norm_out, n, rstd, false);
+        scale(types, r, rstd, false);
+}
+
+AVX2_INLINE void row(int32_t dtype, const struct norm_row *r)
+{
+    if (r->wide_y && r->wide_gamma)
+        typed_row((struct types){MMARN_F32, MMARN_F32, dtype}, r);
+    else if (r->wide_y)
+        typed_row((struct types){MMARN_F32, dtype, dtype}, r);
+    else if (r->wide_gamma)
+        typed_row((struct types){dtype, MMARN_F32, dtype}, r);
+    else
+        typed_row((struct types){dtype, dtype, dtype}, r);
 }
 
 #include "norm/norm_table.h"

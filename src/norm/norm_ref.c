@@ -31,27 +31,27 @@ static size_t step(size_t i, size_t n)
     return n - i < NORM_LANES ? n - i : NORM_LANES;
 }
 
-static void add_residual(int32_t dtype, float *mm, const void *residual, void *y, size_t i, size_t here)
+static void add_residual(int32_t y_dtype, float *mm, const void *residual, void *y, size_t i, size_t here)
 {
     float b[NORM_LANES];
-    load(dtype, residual, i, b, here);
+    load(y_dtype, residual, i, b, here);
     for (size_t l = 0; l < here; l++)
         mm[l] += b[l];
-    store(dtype, mm, y, i, here);
+    store(y_dtype, mm, y, i, here);
 }
 
-static void add(int32_t dtype, const void *mm, const void *residual, void *y, size_t count)
+static void add(int32_t dtype, int32_t y_dtype, const void *mm, const void *residual, void *y, size_t count)
 {
     float a[NORM_LANES];
     for (size_t i = 0; i < count; i += NORM_LANES) {
         size_t here = step(i, count);
         load(dtype, mm, i, a, here);
-        add_residual(dtype, a, residual, y, i, here);
+        add_residual(y_dtype, a, residual, y, i, here);
     }
 }
 
-static void add_sum(int32_t dtype, const float *left, const float *right, bool round_mm, const void *residual, void *y,
-                    size_t count)
+static void add_sum(int32_t dtype, int32_t y_dtype, const float *left, const float *right, bool round_mm,
+                    const void *residual, void *y, size_t count)
 {
     float a[NORM_LANES];
     for (size_t i = 0; i < count; i += NORM_LANES) {
@@ -60,18 +60,21 @@ static void add_sum(int32_t dtype, const float *left, const float *right, bool r
             a[l] = right ? left[i + l] + right[i + l] : left[i + l];
         if (round_mm)
             round_to(dtype, a, here);
-        add_residual(dtype, a, residual, y, i, here);
+        add_residual(y_dtype, a, residual, y, i, here);
     }
 }
 
-static float sum_of_squares(int32_t dtype, const void *y, size_t n)
+/* Of y * down. */
+static float sum_of_squares(int32_t y_dtype, const void *y, size_t n, float down)
 {
     float lanes[NORM_LANES] = {0}, values[NORM_LANES];
     for (size_t i = 0; i < n; i += NORM_LANES) {
         size_t here = step(i, n);
-        load(dtype, y, i, values, here);
-        for (size_t l = 0; l < here; l++)
-            lanes[l] = fmaf(values[l], values[l], lanes[l]);
+        load(y_dtype, y, i, values, here);
+        for (size_t l = 0; l < here; l++) {
+            float value = values[l] * down;
+            lanes[l] = fmaf(value, value, lanes[l]);
+        }
     }
     for (int half = NORM_LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
@@ -79,22 +82,27 @@ static float sum_of_squares(int32_t dtype, const void *y, size_t n)
     return lanes[0];
 }
 
-static void row(int32_t dtype, const void *y, const void *gamma, void *norm_out, size_t n, float epsilon,
-                bool round_twice)
+static void row(int32_t dtype, const struct norm_row *r)
 {
-    float rstd = 1.0F / sqrtf(sum_of_squares(dtype, y, n) / (float)n + epsilon);
+    const int32_t y_dtype = r->wide_y ? MMARN_F32 : dtype, gamma_dtype = r->wide_gamma ? MMARN_F32 : dtype;
+    float down = 1.0F, sum = sum_of_squares(y_dtype, r->y, r->n, down);
+    if (isinf(sum) && r->rescale) {
+        down = NORM_DOWN;
+        sum = sum_of_squares(y_dtype, r->y, r->n, down);
+    }
+    float rstd = 1.0F / sqrtf(sum / (float)r->n + r->epsilon * down * down);
     float values[NORM_LANES], scale[NORM_LANES];
-    for (size_t i = 0; i < n; i += NORM_LANES) {
-        size_t here = step(i, n);
-        load(dtype, y, i, values, here);
-        load(dtype, gamma, i, scale, here);
+    for (size_t i = 0; i < r->n; i += NORM_LANES) {
+        size_t here = step(i, r->n);
+        load(y_dtype, r->y, i, values, here);
+        load(gamma_dtype, r->gamma, i, scale, here);
         for (size_t l = 0; l < here; l++)
-            values[l] *= rstd;
-        if (round_twice)
-            round_to(dtype, values, here);
+            values[l] = values[l] * down * rstd;
+        if (r->round_twice)
+            round_to(y_dtype, values, here);
         for (size_t l = 0; l < here; l++)
             values[l] *= scale[l];
-        store(dtype, values, norm_out, i, here);
+        store(dtype, values, r->norm_out, i, here);
     }
 }
 

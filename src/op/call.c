@@ -63,6 +63,7 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
     sink->sum_dtype = wide && norm ? MMARN_F32 : terms->dtype;
     sink->in_rank_order = terms->numerics == MMARN_NUMERICS_ASCEND;
     sink->round_twice = !wide;
+    sink->rescale = !sink->in_rank_order;
 }
 
 void call_leave(mmarn_comm *comm)

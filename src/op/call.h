@@ -17,7 +17,10 @@ struct call_terms {
     uint32_t flags;
 };
 
-/* Fills pipeline's fields and values from the terms, and its sink's dtypes and roundings. */
+/*
+ * Fills pipeline's fields and values from the terms, and its sink's roundings and dtypes, but for those of y and gamma,
+ * which are each rank's own.
+ */
 void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms);
 
 /* Ends a collective call, and with it the life of its name. */

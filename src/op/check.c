@@ -94,7 +94,17 @@ struct op_kind op_kind_of(const mmarn_op_config *config)
         return (struct op_kind){OP_FLOAT, config->x2->dtype, config->x2->dtype};
     if (config->antiquant_scale)
         return (struct op_kind){OP_WEIGHT_QUANT, config->antiquant_scale->dtype, config->antiquant_scale->dtype};
-    return (struct op_kind){OP_INT8, MMARN_I8, config->gamma->dtype};
+    const int32_t gamma = config->gamma->dtype, scale = config->dequant_scale->dtype;
+    return (struct op_kind){OP_INT8, MMARN_I8,
+                            gamma != MMARN_F32                         ? gamma
+                            : scale == MMARN_I64 || scale == MMARN_U64 ? MMARN_F16
+                            : scale == MMARN_BF16                      ? MMARN_BF16
+                                                                       : 0};
+}
+
+int32_t op_out_dtype(const struct op_kind *kind, const struct op_io *io)
+{
+    return kind->out_dtype ? kind->out_dtype : io->norm_out->dtype;
 }
 
 mmarn_status check_config_nulls(const mmarn_op_config *config)
@@ -177,10 +187,18 @@ mmarn_status check_outputs_apart(const struct op_io *io, const char *x_name, boo
     return tensor_check_apart("norm_out", io->norm_out, "y", io->y, false);
 }
 
+mmarn_status check_dtype_or_f32(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype)
+{
+    if (tensor->dtype == dtype || tensor->dtype == MMARN_F32)
+        return MMARN_OK;
+    return error_set(MMARN_ERR_UNSUPPORTED, "%s is %s but %s is %s; it must be %s%s", name, dtype_name(tensor->dtype),
+                     like, dtype_name(dtype), dtype_name(dtype), dtype == MMARN_F32 ? "" : " or f32");
+}
+
 mmarn_status check_outputs_memory(const struct op_io *io, const char *x_name, const char *like, int32_t dtype)
 {
-    CHECK(tensor_check_dtype("residual", io->residual, like, dtype));
-    CHECK(tensor_check_dtype("y", io->y, like, dtype));
+    CHECK(check_dtype_or_f32("residual", io->residual, like, dtype));
+    CHECK(tensor_check_dtype("y", io->y, "residual", io->residual->dtype));
     CHECK(tensor_check_dtype("norm_out", io->norm_out, like, dtype));
     CHECK(tensor_check_contiguous(x_name, io->x));
     CHECK(tensor_check_contiguous("residual", io->residual));
@@ -218,7 +236,12 @@ mmarn_status check_io_options(const struct op_io *io, const mmarn_op_config *con
                          (long long)tensor_rows(io->x), INT32_MAX);
     const char *x_like = kind->scenario == OP_WEIGHT_QUANT ? "antiquant_scale" : "x2";
     CHECK(tensor_check_dtype("x1", io->x, x_like, kind->x_dtype));
-    CHECK(check_outputs_memory(io, "x1", kind->scenario == OP_INT8 ? "gamma" : x_like, kind->out_dtype));
+    const int32_t out_dtype = op_out_dtype(kind, io);
+    const char *out_like = kind->scenario != OP_INT8 ? x_like : kind->out_dtype ? "this operator's output" : "norm_out";
+    CHECK(check_float_dtype("norm_out", out_dtype));
+    if (strict)
+        CHECK(tensor_check_dtype("residual", io->residual, out_like, out_dtype));
+    CHECK(check_outputs_memory(io, "x1", out_like, out_dtype));
     CHECK(check_x_scale(io, kind, strict));
     CHECK(check_outputs_apart(io, "x1", false));
     const struct {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/arithmetic.h"
 #include "mmarn/mmarn.h"
 
 /* Runs checks one after another, up to the first that fails. */
@@ -18,11 +19,12 @@
             return check_status;                                                                                       \
     } while (0)
 
-/* Which of the three forms of the operator this is; which dtypes x1 and the outputs have follows from it. */
+/* Which of the three forms of the operator this is; which dtypes x1 and norm_out have follows from it. */
 enum op_scenario { OP_FLOAT, OP_INT8, OP_WEIGHT_QUANT };
 struct op_kind {
     enum op_scenario scenario;
-    int32_t x_dtype, out_dtype;
+    int32_t x_dtype;
+    int32_t out_dtype; /* of norm_out; 0: the weights leave it to each step */
 };
 /* After check_config_nulls. */
 struct op_kind op_kind_of(const mmarn_op_config *config);
@@ -32,6 +34,7 @@ struct op_io {
     const mmarn_tensor *x, *residual, *y, *norm_out;
     const mmarn_tensor *x_scale; /* NULL, or per-token scales */
 };
+int32_t op_out_dtype(const struct op_kind *kind, const struct op_io *io);
 
 /*
  * The caller's configuration in this library's size: fields that an older caller does not know are as in _INIT, fields
@@ -65,7 +68,12 @@ mmarn_status check_float_dtype(const char *name, int32_t dtype);
 mmarn_status check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n);
 mmarn_status check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name,
                               const mmarn_tensor *like);
-/* The dtype of residual and the outputs, which is that of `like`; contiguity of all; which of them may share memory. */
+/* A dtype that must be `dtype`, the one of `like`, or fp32. */
+mmarn_status check_dtype_or_f32(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype);
+/*
+ * The dtypes of residual and the outputs, norm_out's being that of `like`; contiguity of all; which of them may share
+ * memory.
+ */
 mmarn_status check_outputs_memory(const struct op_io *io, const char *x_name, const char *like, int32_t dtype);
 mmarn_status check_outputs_apart(const struct op_io *io, const char *x_name, bool may_be_x);
 

@@ -47,10 +47,11 @@ static mmarn_status check_dtypes(const mmarn_op_config *config, const struct op_
 {
     if (kind->scenario == OP_WEIGHT_QUANT)
         CHECK(check_float_dtype("antiquant_scale", kind->x_dtype));
-    if (kind->scenario == OP_INT8)
-        CHECK(check_float_dtype("gamma", kind->out_dtype));
     const char *like = kind->scenario == OP_WEIGHT_QUANT ? "antiquant_scale" : "x2";
-    CHECK(tensor_check_dtype("gamma", config->gamma, like, kind->out_dtype));
+    if (kind->scenario == OP_INT8)
+        CHECK(check_float_dtype("gamma", config->gamma->dtype));
+    else
+        CHECK(check_dtype_or_f32("gamma", config->gamma, like, kind->out_dtype));
     if (!config->bias)
         return MMARN_OK;
     if (kind->scenario == OP_INT8)
@@ -131,9 +132,9 @@ static mmarn_status check_strict(const mmarn_op_config *config, const struct op_
         return error_set(MMARN_ERR_UNSUPPORTED, "world_size is %d but MMARN_STRICT allows 1, 2, 4 and 8", world_size);
     if (config->epsilon >= 1)
         return error_set(MMARN_ERR_ARGUMENT, "epsilon is %g but MMARN_STRICT wants it below 1", config->epsilon);
-    if (kind->out_dtype == MMARN_F32 || config->x2->dtype == MMARN_I4)
+    if (config->gamma->dtype == MMARN_F32 || config->x2->dtype == MMARN_I4)
         return error_set(MMARN_ERR_UNSUPPORTED, "gamma is %s and x2 is %s; MMARN_STRICT allows neither f32 nor i4",
-                         dtype_name(kind->out_dtype), dtype_name(config->x2->dtype));
+                         dtype_name(config->gamma->dtype), dtype_name(config->x2->dtype));
     if (config->dequant_scale && config->dequant_scale->dtype == MMARN_F32)
         return error_set(MMARN_ERR_UNSUPPORTED, "dequant_scale is f32 but MMARN_STRICT allows i64, u64 and bf16");
     return check_strict_axes(config, kind);

@@ -37,7 +37,7 @@ mmarn_status check_all_reduce_norm(int32_t numerics, double epsilon, const struc
         return MMARN_OK;
     CHECK(check_float_dtype("x", io->x->dtype));
     CHECK(check_outputs_memory(io, "x", "x", io->x->dtype));
-    CHECK(tensor_check_dtype("gamma", gamma, "x", io->x->dtype));
+    CHECK(check_dtype_or_f32("gamma", gamma, "x", io->x->dtype));
     CHECK(tensor_check_contiguous("gamma", gamma));
     CHECK(check_epsilon(epsilon));
     CHECK(check_numerics(numerics));

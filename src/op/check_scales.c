@@ -20,16 +20,16 @@ static mmarn_status check_scale_shape(const char *name, const mmarn_tensor *scal
     return tensor_check_contiguous(name, scale);
 }
 
-static mmarn_status check_dequant_dtype(int32_t scale, int32_t out)
+static mmarn_status check_dequant_dtype(int32_t scale, int32_t gamma)
 {
     const bool words = scale == MMARN_I64 || scale == MMARN_U64;
-    if (scale == MMARN_F32 || (words && out == MMARN_F16) || (scale == MMARN_BF16 && out == MMARN_BF16))
+    if (scale == MMARN_F32 || (words && gamma != MMARN_BF16) || (scale == MMARN_BF16 && gamma != MMARN_F16))
         return MMARN_OK;
     return error_set(MMARN_ERR_UNSUPPORTED, "dequant_scale is %s but gamma is %s, which takes %sf32", dtype_name(scale),
-                     dtype_name(out),
-                     out == MMARN_F16    ? "i64, u64 or "
-                     : out == MMARN_BF16 ? "bf16 or "
-                                         : "");
+                     dtype_name(gamma),
+                     gamma == MMARN_F16    ? "i64, u64 or "
+                     : gamma == MMARN_BF16 ? "bf16 or "
+                                           : "i64, u64, bf16 or ");
 }
 
 static mmarn_status check_group_size(const mmarn_op_config *config)
@@ -78,6 +78,6 @@ mmarn_status check_scales(const mmarn_op_config *config, const struct op_kind *k
         return check_antiquant(config, kind);
     if (kind->scenario == OP_FLOAT)
         return MMARN_OK;
-    CHECK(check_dequant_dtype(config->dequant_scale->dtype, kind->out_dtype));
+    CHECK(check_dequant_dtype(config->dequant_scale->dtype, config->gamma->dtype));
     return check_scale_shape("dequant_scale", config->dequant_scale, config->x2->shape[1]);
 }

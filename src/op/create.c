@@ -12,6 +12,7 @@
 static bool copy_gamma(mmarn_op *op, const mmarn_tensor *gamma)
 {
     size_t size = dtype_size(gamma->dtype);
+    op->gamma_dtype = gamma->dtype;
     op->gamma = memory_alloc((size_t)gamma->shape[0], size);
     if (op->gamma && gamma->data)
         memcpy(op->gamma, gamma->data, (size_t)gamma->shape[0] * size);

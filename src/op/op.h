@@ -14,7 +14,8 @@ struct mmarn_op {
     mmarn_op_config config;
     mmarn_tensor x2; /* data is NULL when it has been packed */
     struct gemm_weights weights;
-    void *gamma;   /* n elements of the outputs' dtype */
+    void *gamma; /* n elements */
+    int32_t gamma_dtype;
     float *bias;   /* n elements, or NULL when this rank adds none */
     int32_t *sums; /* the same for int8 x int8, added to the int32 sums */
     float *scale;  /* weights_scales: of the weights, or of the sums */
@@ -31,7 +32,8 @@ mmarn_status op_run(mmarn_op *op, const struct op_io *io);
 mmarn_status op_matmul(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *partial);
 mmarn_status op_once(mmarn_comm *comm, const mmarn_op_config *config, const struct op_io *io);
 mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out);
+/* epsilon is narrowed in here, whatever a compiler may know of the door's scope (base/float_env.h). */
 mmarn_status op_all_reduce_norm(mmarn_comm *comm, int32_t numerics, double epsilon, const struct op_io *io,
-                                const mmarn_tensor *gamma);
+                                const mmarn_tensor *gamma) __attribute__((noinline));
 
 #endif

@@ -13,12 +13,13 @@
 /* Fills part (tile.rows x tile.columns, dense, fp32) with this rank's part of a tile. thread: 0 .. threads - 1. */
 typedef void op_produce_fn(void *ctx, int thread, const struct op_tile *tile, float *part);
 
-/* Where sums go. Matrices are rows x n, dense, of dtype. */
+/* Where sums go. Matrices are rows x n, dense. */
 struct op_sink {
-    int32_t dtype;
-    int32_t sum_dtype;  /* of mm_out: dtype, or fp32 */
-    bool in_rank_order; /* coll_reduce's */
-    bool round_twice;   /* norm.h's */
+    int32_t dtype;                /* of mm_out and norm_out */
+    int32_t sum_dtype;            /* in which sums travel: dtype, or fp32 */
+    int32_t y_dtype, gamma_dtype; /* y's is also residual's; each is dtype, or fp32 */
+    bool in_rank_order;           /* coll_reduce's */
+    bool round_twice, rescale;    /* norm.h's */
     float epsilon;
     const void *residual; /* NULL: y is the sum itself, and there is no norm */
     void *y;

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arithmetic.h"
+
 /* The scale in a word. Bits 0 to 12, which some makers leave set, and 32 to 63 do not belong to it. */
 float quant_word_scale(uint64_t word);
 

@@ -53,7 +53,7 @@ mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tenso
         .dtype = in->dtype,
         .numerics = numerics,
     };
-    return run(comm, &terms, in->data, (struct op_sink){.y = out->data});
+    return run(comm, &terms, in->data, (struct op_sink){.y_dtype = out->dtype, .y = out->data});
 }
 
 mmarn_status op_all_reduce_norm(mmarn_comm *comm, int32_t numerics, double epsilon, const struct op_io *io,
@@ -75,6 +75,12 @@ mmarn_status op_all_reduce_norm(mmarn_comm *comm, int32_t numerics, double epsil
         .epsilon = (float)epsilon,
     };
     struct op_sink sink = {
-        .residual = io->residual->data, .y = io->y->data, .gamma = gamma->data, .norm_out = io->norm_out->data};
+        .y_dtype = io->y->dtype,
+        .gamma_dtype = gamma->dtype,
+        .residual = io->residual->data,
+        .y = io->y->data,
+        .gamma = gamma->data,
+        .norm_out = io->norm_out->data,
+    };
     return run(comm, &terms, io->x->data, sink);
 }

@@ -61,7 +61,7 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
         .kind = CALL_MATMUL,
         .rows = tensor_rows(io->x),
         .n = op->weights.n,
-        .dtype = op->kind.out_dtype,
+        .dtype = op_out_dtype(&op->kind, io),
         .numerics = op->config.numerics,
         .epsilon = (float)op->config.epsilon,
         .flags = op->config.flags,
@@ -73,7 +73,12 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
         .produce = produce,
         .ctx = &matmul,
         .name = comm_call_name(comm),
-        .sink = {.residual = io->residual->data, .y = io->y->data, .gamma = op->gamma, .norm_out = io->norm_out->data},
+        .sink = {.y_dtype = io->y->dtype,
+                 .gamma_dtype = op->gamma_dtype,
+                 .residual = io->residual->data,
+                 .y = io->y->data,
+                 .gamma = op->gamma,
+                 .norm_out = io->norm_out->data},
     };
     call_terms_set(&pipeline, &terms);
     mmarn_status status = op_pipeline_run(&pipeline, comm->threads);

@@ -13,7 +13,18 @@ enum { LINE = 64 };
 /* Element `at` of the residual, which there is. */
 static const void *residual_at(const struct op_sink *sink, int64_t at)
 {
-    return (const char *)sink->residual + (size_t)at * dtype_size(sink->dtype);
+    return (const char *)sink->residual + (size_t)at * dtype_size(sink->y_dtype);
+}
+
+static void *y_at(const struct op_sink *sink, int64_t at)
+{
+    return (char *)sink->y + (size_t)at * dtype_size(sink->y_dtype);
+}
+
+/* norm.h's index of kernels whose y is fp32. */
+static bool wide_y(const struct op_sink *sink)
+{
+    return sink->y_dtype != sink->dtype;
 }
 
 static bool round_sum(const struct op_sink *sink)
@@ -24,14 +35,13 @@ static bool round_sum(const struct op_sink *sink)
 /* Columns [column, column + count) of one row: y = sum + residual, or the sum itself. */
 static void take_in(const struct op_sink *sink, int64_t at, const void *sum, size_t count)
 {
-    size_t size = dtype_size(sink->dtype);
-    char *y = (char *)sink->y + (size_t)at * size;
+    void *y = y_at(sink, at);
     if (!sink->residual)
-        memcpy(y, sum, count * size);
+        memcpy(y, sum, count * dtype_size(sink->dtype));
     else if (round_sum(sink))
-        norm_kernel_best()->add[sink->dtype](sum, residual_at(sink, at), y, count);
+        norm_kernel_best()->add[sink->dtype][wide_y(sink)](sum, residual_at(sink, at), y, count);
     else
-        norm_kernel_best()->add_sum[sink->dtype](sum, NULL, false, residual_at(sink, at), y, count);
+        norm_kernel_best()->add_sum[sink->dtype][wide_y(sink)](sum, NULL, false, residual_at(sink, at), y, count);
 }
 
 /*
@@ -40,7 +50,7 @@ static void take_in(const struct op_sink *sink, int64_t at, const void *sum, siz
  */
 static void prefetch_row(const struct op_sink *sink, int64_t at, size_t count)
 {
-    const size_t size = dtype_size(sink->dtype), first = (size_t)at * size, bytes = count * size;
+    const size_t size = dtype_size(sink->y_dtype), first = (size_t)at * size, bytes = count * size;
     for (size_t i = 0; i < bytes; i += LINE) {
         if (sink->residual)
             __builtin_prefetch((const char *)sink->residual + first + i, 0);
@@ -64,7 +74,7 @@ void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *ti
 static void take_in_parts(const struct op_sink *sink, int64_t at, const float *const parts[], int world_size,
                           size_t count)
 {
-    char *y = (char *)sink->y + (size_t)at * dtype_size(sink->dtype);
+    void *y = y_at(sink, at);
     struct coll_halves halves;
     if (!sink->residual) {
         coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, sink->in_rank_order, y);
@@ -74,8 +84,8 @@ static void take_in_parts(const struct op_sink *sink, int64_t at, const float *c
         take_in(sink, at, sum, count);
     } else {
         coll_reduce_halves(parts, world_size, count, &halves);
-        norm_kernel_best()->add_sum[sink->dtype](halves.left, halves.right, round_sum(sink), residual_at(sink, at), y,
-                                                 count);
+        norm_kernel_best()->add_sum[sink->dtype][wide_y(sink)](halves.left, halves.right, round_sum(sink),
+                                                               residual_at(sink, at), y, count);
     }
 }
 
@@ -96,9 +106,19 @@ void op_sink_parts(const struct op_sink *sink, int64_t n, const struct op_tile *
 
 void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows)
 {
-    size_t row_bytes = (size_t)n * dtype_size(sink->dtype);
     norm_row_fn *norm = norm_kernel_best()->row[sink->dtype];
-    for (int64_t i = row; i < row + rows; i++)
-        norm((const char *)sink->y + (size_t)i * row_bytes, sink->gamma, (char *)sink->norm_out + (size_t)i * row_bytes,
-             (size_t)n, sink->epsilon, sink->round_twice);
+    struct norm_row call = {
+        .gamma = sink->gamma,
+        .n = (size_t)n,
+        .epsilon = sink->epsilon,
+        .wide_y = wide_y(sink),
+        .wide_gamma = sink->gamma_dtype != sink->dtype,
+        .round_twice = sink->round_twice,
+        .rescale = sink->rescale,
+    };
+    for (int64_t i = row; i < row + rows; i++) {
+        call.y = y_at(sink, i * n);
+        call.norm_out = (char *)sink->norm_out + (size_t)(i * n) * dtype_size(sink->dtype);
+        norm(&call);
+    }
 }

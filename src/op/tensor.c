@@ -126,7 +126,7 @@ mmarn_status tensor_check_contiguous(const char *name, const mmarn_tensor *tenso
 mmarn_status tensor_check_apart(const char *a_name, const mmarn_tensor *a, const char *b_name, const mmarn_tensor *b,
                                 bool may_be_same)
 {
-    if (!b || !tensor_overlap(a, b) || (may_be_same && a->data == b->data))
+    if (!b || !tensor_overlap(a, b) || (may_be_same && a->data == b->data && a->dtype == b->dtype))
         return MMARN_OK;
     return error_set(MMARN_ERR_ARGUMENT, "%s (at %p) overlaps %s (at %p); it must %s", a_name, a->data, b_name, b->data,
                      may_be_same ? "be the same memory or none of it" : "be memory of its own");

@@ -56,15 +56,22 @@ static void bench_norm(int32_t dtype)
     const double size = (double)dtype_size(dtype);
     double seconds, plain_add = 0, plain_row = 0;
     char what[64];
+    const struct norm_row row = {.y = memory.in,
+                                 .gamma = memory.other,
+                                 .norm_out = memory.out,
+                                 .n = ROW,
+                                 .epsilon = 1e-6F,
+                                 .round_twice = true,
+                                 .rescale = true};
     for (int i = 0; norm_kernels[i]; i++) {
         const struct norm_kernel *kernel = norm_kernels[i];
         if (kernel->needs & ~cpu_features())
             continue;
         snprintf(what, sizeof what, "norm add %s", dtype_name(dtype));
-        BEST_OF(ROUNDS, 50, seconds, kernel->add[dtype](memory.in, memory.other, memory.out, ROW));
+        BEST_OF(ROUNDS, 50, seconds, kernel->add[dtype][0](memory.in, memory.other, memory.out, ROW));
         bench_line(kernel->name, what, seconds, 3 * ROW * size, "GB/s", 0, &plain_add);
         snprintf(what, sizeof what, "norm row %s", dtype_name(dtype));
-        BEST_OF(ROUNDS, 50, seconds, kernel->row[dtype](memory.in, memory.other, memory.out, ROW, 1e-6F, true));
+        BEST_OF(ROUNDS, 50, seconds, kernel->row[dtype](&row));
         bench_line(kernel->name, what, seconds, 4 * ROW * size, "GB/s", 0, &plain_row);
     }
 }

@@ -48,12 +48,17 @@ static size_t choose_b(struct gemm_block *g, int32_t dtype)
 static float expected_at(const struct gemm_block *g, int32_t dtype, const float *c_before, int i, int j)
 {
     const ptrdiff_t panel = j / GEMM_NR * g->panel_stride;
-    float sum = g->first ? 0.0F : c_before[i * g->ldc + j];
+    const float before = g->first ? 0.0F : c_before[i * g->ldc + j];
+    float total = before, sum = g->chain ? 0.0F : before;
     for (int p = 0; p < g->k; p++) {
         const ptrdiff_t place = g->paired ? place_in_panel(dtype, p, j % GEMM_NR) : p * g->k_stride + j % GEMM_NR;
         sum = fmaf(g->a[i * g->lda + p], data_get(dtype, g->b, (size_t)(panel + place)), sum);
+        if (g->chain && ((p + 1) % g->chain == 0 || p + 1 == g->k)) {
+            total = g->first && p < g->chain ? sum : total + sum;
+            sum = 0.0F;
+        }
     }
-    return sum;
+    return g->chain ? total : sum;
 }
 
 static bool compare_c(const struct gemm_block *g, int32_t dtype, const float *c_before)
@@ -75,6 +80,8 @@ static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, i
     const enum data kind = (enum data)random_int(0, DATA_KINDS - 1);
     struct gemm_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
     const size_t b_count = choose_b(&g, dtype);
+    if (dtype != MMARN_BF16 && random_bits() & 1)
+        g.chain = random_bits() & 1 ? random_int(1, k + 1) : GEMM_CHAIN;
     g.lda = k + random_int(0, 3);
     g.ldc = n + random_int(0, 3);
     const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
@@ -91,9 +98,10 @@ static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, i
     g.b = b;
     kernel->block[dtype](&g);
     check(compare_c(&g, dtype, before),
-          "gemm %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, first %d, paired %d, data %d",
-          kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.paired,
-          (int)kind);
+          "gemm %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, chain %d, first %d, paired %d, "
+          "data %d",
+          kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.chain, g.first,
+          g.paired, (int)kind);
     free(before);
 }
 

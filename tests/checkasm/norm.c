@@ -1,6 +1,6 @@
 /*
  * norm.c - the norm kernels against a model written from norm.h: every length up to two rounds of lanes and some long
- * ones, y in its own memory and in residual's, both ways of rounding.
+ * ones, y in its own memory and in residual's, all combinations of types, both ways of rounding, rows that overflow.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -21,22 +21,53 @@ static bool same_arrays(int32_t dtype, const void *a, const void *b, size_t coun
     return true;
 }
 
-static void test_add(const struct norm_kernel *kernel, int32_t dtype, size_t count, enum data kind)
+static int32_t wide_or(bool wide, int32_t dtype)
 {
-    const bool at_end = random_bits() & 1, in_place = random_bits() & 1;
+    return wide ? MMARN_F32 : dtype;
+}
+
+/* What a call of add or add_sum adds to: residual, and y, which may be it. */
+struct target {
+    int32_t dtype; /* of both */
+    size_t count;
+    bool in_place;
+    void *residual, *y, *expected;
+};
+
+static struct target place_target(int32_t dtype, size_t count, bool at_end, enum data kind)
+{
+    struct target t = {.dtype = dtype, .count = count, .in_place = random_bits() & 1};
+    t.residual = guard_place(SLOT_B, count * dtype_size(dtype), at_end);
+    t.y = t.in_place ? t.residual : guard_place(SLOT_OUT, count * dtype_size(dtype), at_end);
+    t.expected = malloc(count * dtype_size(dtype));
+    data_fill(kind, dtype, t.residual, count);
+    return t;
+}
+
+static void expect(const struct target *t, size_t i, float mm)
+{
+    data_set(t->dtype, t->expected, i, mm + data_get(t->dtype, t->residual, i));
+}
+
+static bool target_right(struct target *t)
+{
+    const bool right =
+        same_arrays(t->dtype, t->expected, t->y, t->count) && guard_intact(t->in_place ? SLOT_B : SLOT_OUT);
+    free(t->expected);
+    return right;
+}
+
+static void test_add(const struct norm_kernel *kernel, int32_t dtype, bool wide, size_t count, enum data kind)
+{
+    const bool at_end = random_bits() & 1;
     void *mm = guard_place(SLOT_A, count * dtype_size(dtype), at_end);
-    void *residual = guard_place(SLOT_B, count * dtype_size(dtype), at_end);
-    void *y = in_place ? residual : guard_place(SLOT_OUT, count * dtype_size(dtype), at_end);
-    void *expected = malloc(count * dtype_size(dtype));
     data_fill(kind, dtype, mm, count);
-    data_fill(kind, dtype, residual, count);
+    struct target t = place_target(wide_or(wide, dtype), count, at_end, kind);
     for (size_t i = 0; i < count; i++)
-        data_set(dtype, expected, i, data_get(dtype, mm, i) + data_get(dtype, residual, i));
-    kernel->add[dtype](mm, residual, y, count);
-    check(same_arrays(dtype, expected, y, count) && guard_intact(in_place ? SLOT_B : SLOT_OUT),
-          "norm %s: add %s, %zu elements, data %d, in place %d", kernel->name, dtype_name(dtype), count, (int)kind,
-          in_place);
-    free(expected);
+        expect(&t, i, data_get(dtype, mm, i));
+    kernel->add[dtype][wide](mm, t.residual, t.y, count);
+    check(target_right(&t), "norm %s: add %s, wide %d, %zu elements, data %d, in place %d", kernel->name,
+          dtype_name(dtype), wide, count, (int)kind, t.in_place);
 }
 
 /* fp32 on or beside numbers of the narrow type, so that the sum's rounding and overflow matter. */
@@ -51,78 +82,111 @@ static float *place_mm(int slot, int32_t dtype, size_t count, bool at_end, enum 
     return mm;
 }
 
-static void test_add_sum(const struct norm_kernel *kernel, int32_t dtype, bool two, bool round_mm, size_t count,
-                         enum data kind)
+static void test_add_sum(const struct norm_kernel *kernel, int32_t dtype, bool wide, bool two, bool round_mm,
+                         size_t count, enum data kind)
 {
-    const bool at_end = random_bits() & 1, in_place = random_bits() & 1;
+    const bool at_end = random_bits() & 1;
     const float *left = place_mm(SLOT_A, dtype, count, at_end, kind);
     const float *right = two ? place_mm(SLOT_C, dtype, count, at_end, kind) : NULL;
-    void *residual = guard_place(SLOT_B, count * dtype_size(dtype), at_end);
-    void *y = in_place ? residual : guard_place(SLOT_OUT, count * dtype_size(dtype), at_end);
-    void *expected = malloc(count * dtype_size(dtype));
-    data_fill(kind, dtype, residual, count);
+    struct target t = place_target(wide_or(wide, dtype), count, at_end, kind);
+    uint32_t narrow;
     for (size_t i = 0; i < count; i++) {
         float mm = right ? left[i] + right[i] : left[i];
         if (round_mm) {
-            data_set(dtype, expected, i, mm);
-            mm = data_get(dtype, expected, i);
+            data_set(dtype, &narrow, 0, mm);
+            mm = data_get(dtype, &narrow, 0);
         }
-        data_set(dtype, expected, i, mm + data_get(dtype, residual, i));
+        expect(&t, i, mm);
     }
-    kernel->add_sum[dtype](left, right, round_mm, residual, y, count);
-    check(same_arrays(dtype, expected, y, count) && guard_intact(in_place ? SLOT_B : SLOT_OUT),
-          "norm %s: add_sum %s, %zu elements, two %d, round_mm %d, data %d, in place %d", kernel->name,
-          dtype_name(dtype), count, two, round_mm, (int)kind, in_place);
-    free(expected);
+    kernel->add_sum[dtype][wide](left, right, round_mm, t.residual, t.y, count);
+    check(target_right(&t), "norm %s: add_sum %s, wide %d, %zu elements, two %d, round_mm %d, data %d, in place %d",
+          kernel->name, dtype_name(dtype), wide, count, two, round_mm, (int)kind, t.in_place);
 }
 
-static float model_rstd(int32_t dtype, const void *y, size_t n, float epsilon)
+static float model_mean(int32_t dtype, const void *y, size_t n, float epsilon, float down)
 {
     float lanes[32] = {0};
-    for (size_t i = 0; i < n; i++)
-        lanes[i % 32] = fmaf(data_get(dtype, y, i), data_get(dtype, y, i), lanes[i % 32]);
+    for (size_t i = 0; i < n; i++) {
+        float value = data_get(dtype, y, i) * down;
+        lanes[i % 32] = fmaf(value, value, lanes[i % 32]);
+    }
     for (int half = 16; half; half /= 2)
         for (int l = 0; l < half; l++)
             lanes[l] = lanes[l] + lanes[l + half];
     float mean = lanes[0] / (float)n;
-    return 1.0F / sqrtf(mean + epsilon);
+    return isinf(lanes[0]) && down == 1.0F ? INFINITY : mean + epsilon * down * down;
 }
 
-static void test_row(const struct norm_kernel *kernel, int32_t dtype, bool round_twice, size_t n, enum data kind)
+/* The model of one row, into expected. */
+static void model_row(int32_t dtype, const struct norm_row *r, void *expected)
+{
+    const int32_t y_dtype = wide_or(r->wide_y, dtype), gamma_dtype = wide_or(r->wide_gamma, dtype);
+    float down = 1.0F, mean = model_mean(y_dtype, r->y, r->n, r->epsilon, down);
+    uint32_t rounded;
+    if (isinf(mean) && r->rescale) {
+        down = 0x1p-80F;
+        mean = model_mean(y_dtype, r->y, r->n, r->epsilon, down);
+    }
+    float rstd = 1.0F / sqrtf(mean);
+    for (size_t i = 0; i < r->n; i++) {
+        float value = data_get(y_dtype, r->y, i) * down;
+        value = value * rstd;
+        if (r->round_twice) {
+            data_set(y_dtype, &rounded, 0, value);
+            value = data_get(y_dtype, &rounded, 0);
+        }
+        data_set(dtype, expected, i, value * data_get(gamma_dtype, r->gamma, i));
+    }
+}
+
+/* Wide numbers of a narrow type's range overflow nothing, so some rows are scaled up to where squares do. */
+static void enlarge(int32_t dtype, void *y, size_t n)
+{
+    for (size_t i = 0; i < n && dtype != MMARN_F16; i++)
+        data_set(dtype, y, i, ldexpf(data_get(dtype, y, i), random_int(50, 90)));
+}
+
+static void test_row(const struct norm_kernel *kernel, int32_t dtype, unsigned options, size_t n, enum data kind)
 {
     const bool at_end = random_bits() & 1;
-    const size_t size = dtype_size(dtype);
-    const float epsilon = random_bits() & 1 ? 1e-6F : 0.5F;
-    void *y = guard_place(SLOT_A, n * size, at_end), *gamma = guard_place(SLOT_B, n * size, at_end);
-    void *out = guard_place(SLOT_OUT, n * size, at_end), *expected = malloc(n * size);
-    data_fill(kind, dtype, y, n);
-    data_fill(kind, dtype, gamma, n);
-    float rstd = model_rstd(dtype, y, n, epsilon);
-    for (size_t i = 0; i < n; i++) {
-        float value = data_get(dtype, y, i) * rstd;
-        if (round_twice) {
-            data_set(dtype, expected, i, value);
-            value = data_get(dtype, expected, i);
-        }
-        data_set(dtype, expected, i, value * data_get(dtype, gamma, i));
-    }
-    kernel->row[dtype](y, gamma, out, n, epsilon, round_twice);
-    check(same_arrays(dtype, expected, out, n) && guard_intact(SLOT_OUT),
-          "norm %s: row %s, n = %zu, data %d, round_twice %d", kernel->name, dtype_name(dtype), n, (int)kind,
-          round_twice);
+    struct norm_row row = {
+        .n = n,
+        .epsilon = random_bits() & 1 ? 1e-6F : 0.5F,
+        .round_twice = options & 1,
+        .wide_y = options & 2,
+        .wide_gamma = options & 4,
+        .rescale = random_int(0, 3),
+    };
+    const int32_t y_dtype = wide_or(row.wide_y, dtype), gamma_dtype = wide_or(row.wide_gamma, dtype);
+    void *y = guard_place(SLOT_A, n * dtype_size(y_dtype), at_end);
+    void *gamma = guard_place(SLOT_B, n * dtype_size(gamma_dtype), at_end);
+    void *expected = malloc(n * dtype_size(dtype));
+    row.norm_out = guard_place(SLOT_OUT, n * dtype_size(dtype), at_end);
+    row.y = y;
+    row.gamma = gamma;
+    data_fill(kind, y_dtype, y, n);
+    data_fill(kind, gamma_dtype, gamma, n);
+    if (random_int(0, 3) == 0)
+        enlarge(y_dtype, y, n);
+    model_row(dtype, &row, expected);
+    kernel->row[dtype](&row);
+    check(same_arrays(dtype, expected, row.norm_out, n) && guard_intact(SLOT_OUT),
+          "norm %s: row %s, n = %zu, data %d, options %u, rescale %d", kernel->name, dtype_name(dtype), n, (int)kind,
+          options, row.rescale);
     free(expected);
 }
 
 static void test_length(const struct norm_kernel *kernel, size_t n)
 {
     for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
-        for (int kind = 0; kind < DATA_KINDS; kind++)
-            for (int option = 0; option < 2; option++) {
-                test_add(kernel, dtype, n, kind);
-                test_add_sum(kernel, dtype, false, option, n, kind);
-                test_add_sum(kernel, dtype, true, option, n, kind);
-                test_row(kernel, dtype, option, n, kind);
+        for (int kind = 0; kind < DATA_KINDS; kind++) {
+            for (unsigned wide = 0; wide < 2; wide++)
+                test_add(kernel, dtype, wide, n, kind);
+            for (unsigned options = 0; options < 8; options++) {
+                test_add_sum(kernel, dtype, options & 4, options & 2, options & 1, n, kind);
+                test_row(kernel, dtype, options, n, kind);
             }
+        }
 }
 
 void test_norm(void)
@@ -132,7 +196,7 @@ void test_norm(void)
         if (norm_kernels[i]->needs & ~cpu_features())
             continue;
         for (size_t n = 1; n <= LONGEST; n++)
-            for (int repeat = 0; repeat < 4; repeat++)
+            for (int repeat = 0; repeat < 2; repeat++)
                 test_length(norm_kernels[i], n);
         for (size_t l = 0; l < sizeof longer / sizeof longer[0]; l++)
             test_length(norm_kernels[i], longer[l]);

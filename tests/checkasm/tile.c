@@ -37,18 +37,30 @@ static float weight_at(const struct gemm_weights *w, int p, int j)
     return data_expand(w->x_dtype, q, w->offset ? &w->offset[values] : NULL, w->scale[values]);
 }
 
+/* Element j of a row of x1 times x2: one chain, or for f16 and f32 weights one for every 128 rows. */
+static float sum_chains(const struct problem *q, size_t first, size_t j)
+{
+    const int32_t dtype = q->weights.dtype;
+    const size_t k = (size_t)q->k, chain = dtype == MMARN_F16 || dtype == MMARN_F32 ? 128 : k;
+    float total = 0;
+    for (size_t p0 = 0; p0 < k; p0 += chain) {
+        float sum = 0;
+        for (size_t p = p0; p < k && p < p0 + chain; p++)
+            sum = fmaf(data_get(q->weights.x_dtype, q->x1, first + p), q->x2[p * (size_t)q->n + j], sum);
+        total = p0 == 0 ? sum : total + sum;
+    }
+    return total;
+}
+
 static void multiply_row(const struct problem *q, int i)
 {
     const size_t n = (size_t)q->n, first = (size_t)i * (size_t)q->k;
     for (size_t j = 0; j < n; j++) {
-        float sum = 0;
         int64_t whole = 0;
-        for (size_t p = 0; p < (size_t)q->k; p++)
-            if (is_integer(&q->weights))
-                whole += data_get_int(MMARN_I8, q->x1, first + p) * (int64_t)q->x2[p * n + j];
-            else
-                sum = fmaf(data_get(q->weights.x_dtype, q->x1, first + p), q->x2[p * n + j], sum);
+        for (size_t p = 0; p < (size_t)q->k && is_integer(&q->weights); p++)
+            whole += data_get_int(MMARN_I8, q->x1, first + p) * (int64_t)q->x2[p * n + j];
         const uint32_t low = (uint32_t)whole;
+        const float sum = is_integer(&q->weights) ? 0 : sum_chains(q, first, j);
         memcpy(&q->product[(size_t)i * n + j], is_integer(&q->weights) ? (const void *)&low : &sum, sizeof sum);
     }
 }

@@ -43,9 +43,11 @@ static void compute_partial(const struct workload *workload, const struct data *
             scenario->x1, scenario->x2, K, N, data->x2, false, GROUP_SIZE, {data->scale, N, 1}, {data->offset, N, 1}};
         float expanded[K * N];
         quantised_expand(&weights, expanded);
-        assert_true(exact_partial(scenario->x1, ROWS, K, N, data->x1, expanded, false, data->bias, partial));
+        assert_true(exact_partial(scenario->x1, EXACT_CHAIN_EXPANDED, ROWS, K, N, data->x1, expanded, false, data->bias,
+                                  partial));
     } else {
-        assert_true(exact_partial(scenario->x1, ROWS, K, N, data->x1, data->x2, false, data->bias, partial));
+        assert_true(exact_partial(scenario->x1, exact_chain(scenario->x1), ROWS, K, N, data->x1, data->x2, false,
+                                  data->bias, partial));
     }
 }
 
@@ -61,7 +63,8 @@ static void compute(struct fixture *fixture)
     for (int rank = 0; rank < RANKS; rank++) {
         struct data *data = &fixture->data[rank];
         exact_add(dtype, COUNT, mm, data->residual, data->y);
-        exact_norm(dtype, MMARN_NUMERICS_DEFAULT, ROWS, N, data->y, data->gamma, JOB_EPSILON, data->norm_out);
+        exact_norm((struct exact_norm_dtypes){dtype, dtype, dtype}, MMARN_NUMERICS_DEFAULT, ROWS, N, data->y,
+                   data->gamma, JOB_EPSILON, data->norm_out);
     }
 }
 

@@ -1,6 +1,7 @@
 /* op_case.c - inputs, expected bits and one rank's run. Outputs are poisoned first, and inputs are never zero. */
 #include "op_case.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,32 @@ static int64_t k_of(const struct op_case *shape, int rank)
     return shape->k + rank * shape->k_more;
 }
 
-static void *random_array(int32_t dtype, int rank, int stream, int64_t count)
+static int32_t y_dtype(const struct op_case *shape)
+{
+    return shape->wide_residual ? MMARN_F32 : shape->dtype;
+}
+
+static int32_t gamma_dtype(const struct op_case *shape)
+{
+    return shape->wide_gamma ? MMARN_F32 : shape->dtype;
+}
+
+/* Of tiny numbers: a product of x1 and x2 is as large as a bias and a residual. */
+static float deviation(const struct op_case *shape, int stream)
+{
+    const bool half = shape->dtype == MMARN_F16;
+    if (!shape->tiny)
+        return 1;
+    if (stream == STREAM_X1 || stream == STREAM_X2)
+        return half ? 0x1p-11F : 0x1p-65F;
+    return stream == STREAM_GAMMA ? 0x1p-9F : half ? 0x1p-21F : 0x1p-129F;
+}
+
+static void *random_array(const struct op_case *shape, int32_t dtype, int rank, int stream, int64_t count)
 {
     void *array = malloc((size_t)count * halffloat_size(dtype));
-    random_normal(random_key(group_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, 1.0F, array,
-                  (size_t)count);
+    random_normal(random_key(group_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, deviation(shape, stream),
+                  array, (size_t)count);
     return array;
 }
 
@@ -41,6 +63,15 @@ static void round_partial(const struct op_case *shape, struct op_data *data, int
     }
 }
 
+/* Every second row. */
+static void enlarge(const struct op_case *shape, void *residual)
+{
+    for (int64_t row = 0; row < rows_of(shape) && shape->huge; row += 2)
+        for (int64_t i = row * shape->n; i < (row + 1) * shape->n; i++)
+            halffloat_store(y_dtype(shape), residual, (size_t)i,
+                            ldexpf(halffloat_load(y_dtype(shape), residual, (size_t)i), shape->huge));
+}
+
 void op_data_make(struct op_data *data, const struct op_case *shape, int world_size)
 {
     *data = (struct op_data){.shape = shape, .world_size = world_size};
@@ -48,14 +79,16 @@ void op_data_make(struct op_data *data, const struct op_case *shape, int world_s
     float *partials[MMARN_MAX_RANKS] = {0};
     for (int r = 0; r < world_size; r++) {
         int64_t k = k_of(shape, r);
-        data->x1[r] = random_array(shape->dtype, r, STREAM_X1, rows * k);
-        data->x2[r] = random_array(shape->dtype, r, STREAM_X2, k * n);
-        data->bias[r] = shape->bias ? random_array(shape->dtype, r, STREAM_BIAS, n) : NULL;
-        data->residual[r] = random_array(shape->dtype, r, STREAM_RESIDUAL, rows * n);
-        data->gamma[r] = random_array(shape->dtype, r, STREAM_GAMMA, n);
+        data->x1[r] = random_array(shape, shape->dtype, r, STREAM_X1, rows * k);
+        data->x2[r] = random_array(shape, shape->dtype, r, STREAM_X2, k * n);
+        data->bias[r] = shape->bias ? random_array(shape, shape->dtype, r, STREAM_BIAS, n) : NULL;
+        data->residual[r] = random_array(shape, y_dtype(shape), r, STREAM_RESIDUAL, rows * n);
+        enlarge(shape, data->residual[r]);
+        data->gamma[r] = random_array(shape, gamma_dtype(shape), r, STREAM_GAMMA, n);
         partials[r] = malloc((size_t)(rows * n) * sizeof(float));
         const void *bias = shape->bias_once && r > 0 ? NULL : data->bias[r];
-        exact_partial(shape->dtype, rows, k, n, data->x1[r], data->x2[r], shape->trans_x2, bias, partials[r]);
+        exact_partial(shape->dtype, exact_chain(shape->dtype), rows, k, n, data->x1[r], data->x2[r], shape->trans_x2,
+                      bias, partials[r]);
         if (shape->call == OP_CASE_PARTS)
             round_partial(shape, data, r, partials[r]);
     }
@@ -83,11 +116,13 @@ void op_case_text(const struct op_case *shape, char *text, size_t size)
     static const char *const calls[] = {"packed", "borrowed", "once", "parts"};
     static const char *const dtypes[] = {"?", "f16", "bf16", "f32"};
     static const char *const modes[] = {"default", "ascend", "fp32"};
-    snprintf(text, size, "%s b %lld s %lld k %lld(+%lld) n %lld, %s, %s, %d threads%s%s%s%s", dtypes[shape->dtype],
-             (long long)shape->b, (long long)shape->s, (long long)shape->k, (long long)shape->k_more,
-             (long long)shape->n, modes[shape->numerics], calls[shape->call], shape->threads,
+    snprintf(text, size, "%s b %lld s %lld k %lld(+%lld) n %lld, %s, %s, %d threads%s%s%s%s%s%s%s, residual * 2^%d, %s",
+             dtypes[shape->dtype], (long long)shape->b, (long long)shape->s, (long long)shape->k,
+             (long long)shape->k_more, (long long)shape->n, modes[shape->numerics], calls[shape->call], shape->threads,
              shape->bias ? ", bias" : "", shape->bias_once ? " once" : "", shape->trans_x2 ? ", x2 transposed" : "",
-             shape->in_place ? ", in place" : "");
+             shape->in_place ? ", in place" : "", shape->wide_residual ? ", f32 residual" : "",
+             shape->wide_gamma ? ", f32 gamma" : "", shape->tiny ? ", tiny" : "", shape->huge,
+             odd_env_name(shape->env));
 }
 
 /* --------------------------------------------------------------------------------------------- one rank's run */
@@ -96,11 +131,11 @@ struct buffers {
     mmarn_tensor x1, x2, bias, gamma, residual, y, norm_out, x;
 };
 
-static mmarn_tensor rows_tensor(const struct op_case *shape, void *data, int64_t columns)
+static mmarn_tensor rows_tensor(const struct op_case *shape, int32_t dtype, void *data, int64_t columns)
 {
     if (shape->b)
-        return mmarn_tensor_make(data, shape->dtype, 3, (int64_t[]){shape->b, shape->s, columns});
-    return mmarn_tensor_make(data, shape->dtype, 2, (int64_t[]){shape->s, columns});
+        return mmarn_tensor_make(data, (mmarn_dtype)dtype, 3, (int64_t[]){shape->b, shape->s, columns});
+    return mmarn_tensor_make(data, (mmarn_dtype)dtype, 2, (int64_t[]){shape->s, columns});
 }
 
 static mmarn_tensor x2_tensor(const struct op_case *shape, void *data, int64_t k)
@@ -133,10 +168,47 @@ static mmarn_status call_op(mmarn_comm *comm, const struct op_case *shape, const
     return status;
 }
 
-static bool compare(struct group_rank *rank, const struct op_case *shape, const char *name, const char *got,
-                    const char *expected)
+static void expect(const struct op_data *data, int rank, char *y, char *norm_out)
 {
-    size_t size = halffloat_size(shape->dtype);
+    const struct op_case *shape = data->shape;
+    exact_add(y_dtype(shape), rows_of(shape) * shape->n, data->mm, data->residual[rank], y);
+    exact_norm((struct exact_norm_dtypes){y_dtype(shape), gamma_dtype(shape), shape->dtype}, shape->numerics,
+               rows_of(shape), shape->n, y, data->gamma[rank], EPSILON, norm_out);
+}
+
+uint64_t op_hash(uint64_t hash, int32_t dtype, const void *array, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t element = 0;
+        if (dtype == MMARN_F32)
+            element = ((const uint32_t *)array)[i];
+        else
+            element = ((const uint16_t *)array)[i];
+        for (size_t byte = 0; byte < halffloat_size(dtype); byte++)
+            hash = (hash ^ (element >> 8 * byte & 0xFF)) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+uint64_t op_data_hash(const struct op_data *data)
+{
+    const int32_t dtype = data->shape->dtype, y_type = y_dtype(data->shape);
+    const int64_t count = rows_of(data->shape) * data->shape->n;
+    uint64_t hash = OP_HASH;
+    char *y = malloc((size_t)count * halffloat_size(y_type)), *norm_out = malloc((size_t)count * halffloat_size(dtype));
+    for (int r = 0; r < data->world_size; r++) {
+        expect(data, r, y, norm_out);
+        hash = op_hash(op_hash(hash, y_type, y, count), dtype, norm_out, count);
+    }
+    free(y);
+    free(norm_out);
+    return hash;
+}
+
+static bool compare(struct group_rank *rank, const struct op_case *shape, const char *name, int32_t dtype,
+                    const char *got, const char *expected)
+{
+    size_t size = halffloat_size(dtype);
     int64_t n = shape->n;
     for (int64_t i = 0; i < rows_of(shape) * n; i++) {
         if (memcmp(got + (size_t)i * size, expected + (size_t)i * size, size) == 0)
@@ -144,8 +216,8 @@ static bool compare(struct group_rank *rank, const struct op_case *shape, const 
         char text[256];
         op_case_text(shape, text, sizeof text);
         return group_fail(rank, "%s: %s[%lld][%lld] is %.9g instead of %.9g", text, name, (long long)(i / n),
-                          (long long)(i % n), (double)halffloat_load(shape->dtype, got, (size_t)i),
-                          (double)halffloat_load(shape->dtype, expected, (size_t)i));
+                          (long long)(i % n), (double)halffloat_load(dtype, got, (size_t)i),
+                          (double)halffloat_load(dtype, expected, (size_t)i));
     }
     return true;
 }
@@ -156,21 +228,25 @@ static bool run_once(struct group_rank *rank, mmarn_comm *comm, const struct op_
     const struct op_case *shape = data->shape;
     int me = rank->rank;
     int64_t k = k_of(shape, me);
-    size_t bytes = (size_t)(rows_of(shape) * shape->n) * halffloat_size(shape->dtype);
+    size_t bytes = (size_t)(rows_of(shape) * shape->n) * halffloat_size(y_dtype(shape));
     memset(y, 0xA5, bytes);
     memset(norm_out, 0xA5, bytes);
     memcpy(residual, data->residual[me], bytes);
     struct buffers t = {
-        .x1 = rows_tensor(shape, data->x1[me], k),
+        .x1 = rows_tensor(shape, shape->dtype, data->x1[me], k),
         .x2 = x2_tensor(shape, data->x2[me], k),
         .bias = mmarn_tensor_make(data->bias[me], shape->dtype, 1, &shape->n),
-        .gamma = mmarn_tensor_make(data->gamma[me], shape->dtype, 1, &shape->n),
-        .residual = rows_tensor(shape, residual, shape->n),
-        .y = rows_tensor(shape, shape->in_place ? residual : y, shape->n),
-        .norm_out = rows_tensor(shape, norm_out, shape->n),
-        .x = rows_tensor(shape, data->x[me], shape->n),
+        .gamma = mmarn_tensor_make(data->gamma[me], (mmarn_dtype)gamma_dtype(shape), 1, &shape->n),
+        .residual = rows_tensor(shape, y_dtype(shape), residual, shape->n),
+        .y = rows_tensor(shape, y_dtype(shape), shape->in_place ? residual : y, shape->n),
+        .norm_out = rows_tensor(shape, shape->dtype, norm_out, shape->n),
+        .x = rows_tensor(shape, shape->dtype, data->x[me], shape->n),
     };
-    EXPECT_STATUS(rank, call_op(comm, shape, &t), MMARN_OK);
+    const enum odd_env env = me == rank->world_size - 1 ? shape->env : ODD_NONE;
+    odd_env_set(env, shape->threads);
+    const mmarn_status status = call_op(comm, shape, &t);
+    EXPECT(rank, odd_env_kept(env, shape->threads), "the environment %s was not kept", odd_env_name(env));
+    EXPECT_STATUS(rank, status, MMARN_OK);
     if (shape->in_place)
         memcpy(y, residual, bytes);
     return true;
@@ -180,16 +256,15 @@ bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data
 {
     const struct op_case *shape = data->shape;
     int64_t rows = rows_of(shape);
-    size_t bytes = (size_t)(rows * shape->n) * halffloat_size(shape->dtype);
+    size_t bytes = (size_t)(rows * shape->n) * halffloat_size(y_dtype(shape));
     char *y = malloc(bytes), *norm_out = malloc(bytes), *residual = malloc(bytes);
     char *expected_y = malloc(bytes), *expected_norm = malloc(bytes);
-    exact_add(shape->dtype, rows * shape->n, data->mm, data->residual[rank->rank], expected_y);
-    exact_norm(shape->dtype, shape->numerics, rows, shape->n, expected_y, data->gamma[rank->rank], EPSILON,
-               expected_norm);
+    expect(data, rank->rank, expected_y, expected_norm);
     bool ok = true;
     for (int i = 0; ok && i < 2; i++)
-        ok = run_once(rank, comm, data, y, norm_out, residual) && compare(rank, shape, "y", y, expected_y) &&
-             compare(rank, shape, "norm_out", norm_out, expected_norm);
+        ok = run_once(rank, comm, data, y, norm_out, residual) &&
+             compare(rank, shape, "y", y_dtype(shape), y, expected_y) &&
+             compare(rank, shape, "norm_out", shape->dtype, norm_out, expected_norm);
     free(y);
     free(norm_out);
     free(residual);

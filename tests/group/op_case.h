@@ -5,7 +5,10 @@
 #ifndef MMARN_TESTS_OP_CASE_H
 #define MMARN_TESTS_OP_CASE_H
 
+#include <stdint.h>
+
 #include "group.h"
+#include "odd_env.h"
 
 enum op_case_call {
     OP_CASE_PACKED,   /* mmarn_op_create packs x2, mmarn_op_run */
@@ -16,11 +19,15 @@ enum op_case_call {
 
 struct op_case {
     int32_t dtype, numerics;
-    int64_t b, s, k, n; /* b = 0: 2-D tensors of s rows */
-    int64_t k_more;     /* rank r has k + r * k_more */
+    bool wide_residual, wide_gamma; /* fp32, whatever the dtype; y is as residual */
+    int huge;                       /* residuals are multiplied by 2 to this power */
+    int64_t b, s, k, n;             /* b = 0: 2-D tensors of s rows */
+    int64_t k_more;                 /* rank r has k + r * k_more */
     enum op_case_call call;
     bool bias, bias_once, trans_x2, in_place;
+    bool tiny; /* products, sums and outputs among the subnormal numbers of fp32, or of f16 */
     int threads;
+    enum odd_env env; /* the last rank calls from it, and must have it still afterwards */
 };
 
 /* Inputs of every rank; residual and gamma differ from rank to rank. Filled before ranks start, then only read. */
@@ -35,6 +42,13 @@ struct op_data {
 
 void op_data_make(struct op_data *data, const struct op_case *shape, int world_size);
 void op_data_free(struct op_data *data);
+
+/* FNV-1a over elements of a float dtype, as numbers of 16 or 32 bits. Begin with OP_HASH. */
+#define OP_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t op_hash(uint64_t hash, int32_t dtype, const void *array, int64_t count);
+
+/* Of the bits that must come out, over all ranks: a number that depends on the shape and the seed alone. */
+uint64_t op_data_hash(const struct op_data *data);
 
 /* Runs the case twice on this rank and compares every bit of both outputs. */
 bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data *data);

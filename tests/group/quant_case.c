@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "op_case.h"
 #include "reference/exact.h"
 #include "reference/halffloat.h"
 #include "reference/quantised.h"
@@ -32,6 +33,16 @@ static bool is_int8(const struct quant_case *shape)
     return shape->x_dtype == MMARN_I8;
 }
 
+static int32_t y_dtype(const struct quant_case *shape)
+{
+    return shape->wide_residual ? MMARN_F32 : shape->out_dtype;
+}
+
+static int32_t gamma_dtype(const struct quant_case *shape)
+{
+    return shape->wide_gamma ? MMARN_F32 : shape->out_dtype;
+}
+
 static size_t bytes_of(int32_t dtype, int64_t count)
 {
     if (dtype == MMARN_I8 || dtype == MMARN_I4)
@@ -54,12 +65,19 @@ static void *integers(const struct quant_case *shape, int32_t dtype, int64_t cou
     return array;
 }
 
+/* Of outputs that are subnormal in their type, most of them. */
+static int tiny_exponent(const struct quant_case *shape)
+{
+    return shape->out_dtype == MMARN_F16 ? -20 : -130;
+}
+
 static float scale_value(const struct quant_case *shape, uint64_t word)
 {
     static const float odd[] = {INFINITY, -INFINITY, 1e-30F, 3e38F, -1e-40F, 6e-8F, 65504.0F, 0.0F};
     if (shape->data == QUANT_HOSTILE && word % 5 == 0)
         return word % 25 == 0 ? NAN : odd[word / 25 % 8];
-    return ldexpf(1.0F + (float)(word >> 40 & 0xFFFF) / 65536.0F, -8 + (int)(word >> 32 & 3));
+    const int least = shape->data != QUANT_TINY ? -8 : is_int8(shape) ? tiny_exponent(shape) - 17 : -18;
+    return ldexpf(1.0F + (float)(word >> 40 & 0xFFFF) / 65536.0F, least + (int)(word >> 32 & 3));
 }
 
 static void *scales(const struct quant_case *shape, int32_t dtype, int64_t count, uint64_t key)
@@ -77,10 +95,10 @@ static void *scales(const struct quant_case *shape, int32_t dtype, int64_t count
     return array;
 }
 
-static void *floats(int32_t dtype, int64_t count, uint64_t key)
+static void *floats(int32_t dtype, int64_t count, uint64_t key, float deviation)
 {
     void *array = malloc(bytes_of(dtype, count));
-    random_normal(key, dtype, 0.0F, 1.0F, array, (size_t)count);
+    random_normal(key, dtype, 0.0F, deviation, array, (size_t)count);
     return array;
 }
 
@@ -90,22 +108,24 @@ static void make_rank(struct quant_data_set *set, int rank, uint64_t seed)
     struct rank_data *data = &set->ranks[rank];
     uint64_t stream = (uint64_t)rank * 16;
     const int64_t rows = shape->rows, k = shape->k, n = shape->n;
+    const bool tiny = shape->data == QUANT_TINY;
+    const float out = tiny ? ldexpf(1, tiny_exponent(shape)) : 1;
     data->x2 = integers(shape, shape->x2_dtype, k * n, random_key(seed, stream++));
-    data->residual = floats(shape->out_dtype, rows * n, random_key(seed, stream++));
-    data->gamma = floats(shape->out_dtype, n, random_key(seed, stream++));
+    data->residual = floats(y_dtype(shape), rows * n, random_key(seed, stream++), out);
+    data->gamma = floats(gamma_dtype(shape), n, random_key(seed, stream++), tiny ? 0x1p-9F : 1);
     if (is_int8(shape)) {
         data->x1 = integers(shape, MMARN_I8, rows * k, random_key(seed, stream++));
         data->scale = scales(shape, shape->scale_dtype, set->scale_count, random_key(seed, stream++));
-        data->x1_scale = floats(MMARN_F32, rows, random_key(seed, stream++));
+        data->x1_scale = floats(MMARN_F32, rows, random_key(seed, stream++), 1);
         data->bias = malloc((size_t)n * sizeof(int32_t));
         for (int64_t j = 0; j < n; j++)
             ((int32_t *)data->bias)[j] = (int32_t)random_word(random_key(seed, stream), (uint64_t)j) >> 8;
         return;
     }
-    data->x1 = floats(shape->x_dtype, rows * k, random_key(seed, stream++));
-    data->bias = floats(shape->x_dtype, n, random_key(seed, stream++));
+    data->x1 = floats(shape->x_dtype, rows * k, random_key(seed, stream++), tiny ? out * 0x1p9F : 1);
+    data->bias = floats(shape->x_dtype, n, random_key(seed, stream++), out);
     data->scale = scales(shape, shape->x_dtype, set->scale_count, random_key(seed, stream++));
-    data->offset = floats(shape->x_dtype, set->scale_count, random_key(seed, stream++));
+    data->offset = floats(shape->x_dtype, set->scale_count, random_key(seed, stream++), 1);
 }
 
 /* Scales are stored (groups, n), or (n, groups) when their view is to be strided. */
@@ -151,7 +171,7 @@ static void partial_weights(const struct quant_data_set *set, int rank, float *p
     };
     void *expanded = malloc(bytes_of(shape->x_dtype, shape->k * shape->n));
     quantised_expand(&weights, expanded);
-    exact_partial(shape->x_dtype, shape->rows, shape->k, shape->n, data->x1, expanded, false,
+    exact_partial(shape->x_dtype, EXACT_CHAIN_EXPANDED, shape->rows, shape->k, shape->n, data->x1, expanded, false,
                   shape->bias ? data->bias : NULL, partial);
     free(expanded);
 }
@@ -198,12 +218,14 @@ void quant_case_text(const struct quant_case *shape, char *text, size_t size)
     static const char *const dtypes[] = {"?", "f16", "bf16", "f32", "i8", "i4", "i32", "i64", "u64"};
     snprintf(text, size,
              "%s x %s -> %s (scale %s), rows %lld k %lld n %lld group %lld, numerics %d scale %d call %d data %d "
-             "threads %d%s%s%s%s%s",
+             "threads %d%s%s%s%s%s%s%s, %s",
              dtypes[shape->x_dtype], dtypes[shape->x2_dtype], dtypes[shape->out_dtype], dtypes[shape->scale_dtype],
              (long long)shape->rows, (long long)shape->k, (long long)shape->n, (long long)shape->group,
              (int)shape->numerics, shape->scale, shape->call, shape->data, shape->threads,
              shape->offset ? ", offset" : "", shape->bias ? ", bias" : "", shape->trans_x2 ? ", transposed" : "",
-             shape->per_token ? ", per token" : "", shape->strided_scale ? ", strided scale" : "");
+             shape->per_token ? ", per token" : "", shape->strided_scale ? ", strided scale" : "",
+             shape->wide_residual ? ", f32 residual" : "", shape->wide_gamma ? ", f32 gamma" : "",
+             odd_env_name(shape->env));
 }
 
 /* --------------------------------------------------------------------------------------------- one rank's run */
@@ -237,12 +259,12 @@ static mmarn_status call_op(mmarn_comm *comm, const struct quant_data_set *set, 
         x2 = mmarn_tensor_transpose(&x2);
     const mmarn_tensor bias =
         mmarn_tensor_make(data->bias, is_int8(shape) ? MMARN_I32 : (mmarn_dtype)shape->x_dtype, 1, &n);
-    const mmarn_tensor gamma = mmarn_tensor_make(data->gamma, (mmarn_dtype)shape->out_dtype, 1, &n);
+    const mmarn_tensor gamma = mmarn_tensor_make(data->gamma, (mmarn_dtype)gamma_dtype(shape), 1, &n);
     const mmarn_tensor scale = scale_tensor(set, data->scale, is_int8(shape) ? shape->scale_dtype : shape->x_dtype);
     const mmarn_tensor offset = scale_tensor(set, data->offset, shape->x_dtype);
     const mmarn_tensor x1_scale = mmarn_tensor_make(data->x1_scale, MMARN_F32, 1, &rows);
-    const mmarn_tensor residual = matrix(data->residual, shape->out_dtype, rows, n);
-    const mmarn_tensor y_t = matrix(y, shape->out_dtype, rows, n), norm_t = matrix(norm_out, shape->out_dtype, rows, n);
+    const mmarn_tensor residual = matrix(data->residual, y_dtype(shape), rows, n);
+    const mmarn_tensor y_t = matrix(y, y_dtype(shape), rows, n), norm_t = matrix(norm_out, shape->out_dtype, rows, n);
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
     config.x2 = &x2;
     config.gamma = &gamma;
@@ -264,12 +286,36 @@ static mmarn_status call_op(mmarn_comm *comm, const struct quant_data_set *set, 
     return status;
 }
 
-static bool compare(struct group_rank *rank, const struct quant_case *shape, const char *name, const void *got,
-                    const void *expected)
+static void expect(const struct quant_data_set *set, int rank, void *y, void *norm_out)
+{
+    const struct quant_case *shape = &set->shape;
+    const struct rank_data *data = &set->ranks[rank];
+    exact_add(y_dtype(shape), shape->rows * shape->n, set->mm, data->residual, y);
+    exact_norm((struct exact_norm_dtypes){y_dtype(shape), gamma_dtype(shape), shape->out_dtype}, shape->numerics,
+               shape->rows, shape->n, y, data->gamma, EPSILON, norm_out);
+}
+
+uint64_t quant_data_hash(const struct quant_data_set *set)
+{
+    const int32_t dtype = set->shape.out_dtype, y_type = y_dtype(&set->shape);
+    const int64_t count = set->shape.rows * set->shape.n;
+    uint64_t hash = OP_HASH;
+    void *y = malloc(bytes_of(y_type, count)), *norm_out = malloc(bytes_of(dtype, count));
+    for (int r = 0; r < set->world_size; r++) {
+        expect(set, r, y, norm_out);
+        hash = op_hash(op_hash(hash, y_type, y, count), dtype, norm_out, count);
+    }
+    free(y);
+    free(norm_out);
+    return hash;
+}
+
+static bool compare(struct group_rank *rank, const struct quant_case *shape, const char *name, int32_t dtype,
+                    const void *got, const void *expected)
 {
     for (int64_t i = 0; i < shape->rows * shape->n; i++) {
-        const float a = halffloat_load(shape->out_dtype, got, (size_t)i);
-        const float b = halffloat_load(shape->out_dtype, expected, (size_t)i);
+        const float a = halffloat_load(dtype, got, (size_t)i);
+        const float b = halffloat_load(dtype, expected, (size_t)i);
         if ((isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0)
             continue;
         char text[320];
@@ -283,18 +329,19 @@ static bool compare(struct group_rank *rank, const struct quant_case *shape, con
 bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quant_data_set *set)
 {
     const struct quant_case *shape = &set->shape;
-    const struct rank_data *data = &set->ranks[rank->rank];
-    const size_t bytes = bytes_of(shape->out_dtype, shape->rows * shape->n);
+    const size_t bytes = bytes_of(y_dtype(shape), shape->rows * shape->n);
     char *y = malloc(bytes), *norm_out = malloc(bytes), *expected_y = malloc(bytes), *expected_norm = malloc(bytes);
     memset(y, 0xA5, bytes);
     memset(norm_out, 0xA5, bytes);
-    exact_add(shape->out_dtype, shape->rows * shape->n, set->mm, data->residual, expected_y);
-    exact_norm(shape->out_dtype, shape->numerics, shape->rows, shape->n, expected_y, data->gamma, EPSILON,
-               expected_norm);
+    expect(set, rank->rank, expected_y, expected_norm);
+    const enum odd_env env = rank->rank == rank->world_size - 1 ? shape->env : ODD_NONE;
+    odd_env_set(env, shape->threads);
     const mmarn_status status = call_op(comm, set, rank->rank, y, norm_out);
-    bool ok = status == MMARN_OK ? compare(rank, shape, "y", y, expected_y) &&
-                                       compare(rank, shape, "norm_out", norm_out, expected_norm)
-                                 : group_fail(rank, "%s", mmarn_last_error());
+    const bool kept = odd_env_kept(env, shape->threads);
+    bool ok = !kept                ? group_fail(rank, "the environment %s was not kept", odd_env_name(env))
+              : status == MMARN_OK ? compare(rank, shape, "y", y_dtype(shape), y, expected_y) &&
+                                         compare(rank, shape, "norm_out", shape->out_dtype, norm_out, expected_norm)
+                                   : group_fail(rank, "%s", mmarn_last_error());
     free(y);
     free(norm_out);
     free(expected_y);

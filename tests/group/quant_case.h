@@ -5,17 +5,22 @@
 #ifndef MMARN_TESTS_QUANT_CASE_H
 #define MMARN_TESTS_QUANT_CASE_H
 
-#include "group.h"
+#include <stdint.h>
 
-/* Data besides the usual: sums at the ends of their range; scales of all sizes, infinities and NaNs. */
-enum quant_data { QUANT_NORMAL, QUANT_EXTREME, QUANT_HOSTILE };
+#include "group.h"
+#include "odd_env.h"
+
+/* Data besides the usual: sums at the ends of their range; scales of all sizes, infinities and NaNs; small scales, and
+   outputs among the subnormal numbers. */
+enum quant_data { QUANT_NORMAL, QUANT_EXTREME, QUANT_HOSTILE, QUANT_TINY };
 enum quant_scale { QUANT_PER_TENSOR, QUANT_PER_CHANNEL, QUANT_PER_GROUP };
 enum quant_call { QUANT_PACKED, QUANT_BORROWED, QUANT_ONCE };
 
 struct quant_case {
     int32_t x_dtype, x2_dtype; /* i8 and i8; or a float type and i8 or i4 */
     int32_t out_dtype;
-    int32_t scale_dtype; /* int8 x int8: of dequant_scale */
+    bool wide_residual, wide_gamma; /* fp32, whatever out_dtype; y is as residual */
+    int32_t scale_dtype;            /* int8 x int8: of dequant_scale */
     int32_t numerics;
     int64_t rows, k, n, group;
     enum quant_scale scale;
@@ -23,6 +28,7 @@ struct quant_case {
     enum quant_data data;
     bool offset, bias, trans_x2, per_token, strided_scale;
     int threads;
+    enum odd_env env; /* the last rank calls from it, and must have it still afterwards */
 };
 
 struct quant_data_set;
@@ -30,6 +36,9 @@ struct quant_data_set;
 /* Inputs of all ranks and the expected mm_out; made before ranks start, then only read. */
 struct quant_data_set *quant_data_make(const struct quant_case *shape, int world_size, uint64_t stream);
 void quant_data_free(struct quant_data_set *set);
+
+/* Of the bits that must come out, over all ranks: a number that depends on the shape, the seed and the stream alone. */
+uint64_t quant_data_hash(const struct quant_data_set *set);
 
 /* Runs the case on this rank and compares every bit of both outputs (of NaNs, that they are NaNs). */
 bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quant_data_set *set);

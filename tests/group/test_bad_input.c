@@ -88,7 +88,7 @@ BREAK(y_shape, shape(&c->y, 3, S, 1, N))
 BREAK(norm_shape, shape(&c->norm_out, 2, S, N, 0))
 BREAK(x1_dtype, c->x1.dtype = MMARN_BF16)
 BREAK(x2_dtype, c->x2.dtype = 99)
-BREAK(gamma_dtype, c->gamma.dtype = MMARN_F32)
+BREAK(gamma_dtype, c->gamma.dtype = MMARN_BF16)
 BREAK(bias_dtype, c->bias.dtype = MMARN_BF16)
 BREAK(residual_dtype, c->residual.dtype = MMARN_BF16)
 BREAK(y_dtype, c->y.dtype = 0)
@@ -176,10 +176,10 @@ static const struct rule {
     {k_zero, MMARN_ERR_ARGUMENT, {"x2 is (0, 16)", "k is 0"}},
     {x1_dtype, MMARN_ERR_UNSUPPORTED, {"x1 is bf16", "x2 is f16"}},
     {x2_dtype, MMARN_ERR_UNSUPPORTED, {"x2 has dtype 99", "f16"}},
-    {gamma_dtype, MMARN_ERR_UNSUPPORTED, {"gamma is f32", "x2 is f16"}},
+    {gamma_dtype, MMARN_ERR_UNSUPPORTED, {"gamma is bf16", "x2 is f16; it must be f16 or f32"}},
     {bias_dtype, MMARN_ERR_UNSUPPORTED, {"bias is bf16", "x2 is f16"}},
-    {residual_dtype, MMARN_ERR_UNSUPPORTED, {"residual is bf16", "x2 is f16"}},
-    {y_dtype, MMARN_ERR_UNSUPPORTED, {"y is ?", "x2 is f16"}},
+    {residual_dtype, MMARN_ERR_UNSUPPORTED, {"residual is bf16", "x2 is f16; it must be f16 or f32"}},
+    {y_dtype, MMARN_ERR_UNSUPPORTED, {"y is ?", "residual is f16"}},
     {norm_dtype, MMARN_ERR_UNSUPPORTED, {"norm_out is f32", "x2 is f16"}},
     {x1_stride, MMARN_ERR_UNSUPPORTED, {"x1 is (16, 32) with strides (33, 1)", "contiguous"}},
     {x2_stride, MMARN_ERR_UNSUPPORTED, {"x2 is (32, 16) with strides (32, 1)", "contiguous"}},
@@ -282,6 +282,49 @@ static void handles(void **state)
     mmarn_comm_abort(NULL);
 }
 
+/* The parts alone: which types may meet, and which memory may be shared. x is (2, 4); gamma is (4). */
+static void parts_of_several_types(void **state)
+{
+    (void)state;
+    static const struct {
+        mmarn_dtype x, residual, gamma, y, norm_out;
+        int y_at, norm_at; /* in memory: 0 x, 1 residual, 2 and 3 their own */
+        mmarn_status status;
+        const char *text;
+    } lines[] = {
+        {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F16, 0, 3, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F16, MMARN_F32, MMARN_F16, MMARN_F16, 1, 0, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F32, MMARN_F16, MMARN_F32, MMARN_F16, 1, 0, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F32, MMARN_F32, MMARN_F32, MMARN_F16, 2, 3, MMARN_OK, ""},
+        {MMARN_F16, MMARN_F32, MMARN_F32, MMARN_F32, MMARN_F16, 0, 3, MMARN_ERR_ARGUMENT, "y (at"},
+        {MMARN_F16, MMARN_F32, MMARN_F32, MMARN_F16, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED,
+         "y is f16 but residual is f32"},
+        {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F32, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED,
+         "y is f32 but residual is f16"},
+        {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F32, 2, 3, MMARN_ERR_UNSUPPORTED,
+         "norm_out is f32 but x is f16"},
+        {MMARN_F16, MMARN_BF16, MMARN_F16, MMARN_BF16, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED, "must be f16 or f32"},
+        {MMARN_BF16, MMARN_BF16, MMARN_F16, MMARN_BF16, MMARN_BF16, 2, 3, MMARN_ERR_UNSUPPORTED, "gamma is f16"},
+        {MMARN_F32, MMARN_F16, MMARN_F32, MMARN_F16, MMARN_F32, 2, 3, MMARN_ERR_UNSUPPORTED, "residual is f16"},
+    };
+    static const int64_t rows[] = {2, 4};
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        float memory[5][8];
+        memset(memory, POISON, sizeof memory);
+        const mmarn_tensor x = mmarn_tensor_make(memory[0], lines[i].x, 2, rows),
+                           residual = mmarn_tensor_make(memory[1], lines[i].residual, 2, rows),
+                           gamma = mmarn_tensor_make(memory[4], lines[i].gamma, 1, rows + 1),
+                           y = mmarn_tensor_make(memory[lines[i].y_at], lines[i].y, 2, rows),
+                           norm_out = mmarn_tensor_make(memory[lines[i].norm_at], lines[i].norm_out, 2, rows);
+        const mmarn_status status =
+            mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_DEFAULT, 1e-6, &x, &residual, &gamma, &y, &norm_out);
+        if (status != lines[i].status || (status != MMARN_OK && !strstr(mmarn_last_error(), lines[i].text)))
+            fail_msg("line %zu: %s (%s)", i, mmarn_status_string(status), mmarn_last_error());
+        for (size_t at = 0; at < sizeof memory && status != MMARN_OK; at++)
+            assert_int_equal(((unsigned char *)memory)[at], POISON);
+    }
+}
+
 static void groups(void **state)
 {
     (void)state;
@@ -376,6 +419,7 @@ int main(void)
         cmocka_unit_test(rules_of_the_whole_call),
         cmocka_unit_test(rules_of_create_and_run),
         cmocka_unit_test(handles),
+        cmocka_unit_test(parts_of_several_types),
         cmocka_unit_test(groups),
         cmocka_unit_test(names),
         cmocka_unit_test(logger),

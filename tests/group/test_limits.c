@@ -162,6 +162,15 @@ CHANGE(x1_int8, c->x1.dtype = MMARN_I8)
 CHANGE(bias_bf16, c->bias.dtype = MMARN_BF16)
 CHANGE(residual_bf16, c->residual.dtype = MMARN_BF16)
 CHANGE(gamma_bf16, c->gamma.dtype = MMARN_BF16)
+CHANGE(gamma_f32, c->gamma.dtype = MMARN_F32)
+CHANGE(stream_f32, c->residual.dtype = c->y.dtype = MMARN_F32)
+CHANGE(residual_f32, c->residual.dtype = MMARN_F32) /* y is not */
+CHANGE(y_f32, c->y.dtype = MMARN_F32)
+CHANGE(norm_f32, c->norm_out.dtype = MMARN_F32)
+CHANGE(gamma_f32_scale_f32, (gamma_f32(c), c->dequant.dtype = MMARN_F32))
+CHANGE(gamma_f32_scale_bf16, (gamma_f32(c), c->dequant.dtype = MMARN_BF16))
+CHANGE(gamma_f32_scale_f16, (gamma_f32(c), c->dequant.dtype = MMARN_F16))
+CHANGE(gamma_f32_norm_i8, (gamma_f32_scale_f32(c), c->norm_out.dtype = MMARN_I8))
 CHANGE(bias_f16, c->bias.dtype = MMARN_F16)
 CHANGE(with_dequant, (c->dequant = tensor(5, MMARN_U64, 1, N, 0, 0), c->config.dequant_scale = &c->dequant))
 CHANGE(with_anti, (c->anti = tensor(6, MMARN_F16, 1, N, 0, 0), c->config.antiquant_scale = &c->anti))
@@ -252,6 +261,12 @@ static const struct row {
     {"", f16, bias_bf16, MMARN_ERR_UNSUPPORTED, REST},
     {"", f16, residual_bf16, MMARN_ERR_UNSUPPORTED, REST},
     {"", f16, gamma_bf16, MMARN_ERR_UNSUPPORTED, REST},
+    {"", f16, gamma_f32, MMARN_OK, REST},
+    {"", bf16, gamma_f32, MMARN_OK, REST},
+    {"", bf16, stream_f32, MMARN_OK, REST},
+    {"", bf16, residual_f32, MMARN_ERR_UNSUPPORTED, REST},
+    {"", bf16, y_f32, MMARN_ERR_UNSUPPORTED, REST},
+    {"", bf16, norm_f32, MMARN_ERR_UNSUPPORTED, REST},
     {"", f16, with_dequant, MMARN_ERR_UNSUPPORTED, REST},
     {"", f16, with_anti, MMARN_ERR_UNSUPPORTED, REST},
     {"", f16, with_offset, MMARN_ERR_UNSUPPORTED, REST},
@@ -279,6 +294,9 @@ static const struct row {
     {"", quant_f16, bias_bf16, MMARN_ERR_UNSUPPORTED, REST},
     {"", quant_f16, residual_bf16, MMARN_ERR_UNSUPPORTED, REST},
     {"", quant_f16, gamma_bf16, MMARN_ERR_UNSUPPORTED, REST},
+    {"", quant_f16, gamma_f32, MMARN_OK, REST},
+    {"", quant_bf16, stream_f32, MMARN_OK, REST},
+    {"", quant_bf16, norm_f32, MMARN_ERR_UNSUPPORTED, REST},
     {"", quant_f16, anti_f32, MMARN_ERR_UNSUPPORTED, REST},
     {"", quant_f16, offset_dtype, MMARN_ERR_UNSUPPORTED, REST},
     {"", quant_f16, with_dequant, MMARN_ERR_UNSUPPORTED, REST},
@@ -326,6 +344,15 @@ static const struct row {
     {"", int8_bf16, words_f32, MMARN_OK, REST},
     {"", int8_f16, out_f32, MMARN_ERR_UNSUPPORTED, REST},
     {"", int8_f16, out_f32_scale, MMARN_OK, REST},
+    {"", int8_f16, stream_f32, MMARN_OK, REST},
+    {"", int8_f16, gamma_f32, MMARN_OK, REST},
+    {"", int8_bf16, gamma_f32, MMARN_OK, REST},
+    {"", int8_bf16, gamma_f32_scale_f32, MMARN_OK, REST},
+    {"", int8_f16, gamma_f32_scale_f32, MMARN_OK, REST},
+    {"", int8_f16, gamma_f32_scale_bf16, MMARN_ERR_UNSUPPORTED, REST},
+    {"", int8_f16, gamma_f32_scale_f16, MMARN_ERR_UNSUPPORTED, REST},
+    {"", int8_f16, gamma_f32_norm_i8, MMARN_ERR_UNSUPPORTED, REST},
+    {"", int8_bf16, residual_f32, MMARN_ERR_UNSUPPORTED, REST},
     {"dequant_scale is (1,), (n,) or (1, n)", int8_f16, dequant_1, MMARN_OK, OK},
     {"", int8_bf16, dequant_1n, MMARN_OK, OK},
     {"", int8_f16, dequant_2, MMARN_ERR_ARGUMENT, REST},

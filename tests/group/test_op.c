@@ -99,6 +99,52 @@ static void forms(void **state)
     check_worlds(cases, sizeof cases / sizeof *cases);
 }
 
+/* Residual and gamma in fp32 beside 16 bits, in every mode and in all forms of the call. */
+static void wide_operands(void **state)
+{
+    (void)state;
+    struct op_case cases[32];
+    int count = 0;
+    for (int dtype = MMARN_F16; dtype <= MMARN_BF16; dtype++)
+        for (int numerics = 0; numerics < 3; numerics++)
+            for (int wide = 1; wide < 4; wide++)
+                cases[count++] = (struct op_case){.dtype = dtype,
+                                                  .numerics = numerics,
+                                                  .wide_residual = wide & 1,
+                                                  .wide_gamma = wide & 2,
+                                                  .b = 2,
+                                                  .s = wide == 3 ? 61 : 3,
+                                                  .k = 37,
+                                                  .n = wide == 3 ? 523 : 130,
+                                                  .call = (enum op_case_call)((count + wide) % 4),
+                                                  .in_place = numerics == 1,
+                                                  .threads = 1};
+    check_worlds(cases, count);
+}
+
+/* Rows whose squares are beyond fp32 beside ordinary ones. */
+static void huge_rows(void **state)
+{
+    (void)state;
+    struct op_case cases[32];
+    int count = 0;
+    for (int dtype = MMARN_BF16; dtype <= MMARN_F32; dtype++)
+        for (int numerics = 0; numerics < 3; numerics++)
+            for (int huge = 60; huge <= 124; huge += 32)
+                cases[count++] = (struct op_case){
+                    .dtype = dtype, .numerics = numerics, .huge = huge, .s = 7, .k = 20, .n = 75, .threads = 1};
+    for (int numerics = 0; numerics < 3; numerics++)
+        cases[count++] = (struct op_case){.dtype = MMARN_F16,
+                                          .numerics = numerics,
+                                          .wide_residual = true,
+                                          .huge = 100,
+                                          .s = 40,
+                                          .k = 20,
+                                          .n = 610,
+                                          .threads = 1};
+    check_worlds(cases, count);
+}
+
 /* Long sums and long rows: several blocks over k, several tiles, rings that wrap. */
 static void long_axes(void **state)
 {
@@ -146,8 +192,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "threads") == 0)
         mode = GROUP_THREADS;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dtypes_and_modes), cmocka_unit_test(forms),
-        cmocka_unit_test(long_axes),        cmocka_unit_test(threads),
+        cmocka_unit_test(dtypes_and_modes), cmocka_unit_test(forms),     cmocka_unit_test(wide_operands),
+        cmocka_unit_test(huge_rows),        cmocka_unit_test(long_axes), cmocka_unit_test(threads),
         cmocka_unit_test(sixty_four_ranks),
     };
     return cmocka_run_group_tests_name(mode == GROUP_THREADS ? "op, ranks as threads" : "op, ranks as processes", tests,

@@ -78,6 +78,8 @@ static void int8_list(void **state)
                     .bias = variant < 2,
                     .trans_x2 = variant >= 2,
                     .per_token = variant == 2 || variant == 3,
+                    .wide_residual = variant == 1,
+                    .wide_gamma = variant == 2,
                 };
     check_cases(cases, count, 1, 1);
     check_cases(cases, count, 3, 1);
@@ -110,6 +112,8 @@ static void weights_list(void **state)
                         .bias = variant > 1,
                         .trans_x2 = variant >= 2,
                         .strided_scale = variant == 2,
+                        .wide_residual = variant % 3 == 1,
+                        .wide_gamma = (variant + scale) % 3 == 0,
                     };
     check_cases(cases, count, 1, 1);
     check_cases(cases, count, 3, 1);
@@ -182,6 +186,8 @@ static struct quant_case random_case(void)
     c.offset = !int8 && pick(0, 1);
     c.bias = pick(0, 1);
     c.trans_x2 = pick(0, 1);
+    c.wide_residual = pick(0, 3) == 0;
+    c.wide_gamma = pick(0, 3) == 0;
     c.per_token = int8 && c.call != QUANT_ONCE && pick(0, 1);
     c.strided_scale = pick(0, 1);
     if (c.x2_dtype == MMARN_I4) {

@@ -78,10 +78,20 @@ static void rounds_every_step_in_rank_order(void **state)
     assert_true(mm == 2.0078125f);
 }
 
-static void partial_is_one_chain_and_then_bias(void **state)
+/* The sum of products p0 .. p1, one multiply-add after another. */
+static float chain_of(const float *x1, const float *x2, int p0, int p1, int n)
 {
-    enum { ROWS = 3, K = 37, N = 5 };
-    float x1[ROWS * K], x2[K * N], turned[N * K], bias[N], partial[ROWS * N], same[ROWS * N];
+    float sum = 0.0f;
+    for (int p = p0; p < p1; p++)
+        sum = fmaf(x1[p], x2[p * n], sum);
+    return sum;
+}
+
+/* Three chains of f32, of which the last is short, or one for weights that were integers; then the bias. */
+static void partial_is_chains_and_then_bias(void **state)
+{
+    enum { ROWS = 3, K = 293, N = 5 };
+    static float x1[ROWS * K], x2[K * N], turned[N * K], bias[N], partial[ROWS * N], same[ROWS * N], one[ROWS * N];
     (void)state;
     random_normal(random_key(seed, 1), MMARN_F32, 0.0f, 1.0f, x1, ROWS * K);
     random_normal(random_key(seed, 2), MMARN_F32, 0.0f, 1.0f, x2, K * N);
@@ -89,15 +99,19 @@ static void partial_is_one_chain_and_then_bias(void **state)
     for (int p = 0; p < K; p++)
         for (int j = 0; j < N; j++)
             turned[j * K + p] = x2[p * N + j];
-    assert_true(exact_partial(MMARN_F32, ROWS, K, N, x1, x2, false, bias, partial));
-    assert_true(exact_partial(MMARN_F32, ROWS, K, N, x1, turned, true, bias, same));
+    const int64_t chain = exact_chain(MMARN_F32);
+    assert_true(exact_partial(MMARN_F32, chain, ROWS, K, N, x1, x2, false, bias, partial));
+    assert_true(exact_partial(MMARN_F32, chain, ROWS, K, N, x1, turned, true, bias, same));
+    assert_true(exact_partial(MMARN_F32, EXACT_CHAIN_EXPANDED, ROWS, K, N, x1, x2, false, NULL, one));
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < N; j++) {
-            float sum = 0.0f;
-            for (int p = 0; p < K; p++)
-                sum = fmaf(x1[i * K + p], x2[p * N + j], sum);
+            const float *a = x1 + i * K, *b = x2 + j;
+            float sum = chain_of(a, b, 0, 128, N);
+            sum += chain_of(a + 128, b + 128 * N, 0, 128, N);
+            sum += chain_of(a + 256, b + 256 * N, 0, K - 256, N);
             sum += bias[j];
             assert_true(partial[i * N + j] == sum && same[i * N + j] == sum);
+            assert_true(one[i * N + j] == chain_of(a, b, 0, K, N));
         }
 }
 
@@ -120,7 +134,8 @@ static void statistic_has_32_lanes(void **state)
     for (int l = 0; l < 4; l++)
         lane[l] += lane[l + 4];
     rstd = 1.0f / sqrtf(((lane[0] + lane[2]) + (lane[1] + lane[3])) / 100.0f + 1e-6f);
-    exact_norm(MMARN_F32, MMARN_NUMERICS_DEFAULT, 1, N, y, gamma, EPSILON, norm);
+    exact_norm((struct exact_norm_dtypes){MMARN_F32, MMARN_F32, MMARN_F32}, MMARN_NUMERICS_DEFAULT, 1, N, y, gamma,
+               EPSILON, norm);
     for (int j = 0; j < N; j++)
         assert_true(norm[j] == y[j] * rstd * gamma[j]);
 }
@@ -213,7 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_ranks_in_a_tree),
         cmocka_unit_test(rounds_every_step_in_rank_order),
-        cmocka_unit_test(partial_is_one_chain_and_then_bias),
+        cmocka_unit_test(partial_is_chains_and_then_bias),
         cmocka_unit_test(statistic_has_32_lanes),
         cmocka_unit_test(random_data_is_what_it_says),
         cmocka_unit_test(random_quanta_are_what_they_say),

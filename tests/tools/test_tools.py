@@ -84,6 +84,26 @@ class Floors(Tree):
         self.fails("check_floors.py", "cli/other.c:1", "reference/model.c:1", "include/mmarn/other.h:1", "src/loose.c:")
 
 
+class Doors(Tree):
+    def setUp(self):
+        super().setUp()
+        self.write("include/mmarn/mmarn.h", "MMARN_API mmarn_status mmarn_run(int a,\n                      int b);\n"
+                                            "MMARN_API int mmarn_version(void);\n")
+
+    def test_clean(self):
+        self.write("src/api/a.c", "int mmarn_version(void)\n{\n    return 1;\n}\n\nmmarn_status mmarn_run(int a, int b)\n"
+                                  "{\n    FLOAT_ENV_SCOPE();\n    return 0;\n}\n")
+        self.assertIn("1 public functions", self.passes("check_doors.py"))
+
+    def test_without_scope(self):
+        self.write("src/api/a.c", "mmarn_status mmarn_run(int a,\n        int b)\n{\n    return a + b;\n}\n")
+        self.fails("check_doors.py", "src/api/a.c: mmarn_run does not begin with FLOAT_ENV_SCOPE();")
+
+    def test_elsewhere(self):
+        self.write("src/op/a.c", "mmarn_status mmarn_run(int a, int b)\n{\n    FLOAT_ENV_SCOPE();\n    return 0;\n}\n")
+        self.fails("check_doors.py", "mmarn.h: mmarn_run is not defined in src/api")
+
+
 class Lengths(Tree):
     def function(self, lines):
         return "int f(void)\n{\n" + "    g();\n" * (lines - 2) + "}\n"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import mmarn
+from mmarn.torch import linears, norms, probe
 from mmarn.torch.packed import PackedWeights
 
 
@@ -22,7 +23,8 @@ class RowParallelLinearAddRMSNorm(nn.Module):
 
     x is (b, s, in_features_local) or (rows, in_features_local), this rank's part of the features; residual, y and
     norm_out are (b, s, out_features) or (rows, out_features), the same on every rank. All are of the parameters' dtype:
-    float16, bfloat16 or float32. forward is collective.
+    float16, bfloat16 or float32; gamma may be float32 beside the other two, as from_linear keeps it, until half() or
+    to() convert it with the rest. forward is collective.
 
     weight  (out_features, in_features_local), this rank's part of the columns of the whole layer's weight
     bias    (out_features) or None; replicated. With bias_once rank 0's is added once, and on the other ranks its
@@ -76,29 +78,33 @@ class RowParallelLinearAddRMSNorm(nn.Module):
     ) -> RowParallelLinearAddRMSNorm:
         """This rank's module for a whole linear layer and the norm behind it, with copies of their parameters.
 
-        linear  in_features must be a multiple of the group's size; rank r gets the r-th block of columns
-        norm    nn.RMSNorm, or any module with weight and with eps or variance_epsilon, as Llama-type models have
+        linear  what computes x @ weight.T + bias; in_features must be a multiple of the group's size, and rank r gets
+                the r-th block of columns
+        norm    what computes RMSNorm with its weight, 1 + its weight, or none. gamma is the weight in its own dtype if
+                that is linear's or float32, and otherwise, as for 1 + weight, in float32
 
-        Errors: ValueError (sizes that do not fit).
+        Both are tried on random rows where their class does not tell, in copies; docs/torch.md has what is taken.
+
+        Errors: ValueError (they compute something else; sizes that do not fit), TypeError (no modules; other dtypes).
         """
         member = mmarn.find_group(group) if isinstance(group, str) else group
-        out_features, in_features = linear.weight.shape
+        weight, bias = linears.weight_and_bias(linear)
+        out_features, in_features = weight.shape
         if in_features % member.world_size:
             raise ValueError(f"linear.in_features is {in_features}, not a multiple of the {member.world_size} ranks")
-        gamma = getattr(norm, "weight", None)
-        if gamma is not None and gamma.shape != (out_features,):
-            raise ValueError(f"norm.weight is {tuple(gamma.shape)} but linear.out_features is {out_features}")
-        dtype = linear.weight.dtype
-        module = cls(
-            in_features // member.world_size, out_features, group=member, bias=linear.bias is not None,
-            eps=_epsilon_of(norm, dtype), dtype=dtype, numerics=numerics, name=name,
-        )
+        gamma, eps = norms.fold(norm, out_features, weight.dtype)
+        probe.on_one_device({"linear.weight": weight, "linear.bias": bias, "norm.weight": gamma})
+        with torch.device("meta" if weight.is_meta else "cpu"):
+            module = cls(
+                in_features // member.world_size, out_features, group=member, bias=bias is not None, eps=eps,
+                dtype=weight.dtype, numerics=numerics, name=name,
+            )
         with torch.no_grad():
-            module.weight.copy_(linear.weight.chunk(member.world_size, dim=1)[member.rank])
-            if linear.bias is not None:
-                module.bias.copy_(linear.bias)
+            module.weight.copy_(weight.chunk(member.world_size, dim=1)[member.rank])
+            if bias is not None:
+                module.bias.copy_(bias)
             if gamma is not None:
-                module.gamma.copy_(gamma)
+                module.gamma = nn.Parameter(gamma.to(module.gamma.device, copy=True))
         return module
 
     def forward(self, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
@@ -153,9 +159,3 @@ class RowParallelLinearAddRMSNorm(nn.Module):
             f"in_features_local={self.in_features_local}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, eps={self.eps}, group={self.group!r}"
         )
-
-
-def _epsilon_of(norm: nn.Module, dtype: torch.dtype) -> float:
-    epsilon = getattr(norm, "eps", getattr(norm, "variance_epsilon", None))
-    # nn.RMSNorm's own rule for eps=None.
-    return torch.finfo(dtype).eps if epsilon is None else epsilon

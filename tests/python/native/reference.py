@@ -19,13 +19,21 @@ class Chain:
     variance: numpy.ndarray
 
 
-def float_chain(x1, w, bias):
-    """x1 (rows, k) and w (k, n) in float64; bias (n) or None. Sums of s_i^2 over the exact partial sums s_i."""
+def float_chain(x1, w, bias, rows=None):
+    """x1 (rows, k) and w (k, n) in float64; bias (n) or None. Sums of s_i^2 over the exact partial sums s_i.
+
+    rows: of k in one chain; None: all.
+    """
     partial = numpy.zeros((x1.shape[0], w.shape[1]))
     variance = numpy.zeros_like(partial)
-    for p in range(x1.shape[1]):
-        partial += numpy.outer(x1[:, p], w[p])
-        variance += partial**2
+    for first in range(0, x1.shape[1], rows or x1.shape[1]):
+        chain = numpy.zeros_like(partial)
+        for p in range(first, min(first + (rows or x1.shape[1]), x1.shape[1])):
+            chain += numpy.outer(x1[:, p], w[p])
+            variance += chain**2
+        partial = partial + chain
+        if first > 0:
+            variance += partial**2
     if bias is not None:
         partial = partial + bias
         variance += partial**2

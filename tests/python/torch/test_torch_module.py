@@ -20,6 +20,10 @@ class LlamaNorm(nn.Module):
         super().__init__()
         self.weight, self.variance_epsilon = nn.Parameter(weight), epsilon
 
+    def forward(self, x):
+        y = x.float()
+        return self.weight * (y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.variance_epsilon)).to(x.dtype)
+
 
 def whole_layer(seed, world, dtype, bias=True):
     """(linear, norm, x, residual) of a layer that is not split."""

@@ -15,7 +15,9 @@
  *     started (a peer died, the deadline passed, the group was aborted), the contents of its outputs are unspecified.
  *   - Tensors are borrowed: the library keeps no pointer after a call returns, except the ones that
  *     mmarn_op_create documents.
- *   - "Collective" functions must be called by every rank of the group, in the same order.
+ *   - "Collective" functions must be called by every rank of the group, in the same order. Each rank counts its calls,
+ *     also refused and empty ones, and calls of the same number meet; a MISMATCH tells the number. Not counted are
+ *     calls without a usable handle (NULL, FORKED) and in the middle of another one (BUSY).
  *   - Results do not depend on the calling thread's floating-point environment (rounding, flush-to-zero, traps), and a
  *     call leaves it as it was, exception flags included. Functions of the caller's are called in it.
  *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
@@ -175,6 +177,14 @@ MMARN_API mmarn_status mmarn_comm_find(const char *name, mmarn_comm **comm);
 
 /* This member's rank and its group's size. Errors: NULL. */
 MMARN_API mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, int32_t *world_size);
+
+/*
+ * Names this rank's next collective call on the group, so that it meets only a call that the other ranks name alike: a
+ * call of another name, or of none, is a MISMATCH whose sentence has both. A call uses its name up, whatever becomes of
+ * it. 1 to 127 printable characters, copied; NULL takes the name back. Local.
+ * Errors: NULL (comm), ARGUMENT (name), FORKED, BUSY; the name is then what it was.
+ */
+MMARN_API mmarn_status mmarn_comm_name_next(mmarn_comm *comm, const char *name);
 
 /*
  * From any thread of any rank: the pending and every later call on the group fails with ABORTED, on all ranks.

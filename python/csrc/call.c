@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 #include "errors.h"
@@ -104,6 +105,39 @@ bool call_flag(struct call *call, PyObject *object, const char *name)
     PyErr_Format(PyExc_TypeError, "%s is %R; it must be True or False", name, object);
     call_fail(call);
     return false;
+}
+
+bool call_text(PyObject *object, const char *name, bool optional, const char **text)
+{
+    Py_ssize_t size = 0;
+    *text = NULL;
+    if (optional && object == Py_None)
+        return true;
+    if (!PyUnicode_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s is %R; it must be a str%s", name, object, optional ? " or None" : "");
+        return false;
+    }
+    *text = PyUnicode_AsUTF8AndSize(object, &size);
+    if (*text && strlen(*text) == (size_t)size)
+        return true;
+    PyErr_Clear();
+    PyErr_Format(PyExc_ValueError, "%s is %R; it may have neither null characters nor surrogates", name, object);
+    return false;
+}
+
+void call_name(struct call *call, mmarn_comm *comm, PyObject *name, const mmarn_tensor **tensor)
+{
+    static const mmarn_tensor unreadable;
+    const char *text = NULL;
+    if (name == Py_None)
+        return;
+    mmarn_status status = call_text(name, "name", true, &text) ? mmarn_comm_name_next(comm, text) : MMARN_OK;
+    if (status != MMARN_OK)
+        errors_raise_last(status);
+    if (!PyErr_Occurred())
+        return;
+    call_fail(call);
+    *tensor = &unreadable;
 }
 
 void call_begin(void)

@@ -35,6 +35,18 @@ double call_epsilon(struct call *call, PyObject *object);
 int64_t call_integer(struct call *call, PyObject *object, const char *name); /* int, or what has __index__ */
 bool call_flag(struct call *call, PyObject *object, const char *name);       /* bool, or NumPy's */
 
+/*
+ * A str without zeros, valid as long as the object is; where it is optional, None gives NULL. False with an exception.
+ * It is no failure of a call's, as no call can do without it.
+ */
+bool call_text(PyObject *object, const char *name, bool optional, const char **text);
+
+/*
+ * Names the group's call that follows, unless name is None. After a failure *tensor, one of the call's, is one that the
+ * library refuses.
+ */
+void call_name(struct call *call, mmarn_comm *comm, PyObject *name, const mmarn_tensor **tensor);
+
 /* Around the library's functions: without the interpreter's lock. Nothing of Python may be touched between the two. */
 void call_begin(void);
 void call_end(void);

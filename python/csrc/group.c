@@ -80,25 +80,6 @@ static bool read_count(PyObject *object, const char *name, int32_t *count)
     return *count == value;
 }
 
-/* A str; where it is optional, None gives NULL. */
-static bool read_text(PyObject *object, const char *name, bool optional, const char **text)
-{
-    Py_ssize_t size = 0;
-    *text = NULL;
-    if (optional && object == Py_None)
-        return true;
-    if (!PyUnicode_Check(object)) {
-        PyErr_Format(PyExc_TypeError, "%s is %R; it must be a str%s", name, object, optional ? " or None" : "");
-        return false;
-    }
-    *text = PyUnicode_AsUTF8AndSize(object, &size);
-    if (*text && strlen(*text) == (size_t)size)
-        return true;
-    PyErr_Clear();
-    PyErr_Format(PyExc_ValueError, "%s is %R; it may have neither null characters nor surrogates", name, object);
-    return false;
-}
-
 /* (id, rank, world_size, name, transport, threads, timeout_ms) */
 static PyObject *group_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
@@ -110,8 +91,8 @@ static PyObject *group_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     if (!PyArg_ParseTuple(args, "OOOOOOi", &given, &rank, &world_size, &name, &transport, &threads,
                           &config.timeout_ms) ||
         (given != Py_None && !read_id(given, &id)) || !read_count(rank, "rank", &config.rank) ||
-        !read_count(world_size, "world_size", &config.world_size) || !read_text(name, "name", true, &config.name) ||
-        !read_text(transport, "transport", true, &config.transport) || !read_count(threads, "threads", &config.threads))
+        !read_count(world_size, "world_size", &config.world_size) || !call_text(name, "name", true, &config.name) ||
+        !call_text(transport, "transport", true, &config.transport) || !read_count(threads, "threads", &config.threads))
         return NULL;
     struct group *group = (struct group *)PyType_GenericAlloc(type, 0);
     if (!group)
@@ -192,7 +173,7 @@ PyObject *group_find(PyObject *module, PyObject *name)
     (void)module;
     mmarn_comm *comm;
     const char *text;
-    if (!read_text(name, "name", false, &text))
+    if (!call_text(name, "name", false, &text))
         return NULL;
     mmarn_status status = mmarn_comm_find(text, &comm);
     if (status != MMARN_OK)

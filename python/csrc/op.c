@@ -60,18 +60,20 @@ static void own(struct op *op, struct group *group, mmarn_op *handle, struct wei
     }
 }
 
-/* (group, *weights) */
+/* (group, *weights, name) */
 static PyObject *op_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     (void)keywords;
     struct call call = {0};
     PyObject *given[WEIGHTS_ARGUMENTS];
     struct group *group =
-        parts_count(PyTuple_Size(args), 1 + WEIGHTS_ARGUMENTS) ? group_open(PyTuple_GetItem(args, 0)) : NULL;
+        parts_count(PyTuple_Size(args), 2 + WEIGHTS_ARGUMENTS) ? group_open(PyTuple_GetItem(args, 0)) : NULL;
     struct op *op = group ? (struct op *)PyType_GenericAlloc(type, 0) : NULL;
     if (!op)
         return NULL;
     op->group = group;
+    op->name = PyTuple_GetItem(args, 1 + WEIGHTS_ARGUMENTS);
+    Py_INCREF(op->name);
     Py_INCREF((PyObject *)group);
     for (int i = 0; i < WEIGHTS_ARGUMENTS; i++)
         given[i] = PyTuple_GetItem(args, 1 + i);
@@ -117,6 +119,7 @@ static void op_dealloc(PyObject *self)
     if (op->handle)
         op_destroy(op);
     Py_XDECREF((PyObject *)op->group);
+    Py_XDECREF(op->name);
     object_free(self);
 }
 
@@ -141,15 +144,33 @@ static bool is_open(const struct op *op)
     return op->handle != NULL;
 }
 
+/* A step of an Op that is closed: refused, and peers are told so at once. Always NULL. */
+static PyObject *run_closed(struct op *op, struct call *call)
+{
+    if (!op->group->comm)
+        return NULL;
+    call_fail(call);
+    op->group->calls++;
+    call_begin();
+    mmarn_status status = mmarn_mm_all_reduce_add_rms_norm(op->group->comm, NULL, NULL, NULL, NULL, NULL);
+    call_end();
+    op->group->calls--;
+    call_succeeded(call, status);
+    return NULL;
+}
+
 /* (x1, residual, x1_scale, y, norm_out) -> (y, norm_out) */
 static PyObject *op_run(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     struct op *op = (struct op *)self;
     struct call call = {0};
     struct step step;
-    if (!parts_count(count, 5) || !is_open(op))
+    if (!parts_count(count, 5))
         return NULL;
+    if (!is_open(op))
+        return run_closed(op, &call);
     step_read(&call, args, &step);
+    call_name(&call, op->group->comm, op->name, &step.x1);
     enter(op);
     mmarn_status status =
         mmarn_op_run_per_token(op->handle, step.x1, step.x1_scale, step.residual, step.y, step.norm_out);
@@ -223,7 +244,7 @@ PyObject *op_once(PyObject *module, PyObject *const *args, Py_ssize_t count)
     struct call call = {0};
     struct step step;
     struct weights weights;
-    if (!parts_count(count, 6 + WEIGHTS_ARGUMENTS))
+    if (!parts_count(count, 7 + WEIGHTS_ARGUMENTS))
         return NULL;
     PyObject *named = PyUnicode_Check(args[0]) ? group_find(NULL, args[0]) : NULL;
     if (PyErr_Occurred())
@@ -235,6 +256,7 @@ PyObject *op_once(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     step_read(&call, args + 1, &step);
     weights_read(&call, args + 6, false, &weights);
+    call_name(&call, group->comm, args[6 + WEIGHTS_ARGUMENTS], &step.x1);
     group->calls++;
     mmarn_status status =
         step.x1_scale ? once_per_token(&call, group, &weights.config, &step) : once(group, &weights.config, &step);

@@ -13,6 +13,7 @@ struct op {
     struct group *group;
     struct array x2; /* owner is NULL unless x2 is borrowed */
     int64_t n;
+    PyObject *name;  /* of its calls, or None */
     int calls;       /* threads that are inside the library with it */
     struct op *next; /* of the group's open ones */
 };
@@ -23,7 +24,7 @@ bool op_ready(PyObject *module);
 /* Closes it; nobody may be using it. */
 void op_destroy(struct op *op);
 
-/* (group, x1, residual, x1_scale, y, norm_out, *weights) -> (y, norm_out) */
+/* (group, x1, residual, x1_scale, y, norm_out, *weights, name) -> (y, norm_out) */
 PyObject *op_once(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

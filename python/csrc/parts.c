@@ -34,11 +34,12 @@ PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t cou
     struct call call = {0};
     struct array x;
     struct output out = {0};
-    if (!group || !parts_count(count, 3))
+    if (!group || !parts_count(count, 4))
         return NULL;
     const mmarn_tensor *in = call_array(&call, args[0], "x", ARRAY_READ, &x);
     const mmarn_tensor *to = output_open(&call, args[1], args[0], "out", 0, NULL, &out);
     int32_t numerics = call_numerics(&call, args[2]);
+    call_name(&call, group->comm, args[3], &in);
     group->calls++;
     call_begin();
     mmarn_status status = mmarn_all_reduce(group->comm, (mmarn_numerics)numerics, in, to);
@@ -57,7 +58,7 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
     struct call call = {0};
     struct array arrays[3];
     struct output outputs[2] = {{.like = NULL}, {.like = NULL}};
-    if (!group || !parts_count(count, 7))
+    if (!group || !parts_count(count, 8))
         return NULL;
     const mmarn_tensor *x = call_array(&call, args[0], "x", ARRAY_READ, &arrays[0]);
     const mmarn_tensor *residual = call_array(&call, args[1], "residual", ARRAY_READ, &arrays[1]);
@@ -66,6 +67,7 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
     int32_t numerics = call_numerics(&call, args[4]);
     const mmarn_tensor *y = output_open(&call, args[5], args[1], "y", 0, NULL, &outputs[0]);
     const mmarn_tensor *norm_out = output_open(&call, args[6], args[1], "norm_out", 0, NULL, &outputs[1]);
+    call_name(&call, group->comm, args[7], &x);
     group->calls++;
     call_begin();
     mmarn_status status =

@@ -7,10 +7,10 @@
 
 #include "core.h"
 
-/* (x, out, numerics) -> out */
+/* (x, out, numerics, name) -> out */
 PyObject *parts_all_reduce(PyObject *group, PyObject *const *args, Py_ssize_t count);
 
-/* (x, residual, gamma, epsilon, numerics, y, norm_out) -> (y, norm_out) */
+/* (x, residual, gamma, epsilon, numerics, y, norm_out, name) -> (y, norm_out) */
 PyObject *parts_all_reduce_norm(PyObject *group, PyObject *const *args, Py_ssize_t count);
 
 /* (scale, offset, round_mode) -> words */

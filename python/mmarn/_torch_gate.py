@@ -7,18 +7,19 @@ whatever has one, so that the library refuses it, in one sentence, and tells the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 from torch.autograd import forward_ad
 
 import mmarn
 from mmarn._gate import Refused, has_tangent, reason
 
-__all__ = ["Refused", "TangentsRefused", "contiguous", "guard", "guard_transforms", "plain", "reason", "telling_peers",
-           "writable"]
+__all__ = ["Refused", "TangentsRefused", "contiguous", "guard", "guard_transforms", "on_one_device", "plain", "reason",
+           "refuse", "telling_peers", "writable"]
 
 _LAYERS = torch._C.DispatchKeySet(torch._C.DispatchKey.FuncTorchDynamicLayerFrontMode).add(
     torch._C.DispatchKey.FuncTorchDynamicLayerBackMode)
@@ -95,12 +96,14 @@ def guard_transforms(library: torch.library.Library, operator: Any, kernel: Call
 def guard(library: torch.library.Library, operator: Any, kernel: Callable[..., Any]) -> None:
     """Brings to an operator's kernel for the CPU what torch's dispatcher would not, or not right.
 
-    Tensors of other layouts and devices come as Refused, and those inside transforms. The negative bit is resolved by
+    Tensors of other layouts and devices come as Refused, and those inside transforms. (An operator that writes is made,
+    for those, of the one that does not: _torch_effects.py.) The negative bit is resolved by
     torch for operators that write nothing; torch's way for the others wants the written tensor back as the result, so
     they get another. A ZeroTensor among their arguments, which could not be written, is refused.
     """
     for key in ("CompositeExplicitAutograd", "NestedTensorCPU", "AutogradNestedTensor"):
-        library.impl(_name(operator), _refusing(kernel), key)
+        if key != "CompositeExplicitAutograd" or not operator._schema.is_mutable:
+            library.impl(_name(operator), _refusing(kernel), key)
     guard_transforms(library, operator, kernel)
     if operator._schema.is_mutable:
         library.impl(_name(operator), _refusing(kernel), "ZeroTensor")
@@ -166,3 +169,41 @@ def telling_peers(group: mmarn.Group) -> Iterator[None]:
         with contextlib.suppress(Exception):
             mmarn.mm_all_reduce_add_rms_norm(one, one, one, one[0], group, reduce_op=f"see rank {group.rank}'s error")
         raise
+
+
+def refuse(group: str, tensors: Iterable[Tensor], sentence: str) -> None:
+    """Raises RuntimeError, as torch's own for devices that do not fit. The other ranks, which may wait in the call that
+    is refused here, hear of it, but not while a compiler or fake mode tries the call.
+    """
+    error = RuntimeError(sentence)
+    if torch.compiler.is_compiling() or any(isinstance(tensor, FakeTensor) for tensor in tensors):
+        raise error
+    with telling_peers(mmarn.find_group(group)):
+        raise error
+
+
+def _refuse_mixed(group: str, tensors: dict[str, Tensor]) -> None:
+    on_meta = next((name for name, tensor in tensors.items() if tensor.is_meta), None)
+    other = next((name for name, tensor in tensors.items() if not tensor.is_meta), None)
+    if on_meta and other:
+        sentence = f"{on_meta} is on meta, but {other} is on {tensors[other].device}; all or none may be"
+        refuse(group, tensors.values(), sentence)
+    for name, tensor in tensors.items():
+        if tensor.device.type not in ("cpu", "meta"):
+            refuse(group, tensors.values(), f"{name} is on {tensor.device}, but mmarn works on the CPU")
+
+
+def on_one_device(operator: Any, group: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """An operator's kernel for meta and fake tensors, behind a look at the devices. group: that argument's name.
+
+    Torch runs the kernel of the highest dispatch key among a call's tensors, and meta's is higher than the CPU's: one
+    meta tensor among CPU tensors would lead to results that nobody writes.
+    """
+    arguments = [argument.name for argument in operator._schema.arguments]
+
+    def checked(*args: Any, **options: Any) -> Any:
+        given = dict(zip(arguments, args, strict=False)) | options
+        _refuse_mixed(given[group], {key: value for key, value in given.items() if isinstance(value, Tensor)})
+        return kernel(*args, **options)
+
+    return checked

@@ -60,23 +60,26 @@ class Group(_core.Group):
         """
         return cls(*_core.id_from_env(), **options)
 
-    def all_reduce(self, x: Any, out: Any = None, *, numerics: str = "default") -> Any:
+    def all_reduce(self, x: Any, out: Any = None, *, numerics: str = "default", name: str | None = None) -> Any:
         """Sums x over the ranks, element by element, in the operator's own order and rounding. Collective.
 
         x: contiguous, float16, bfloat16 or float32, up to 4 axes. out: None for a new array of x's framework, or one of
         x's shape and dtype; may be x. Returns out.
+        name: None, or 1 to 127 printable ASCII characters that the call meets only calls of: where the ranks' names for
+        it differ, or some give none, all get ValueError with both.
         """
-        return self.run_all_reduce(x, out, numerics)
+        return self.run_all_reduce(x, out, numerics, name)
 
     def all_reduce_add_rms_norm(self, x: Any, residual: Any, gamma: Any, *, epsilon: float = 1e-6,
-                                numerics: str = "default", y: Any = None, norm_out: Any = None) -> tuple[Any, Any]:
+                                numerics: str = "default", y: Any = None, norm_out: Any = None,
+                                name: str | None = None) -> tuple[Any, Any]:
         """The operator for a matmul of your own: y = all_reduce(x) + residual, norm_out = y / rms(y) * gamma.
 
         Collective.
         x, residual: (b, s, n) or (rows, n), contiguous, of one dtype; gamma: (n). y may be residual or x, norm_out may
-        be x. Returns (y, norm_out); what was not passed is new, of residual's framework.
+        be x. name as in all_reduce. Returns (y, norm_out); what was not passed is new, of residual's framework.
         """
-        return self.run_all_reduce_add_rms_norm(x, residual, gamma, epsilon, numerics, y, norm_out)
+        return self.run_all_reduce_add_rms_norm(x, residual, gamma, epsilon, numerics, y, norm_out, name)
 
     def __enter__(self) -> Self:
         return self

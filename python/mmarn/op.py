@@ -26,6 +26,7 @@ class Op(_core.Op):
         outputs, bfloat16 or float32 for bfloat16, float32 for float32.
     antiquant_scale, antiquant_offset: int8 or int4 weights: (1), (n), (1, n), or (ceil(k / g), n) with any strides, g
         being antiquant_group_size, a multiple of 32; of x1's dtype.
+    name: of all its calls, as in Group.all_reduce.
 
     Errors: ValueError, TypeError, MemoryError; RuntimeError in a forked child.
     """
@@ -35,10 +36,11 @@ class Op(_core.Op):
     def __new__(cls, group: _core.Group, x2: Any, gamma: Any, *, bias: Any = None, epsilon: float = 1e-6,
                 reduce_op: str = "sum", comm_turn: int = 0, numerics: str = "default", bias_once: bool = False,
                 strict: bool = False, borrow_x2: bool = False, dequant_scale: Any = None, antiquant_scale: Any = None,
-                antiquant_offset: Any = None, antiquant_group_size: int = 0, x2_dtype: str | None = None) -> Self:
+                antiquant_offset: Any = None, antiquant_group_size: int = 0, x2_dtype: str | None = None,
+                name: str | None = None) -> Self:
         return super().__new__(cls, group, x2, gamma, bias, epsilon, reduce_op, comm_turn, numerics, bias_once, strict,
                                borrow_x2, dequant_scale, antiquant_scale, antiquant_offset, antiquant_group_size,
-                               x2_dtype)
+                               x2_dtype, name)
 
     def __call__(self, x1: Any, residual: Any, *, x1_scale: Any = None, y: Any = None,
                  norm_out: Any = None) -> tuple[Any, Any]:
@@ -69,7 +71,7 @@ def mm_all_reduce_add_rms_norm(x1: Any, x2: Any, residual: Any, gamma: Any, grou
                                numerics: str = "default", bias_once: bool = False, strict: bool = False,
                                dequant_scale: Any = None, antiquant_scale: Any = None, antiquant_offset: Any = None,
                                antiquant_group_size: int = 0, x2_dtype: str | None = None, x1_scale: Any = None,
-                               y: Any = None, norm_out: Any = None) -> tuple[Any, Any]:
+                               y: Any = None, norm_out: Any = None, name: str | None = None) -> tuple[Any, Any]:
     """The whole operator in one call: x2 is read where it lies and nothing is kept. Collective.
 
     group is a Group or its name; the other arguments and the errors are those of Op and of calling one. Returns
@@ -77,4 +79,4 @@ def mm_all_reduce_add_rms_norm(x1: Any, x2: Any, residual: Any, gamma: Any, grou
     """
     return _core.mm_all_reduce_add_rms_norm(group, x1, residual, x1_scale, y, norm_out, x2, gamma, bias, epsilon,
                                             reduce_op, comm_turn, numerics, bias_once, strict, True, dequant_scale,
-                                            antiquant_scale, antiquant_offset, antiquant_group_size, x2_dtype)
+                                            antiquant_scale, antiquant_offset, antiquant_group_size, x2_dtype, name)

@@ -108,6 +108,13 @@ mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, int32_t *wor
     return MMARN_OK;
 }
 
+mmarn_status mmarn_comm_name_next(mmarn_comm *comm, const char *name)
+{
+    FLOAT_ENV_SCOPE();
+    mmarn_status status = tensor_check_given("comm", comm);
+    return status == MMARN_OK ? comm_name_next(comm, name) : status;
+}
+
 void mmarn_comm_abort(mmarn_comm *comm)
 {
     if (comm && !atomic_load(&comm->forked))

@@ -37,6 +37,7 @@ struct coll_call {
     int64_t values[COLL_FIELDS];
     int64_t tiles;
     enum coll_algorithm algorithm;
+    const char *name; /* the caller's for this call, or NULL; ranks must agree on it too */
 };
 
 /* Asked every 1 to 20 ms while a rank waits, by any of its threads: nonzero gives the wait up. ask may be NULL. */

@@ -19,14 +19,14 @@
 enum { SHM_LINE = 64, SHM_SENTENCE_SIZE = 200 };
 
 /* A record's values: the call's fields, then these. */
-enum { SHM_TILES = COLL_FIELDS, SHM_ALGORITHM, SHM_VALUES };
+enum { SHM_TILES = COLL_FIELDS, SHM_ALGORITHM, SHM_NAME /* a hash; 0: none */, SHM_VALUES };
 
 /* What a rank asks for in one call. `call` is stored last; the words below it do not change while it is current. */
 struct shm_record {
     _Alignas(SHM_LINE) _Atomic uint64_t call;
     _Atomic uint64_t refused;
     _Atomic int64_t values[SHM_VALUES];
-    _Atomic uint64_t sentence[SHM_SENTENCE_SIZE / sizeof(uint64_t)];
+    _Atomic uint64_t text[SHM_SENTENCE_SIZE / sizeof(uint64_t)]; /* why it is refused, or its name if it has one */
 };
 
 /* Each rank has two rings of buffers. */

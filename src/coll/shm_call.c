@@ -47,6 +47,31 @@ static struct shm_record *record_place(struct shm *shm)
     return &shm_own(shm)->records[place];
 }
 
+static void text_set(struct shm_record *record, const char *text)
+{
+    uint64_t words[SHM_SENTENCE_SIZE / sizeof(uint64_t)] = {0};
+    snprintf((char *)words, sizeof words, "%s", text);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        atomic_store_explicit(&record->text[i], words[i], memory_order_relaxed);
+}
+
+static void text_get(const struct shm_record *record, char text[SHM_SENTENCE_SIZE])
+{
+    uint64_t words[SHM_SENTENCE_SIZE / sizeof(uint64_t)];
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        words[i] = atomic_load_explicit(&record->text[i], memory_order_relaxed);
+    snprintf(text, SHM_SENTENCE_SIZE, "%.*s", (int)sizeof words, (const char *)words);
+}
+
+/* FNV-1a, never 0: two names of one call that have the same are taken for the same. */
+static uint64_t hash_of(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 0x100000001b3;
+    return hash ? hash : 1;
+}
+
 static void publish(struct shm *shm, struct shm_record *record)
 {
     /* Pairs with the load in record_of: whoever sees the number sees the values. */
@@ -81,6 +106,10 @@ mmarn_status shm_begin(struct coll *coll, const struct coll_call *call)
         atomic_store_explicit(&record->values[i], field_of(shm, i) ? call->values[i] : 0, memory_order_relaxed);
     atomic_store_explicit(&record->values[SHM_TILES], call->tiles, memory_order_relaxed);
     atomic_store_explicit(&record->values[SHM_ALGORITHM], call->algorithm, memory_order_relaxed);
+    atomic_store_explicit(&record->values[SHM_NAME], call->name ? (int64_t)hash_of(call->name) : 0,
+                          memory_order_relaxed);
+    if (call->name)
+        text_set(record, call->name);
     atomic_store_explicit(&record->refused, 0, memory_order_relaxed);
     publish(shm, record);
     return MMARN_OK;
@@ -109,10 +138,7 @@ void shm_refuse(struct coll *coll, const char *sentence)
     struct shm_record *record = record_place(shm);
     if (!record)
         return;
-    uint64_t words[SHM_SENTENCE_SIZE / sizeof(uint64_t)] = {0};
-    snprintf((char *)words, sizeof words, "%s", sentence);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        atomic_store_explicit(&record->sentence[i], words[i], memory_order_relaxed);
+    text_set(record, sentence);
     atomic_store_explicit(&record->refused, 1, memory_order_relaxed);
     publish(shm, record);
     ring_when_last(shm);
@@ -148,13 +174,11 @@ static int64_t value_of(const struct shm_record *record, int i)
     return atomic_load_explicit(&record->values[i], memory_order_relaxed);
 }
 
-static mmarn_status refused(const struct shm_record *record, int rank)
+static mmarn_status refused(const struct shm *shm, const struct shm_record *record, int rank)
 {
-    uint64_t words[SHM_SENTENCE_SIZE / sizeof(uint64_t)];
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        words[i] = atomic_load_explicit(&record->sentence[i], memory_order_relaxed);
-    return error_set(MMARN_ERR_MISMATCH, "rank %d refused the call: %.*s", rank, (int)sizeof words,
-                     (const char *)words);
+    char text[SHM_SENTENCE_SIZE];
+    text_get(record, text);
+    return error_set(MMARN_ERR_MISMATCH, "call %" PRIu64 ": rank %d refused the call: %s", shm->call, rank, text);
 }
 
 static const char *name_of(const struct shm *shm, int i)
@@ -162,35 +186,55 @@ static const char *name_of(const struct shm *shm, int i)
     const struct coll_field *field = field_of(shm, i);
     if (field)
         return field->name;
-    return i == SHM_TILES ? "the number of tiles" : i == SHM_ALGORITHM ? "the algorithm" : "an argument";
+    return i == SHM_TILES       ? "the number of tiles"
+           : i == SHM_ALGORITHM ? "the algorithm"
+           : i == SHM_NAME      ? "the name"
+                                : "an argument";
 }
 
-static void text_of(const struct shm *shm, int i, int64_t value, char text[64])
+enum { VALUE_SIZE = MMARN_MAX_NAME + 3 };
+
+static void text_of(const struct shm *shm, int i, const struct shm_record *record, char text[VALUE_SIZE])
 {
     const struct coll_field *field = field_of(shm, i);
-    if (field && field->text)
-        snprintf(text, 64, "%s", field->text(value));
+    const int64_t value = value_of(record, i);
+    char name[SHM_SENTENCE_SIZE];
+    if (i == SHM_NAME && value) {
+        text_get(record, name);
+        snprintf(text, VALUE_SIZE, "\"%.*s\"", MMARN_MAX_NAME, name);
+    } else if (i == SHM_NAME)
+        snprintf(text, VALUE_SIZE, "none");
+    else if (field && field->text)
+        snprintf(text, VALUE_SIZE, "%s", field->text(value));
     else
-        snprintf(text, 64, "%" PRId64, value);
+        snprintf(text, VALUE_SIZE, "%" PRId64, value);
 }
 
-/* The first value, in the order of the fields, in which some rank differs from rank 0, and the first such rank. */
+/* Value number i: the first rank that differs from rank 0 in it, if there is one. */
+static mmarn_status compare_one(const struct shm *shm, const struct shm_record *const records[], int i)
+{
+    const int64_t first = value_of(records[0], i);
+    int rank = 1;
+    while (rank < shm->coll.world_size && value_of(records[rank], i) == first)
+        rank++;
+    if (rank == shm->coll.world_size)
+        return MMARN_OK;
+    char here[VALUE_SIZE], there[VALUE_SIZE], named[VALUE_SIZE + 3] = "";
+    text_of(shm, i, records[0], here);
+    text_of(shm, i, records[rank], there);
+    if (i != SHM_NAME && shm->asked.name)
+        snprintf(named, sizeof named, " (\"%.*s\")", MMARN_MAX_NAME, shm->asked.name);
+    return error_set(MMARN_ERR_MISMATCH, "call %" PRIu64 "%s: %s is %s on rank 0 but %s on rank %d", shm->call, named,
+                     name_of(shm, i), here, there, rank);
+}
+
+/* Names first: calls that have two are two calls, whatever else they differ in. Then in the order of the fields. */
 static mmarn_status compare(const struct shm *shm, const struct shm_record *const records[])
 {
-    for (int i = 0; i < SHM_VALUES; i++) {
-        int64_t first = value_of(records[0], i);
-        for (int rank = 1; rank < shm->coll.world_size; rank++) {
-            int64_t other = value_of(records[rank], i);
-            char here[64], there[64];
-            if (other == first)
-                continue;
-            text_of(shm, i, first, here);
-            text_of(shm, i, other, there);
-            return error_set(MMARN_ERR_MISMATCH, "%s is %s on rank 0 but %s on rank %d", name_of(shm, i), here, there,
-                             rank);
-        }
-    }
-    return MMARN_OK;
+    mmarn_status status = compare_one(shm, records, SHM_NAME);
+    for (int i = 0; !status && i < SHM_NAME; i++)
+        status = compare_one(shm, records, i);
+    return status;
 }
 
 /* All ranks have spoken: refusals count first, then empty calls, then values. */
@@ -200,15 +244,16 @@ static mmarn_status judge(const struct shm *shm, const struct shm_record *const 
     int empty = -1;
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
         if (records[rank] && atomic_load_explicit(&records[rank]->refused, memory_order_relaxed))
-            return refused(records[rank], rank);
+            return refused(shm, records[rank], rank);
         if (records[rank] && busy < 0)
             busy = rank;
         if (!records[rank] && empty < 0)
             empty = rank;
     }
     if (empty >= 0)
-        return error_set(MMARN_ERR_MISMATCH, "rank %d made an empty call (b * s or n is 0) where rank %d has work",
-                         empty, busy);
+        return error_set(MMARN_ERR_MISMATCH,
+                         "call %" PRIu64 ": rank %d made an empty call (b * s or n is 0) where rank %d has work",
+                         shm->call, empty, busy);
     return compare(shm, records);
 }
 

@@ -66,16 +66,22 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
     sink->rescale = !sink->in_rank_order;
 }
 
+void call_leave(mmarn_comm *comm)
+{
+    comm->named = false;
+    comm_leave(comm);
+}
+
 mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status)
 {
     comm->coll->transport->refuse(comm->coll, error_last());
-    comm_leave(comm);
+    call_leave(comm);
     return status;
 }
 
 mmarn_status call_skip(mmarn_comm *comm)
 {
     comm->coll->transport->skip(comm->coll);
-    comm_leave(comm);
+    call_leave(comm);
     return MMARN_OK;
 }

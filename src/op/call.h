@@ -23,6 +23,9 @@ struct call_terms {
  */
 void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms);
 
+/* Ends a collective call, and with it the life of its name. */
+void call_leave(mmarn_comm *comm);
+
 /* Ends a call that this rank refused: tells the peers why, with the sentence that is recorded. Returns status. */
 mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status);
 

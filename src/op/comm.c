@@ -17,7 +17,7 @@ static mmarn_status check_name(const char *name)
 {
     size_t length = strnlen(name, MMARN_MAX_NAME + 1);
     if (length == 0 || length > MMARN_MAX_NAME)
-        return error_set(MMARN_ERR_ARGUMENT, "name has %s%zu characters; a group's name has 1 to %d",
+        return error_set(MMARN_ERR_ARGUMENT, "name has %s%zu characters; it must have 1 to %d",
                          length ? "at least " : "", length, MMARN_MAX_NAME);
     for (size_t i = 0; i < length; i++)
         if (name[i] < 0x20 || name[i] > 0x7e)
@@ -135,6 +135,20 @@ mmarn_status comm_enter(mmarn_comm *comm)
                          "this group was joined by the parent process; a forked child must join one of its own");
     if (atomic_flag_test_and_set(&comm->busy))
         return error_set(MMARN_ERR_BUSY, "another thread of rank %d is inside a call on this group", comm->coll->rank);
+    return MMARN_OK;
+}
+
+mmarn_status comm_name_next(mmarn_comm *comm, const char *name)
+{
+    mmarn_status status = name ? check_name(name) : MMARN_OK;
+    if (status == MMARN_OK)
+        status = comm_enter(comm);
+    if (status != MMARN_OK)
+        return status;
+    comm->named = name != NULL;
+    if (name)
+        memcpy(comm->call_name, name, strlen(name) + 1);
+    comm_leave(comm);
     return MMARN_OK;
 }
 

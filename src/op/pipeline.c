@@ -100,7 +100,8 @@ mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads)
 {
     struct coll *coll = pipeline->coll;
     const struct op_plan *plan = pipeline->plan;
-    struct coll_call call = {.fields = pipeline->fields, .tiles = plan->tiles, .algorithm = plan->algorithm};
+    struct coll_call call = {
+        .fields = pipeline->fields, .tiles = plan->tiles, .algorithm = plan->algorithm, .name = pipeline->name};
     for (int i = 0; i < COLL_FIELDS; i++)
         call.values[i] = pipeline->values[i];
     mmarn_status status = coll->transport->begin(coll, &call);

@@ -35,6 +35,7 @@ struct op_pipeline {
     struct op_sink sink;
     const struct coll_field *fields; /* what the ranks must agree on, and this rank's values */
     int64_t values[COLL_FIELDS];
+    const char *name; /* of the call, or NULL */
 };
 
 mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads);

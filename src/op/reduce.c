@@ -29,9 +29,10 @@ static mmarn_status run(mmarn_comm *comm, const struct call_terms *terms, const 
     struct copy copy = {in, terms->dtype, terms->n};
     struct op_plan plan = op_plan_make(comm->coll, OP_SOURCE_COPY, terms->rows, terms->n);
     struct op_pipeline pipeline = {.coll = comm->coll, .plan = &plan, .produce = produce, .ctx = &copy, .sink = sink};
+    pipeline.name = comm_call_name(comm);
     call_terms_set(&pipeline, terms);
     mmarn_status status = op_pipeline_run(&pipeline, comm->threads);
-    comm_leave(comm);
+    call_leave(comm);
     return status;
 }
 

@@ -72,6 +72,7 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
         .plan = &plan,
         .produce = produce,
         .ctx = &matmul,
+        .name = comm_call_name(comm),
         .sink = {.y_dtype = io->y->dtype,
                  .gamma_dtype = op->gamma_dtype,
                  .residual = io->residual->data,
@@ -81,7 +82,7 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
     };
     call_terms_set(&pipeline, &terms);
     mmarn_status status = op_pipeline_run(&pipeline, comm->threads);
-    comm_leave(comm);
+    call_leave(comm);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /*
- * test_disagree.c - ranks that ask for different things all get the error, which names the field and both values; no
- * output changes, and the group goes on working. A rank whose arguments are refused takes its peers' calls with it.
+ * test_disagree.c - ranks that ask for different things all get the error, which names the call, the field and both
+ * values; no output changes, and the group goes on working. A rank whose arguments are refused takes its peers' calls
+ * with it. Calls have a number, and a name if they are given one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,6 +116,132 @@ static bool disagree_rank(struct group_rank *rank, void *ctx)
     return true;
 }
 
+/* ------------------------------------------------------------------------------------------ names and numbers */
+
+enum { COUNT = 8 };
+
+/* An all-reduce of (rank + 1) * value in a group of two: its status; a sum that is not right is a failure. */
+static mmarn_status sum(mmarn_comm *comm, int rank, float value, bool *right)
+{
+    float in[COUNT], out[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        in[i] = (float)(rank + 1) * (value + (float)i);
+        out[i] = -77.0F;
+    }
+    mmarn_tensor in_t = mmarn_tensor_make(in, MMARN_F32, 1, (int64_t[]){COUNT});
+    mmarn_tensor out_t = mmarn_tensor_make(out, MMARN_F32, 1, (int64_t[]){COUNT});
+    mmarn_status status = mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &in_t, &out_t);
+    for (int i = 0; i < COUNT; i++)
+        *right = *right && out[i] == (status == MMARN_OK ? 3.0F * (value + (float)i) : -77.0F);
+    return status;
+}
+
+/* One call of each rank, named; sentence is NULL when they must agree. */
+static bool named_call(struct group_rank *rank, mmarn_comm *comm, const char *const names[2], const char *sentence)
+{
+    bool right = true;
+    if (names[rank->rank])
+        EXPECT_STATUS(rank, mmarn_comm_name_next(comm, names[rank->rank]), MMARN_OK);
+    EXPECT_STATUS(rank, sum(comm, rank->rank, 2, &right), sentence ? MMARN_ERR_MISMATCH : MMARN_OK);
+    EXPECT(rank, right, "an output is not what it must be");
+    EXPECT(rank, !sentence || !strcmp(mmarn_last_error(), sentence), "\"%s\" instead of \"%s\"", mmarn_last_error(),
+           sentence);
+    return true;
+}
+
+static bool named_rank(struct group_rank *rank, void *ctx)
+{
+    (void)ctx;
+    static const char longest[] = "0123456789012345678901234567890123456789012345678901234567890123"
+                                  "012345678901234567890123456789012345678901234567890123456789012";
+    char sentence[400];
+    mmarn_comm *comm = group_join(rank, 1);
+    bool right = true;
+    if (!comm)
+        return false;
+    bool good =
+        named_call(rank, comm, (const char *[]){"layer 1", "layer 1"}, NULL) &&
+        named_call(rank, comm, (const char *[]){"layer 1", "layer 2"},
+                   "call 2: the name is \"layer 1\" on rank 0 but \"layer 2\" on rank 1") &&
+        named_call(rank, comm, (const char *[]){NULL, NULL}, NULL) && /* names have been used up */
+        named_call(rank, comm, (const char *[]){NULL, "x"}, "call 4: the name is none on rank 0 but \"x\" on rank 1");
+    if (!good)
+        return false;
+    snprintf(sentence, sizeof sentence, "call 5: the name is \"%s\" on rank 0 but \"%.126s\" on rank 1", longest,
+             longest);
+    char shorter[sizeof longest - 1] = "";
+    memcpy(shorter, longest, sizeof shorter - 1);
+    if (!named_call(rank, comm, (const char *[]){longest, shorter}, sentence))
+        return false;
+
+    /* What is refused leaves the name as it was; NULL takes it back. */
+    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "kept"), MMARN_OK);
+    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, ""), MMARN_ERR_ARGUMENT);
+    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "a\nb"), MMARN_ERR_ARGUMENT);
+    EXPECT_STATUS(rank, mmarn_comm_name_next(NULL, "a"), MMARN_ERR_NULL);
+    if (!named_call(rank, comm, (const char *[]){NULL, "kept"}, NULL))
+        return false;
+    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, rank->rank ? "gone" : "other"), MMARN_OK);
+    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, NULL), MMARN_OK);
+    if (!named_call(rank, comm, (const char *[]){NULL, NULL}, NULL))
+        return false;
+
+    /* Refused and empty calls use it up, and have a number: call 8 is refused, 9 empty, on one rank each. */
+    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "eight"), MMARN_OK);
+    mmarn_tensor none = mmarn_tensor_make(NULL, MMARN_F32, 1, (int64_t[]){0});
+    if (rank->rank == 1) {
+        EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, NULL, &none), MMARN_ERR_NULL);
+        EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &none, &none), MMARN_OK);
+    } else {
+        EXPECT_STATUS(rank, sum(comm, 0, 1, &right), MMARN_ERR_MISMATCH);
+        EXPECT(rank, strstr(mmarn_last_error(), "call 8: rank 1 refused the call: "), "%s", mmarn_last_error());
+        EXPECT_STATUS(rank, sum(comm, 0, 1, &right), MMARN_ERR_MISMATCH);
+        EXPECT(rank, strstr(mmarn_last_error(), "call 9: rank 1 made an empty call"), "%s", mmarn_last_error());
+    }
+    EXPECT_STATUS(rank, sum(comm, rank->rank, 5, &right), MMARN_OK);
+    EXPECT(rank, right, "an output is not what it must be");
+    mmarn_comm_destroy(comm);
+    return true;
+}
+
+static void names_and_numbers(void **state)
+{
+    (void)state;
+    assert_true(group_run(mode, 2, named_rank, NULL));
+}
+
+/* A name of all ranks' is told beside what they disagree about; parts of the operator do not meet each other. */
+static bool kinds_rank(struct group_rank *rank, void *ctx)
+{
+    (void)ctx;
+    mmarn_comm *comm = group_join(rank, 1);
+    if (!comm)
+        return false;
+    float y[ROWS * BIG_N], norm_out[ROWS * BIG_N];
+    for (int i = 0; i < ROWS * BIG_N; i++)
+        y[i] = norm_out[i] = -77.0F;
+    bool right = true;
+    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "mlp"), MMARN_OK);
+    EXPECT_STATUS(rank, rank->rank ? sum(comm, 1, 1, &right) : call(comm, CALL_DIFFERS, true, y, norm_out),
+                  MMARN_ERR_MISMATCH);
+    const char *sentence = "call 1 (\"mlp\"): the call is all_reduce_add_rms_norm on rank 0 but all_reduce on rank 1";
+    EXPECT(rank, !strcmp(mmarn_last_error(), sentence), "%s", mmarn_last_error());
+    EXPECT(rank, right && poisoned(y) && poisoned(norm_out), "an output was written");
+    EXPECT_STATUS(rank, rank->rank ? sum(comm, 1, 1, &right) : call(comm, CHANGES, true, y, norm_out),
+                  MMARN_ERR_MISMATCH);
+    EXPECT(rank, strstr(mmarn_last_error(), "call 2: the call is the whole operator on rank 0 but all_reduce"), "%s",
+           mmarn_last_error());
+    EXPECT(rank, right && poisoned(y) && poisoned(norm_out), "an output was written");
+    mmarn_comm_destroy(comm);
+    return true;
+}
+
+static void different_calls(void **state)
+{
+    (void)state;
+    assert_true(group_run(mode, 2, kinds_rank, NULL));
+}
+
 static void disagreement(void **state)
 {
     (void)state;
@@ -126,6 +253,10 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "threads") == 0)
         mode = GROUP_THREADS;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(disagreement)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(disagreement),
+        cmocka_unit_test(names_and_numbers),
+        cmocka_unit_test(different_calls),
+    };
     return cmocka_run_group_tests_name("ranks that disagree", tests, NULL, NULL);
 }

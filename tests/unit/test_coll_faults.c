@@ -41,28 +41,37 @@ static void bad_call(struct coll *coll, const struct helper_job *job, mmarn_stat
     free(out);
 }
 
+/* Call number `call` of its group, in which ranks disagree. */
+static void split_call(struct coll *coll, const struct helper_job *job, int call, const char *reason)
+{
+    char sentence[256];
+    snprintf(sentence, sizeof sentence, "call %d: %s", call, reason);
+    bad_call(coll, job, MMARN_ERR_MISMATCH, sentence);
+}
+
 static void mismatch_body(struct coll *coll, void *ctx)
 {
     (void)ctx;
     struct helper_job job = small_job();
     for (int round = 0; round < 5; round++) {
+        const int first = 1 + 7 * round;
         helper_good_call(coll, &job);
         struct helper_job other = job;
         other.field = coll->rank == 1 ? 32 : 16;
-        bad_call(coll, &other, MMARN_ERR_MISMATCH, "n is 16 on rank 0 but 32 on rank 1");
+        split_call(coll, &other, first + 1, "n is 16 on rank 0 but 32 on rank 1");
         other = job;
         other.dtype = coll->rank >= 2 ? MMARN_F16 : MMARN_F32;
         other.field = coll->rank == 3 ? 15 : 16;
-        bad_call(coll, &other, MMARN_ERR_MISMATCH, "n is 16 on rank 0 but 15 on rank 3");
+        split_call(coll, &other, first + 2, "n is 16 on rank 0 but 15 on rank 3");
         other.field = 16;
-        bad_call(coll, &other, MMARN_ERR_MISMATCH, "dtype is f32 on rank 0 but f16 on rank 2");
+        split_call(coll, &other, first + 3, "dtype is f32 on rank 0 but f16 on rank 2");
         helper_good_call(coll, &job);
         other = job;
         other.tiles = coll->rank == 0 ? 3 : 9;
-        bad_call(coll, &other, MMARN_ERR_MISMATCH, "the number of tiles is 3 on rank 0 but 9 on rank 1");
+        split_call(coll, &other, first + 5, "the number of tiles is 3 on rank 0 but 9 on rank 1");
         other = job;
         other.algorithm = coll->rank == 3 ? COLL_ONE_SHOT : COLL_OWNER;
-        bad_call(coll, &other, MMARN_ERR_MISMATCH, "the algorithm is 0 on rank 0 but 1 on rank 3");
+        split_call(coll, &other, first + 6, "the algorithm is 0 on rank 0 but 1 on rank 3");
     }
 }
 
@@ -122,7 +131,7 @@ static void random_body(struct coll *coll, void *ctx)
         } else if (actions[coll->rank] == SKIP)
             (coll->transport->skip)(coll); /* cmocka has a macro of that name */
         else if (sentence[0])
-            bad_call(coll, &job, MMARN_ERR_MISMATCH, sentence);
+            split_call(coll, &job, 1 + i, sentence);
         else
             helper_good_call(coll, &job);
     }
@@ -148,7 +157,7 @@ static void long_refusal_body(struct coll *coll, void *ctx)
     }
     char out[9 * 40 * 4];
     CHECK(helper_all_reduce(coll, &job, out) == MMARN_ERR_MISMATCH);
-    CHECK(!strncmp(error_last(), "rank 1 refused the call: xxx", 28));
+    CHECK(!strncmp(error_last(), "call 1: rank 1 refused the call: xxx", 36));
     CHECK(strlen(error_last()) < 250);
 }
 

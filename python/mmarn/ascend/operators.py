@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import mmarn
+from mmarn import _torch_effects as effects
 from mmarn import _torch_gate as gate
 from mmarn.ascend import calls, checks
 
@@ -36,15 +37,17 @@ def define() -> None:
     global _library
     _library = torch.library.Library("mindspeed", "FRAGMENT")
     for name, schema in SCHEMAS.items():
-        _library.define(name + schema)
+        _library.define(name + schema, **effects.definition(communicates=name == NAME))
+    functional, public, writing = (getattr(torch.ops.mindspeed, name).default for name in SCHEMAS)
     _library.impl(NAME, _functional, "CPU")
-    _library.impl(NAME, _functional_meta, "Meta")
+    _library.impl(NAME, effects.shapes(gate.on_one_device(functional, "hcom", _functional_meta)), "Meta")
     _library.impl(NAME + "_", _in_place, "CompositeImplicitAutograd")
     _library.impl("_" + NAME + "_", _in_place_norm, "CPU")
-    _library.impl("_" + NAME + "_", _in_place_norm_meta, "Meta")
-    for name, kernel in ((NAME, _functional), ("_" + NAME + "_", _in_place_norm)):
-        gate.guard(_library, getattr(torch.ops.mindspeed, name).default, kernel)
-    gate.guard_transforms(_library, getattr(torch.ops.mindspeed, NAME + "_").default, _in_place_norm)
+    effects.register(_library, functional)
+    effects.register_in_place(_library, writing, functional)
+    for operator, kernel in ((functional, _functional), (writing, _in_place_norm)):
+        gate.guard(_library, operator, kernel)
+    gate.guard_transforms(_library, public, _in_place_norm)
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
@@ -90,15 +93,9 @@ def _in_place(x1: torch.Tensor, x2: torch.Tensor, residual: torch.Tensor, gamma:
     return residual, getattr(torch.ops.mindspeed, "_" + NAME + "_")(x1, x2, residual, gamma, hcom, **options)
 
 
-def _in_place_norm_meta(x1: torch.Tensor, x2: torch.Tensor, residual: torch.Tensor, gamma: torch.Tensor, hcom: str,
-                        **options: Any) -> torch.Tensor:
+def _functional_meta(x1: torch.Tensor, x2: torch.Tensor, residual: torch.Tensor, gamma: torch.Tensor, hcom: str,
+                     **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
     options = _with_defaults(options)
     _check(x1, x2, residual, gamma, options)
     checks.check_graph_dtypes(x1, x2, residual, gamma, options)
-    return torch.empty_like(residual)
-
-
-def _functional_meta(x1: torch.Tensor, x2: torch.Tensor, residual: torch.Tensor, gamma: torch.Tensor, hcom: str,
-                     **options: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    norm_out = _in_place_norm_meta(x1, x2, residual, gamma, hcom, **options)
-    return torch.empty_like(residual), norm_out
+    return torch.empty_like(residual), torch.empty_like(residual)

@@ -10,7 +10,8 @@ if torch.__version__ < (2, 4):
     raise ImportError(f"mmarn.torch needs torch 2.4 or newer, but torch is {torch.__version__}")
 
 from mmarn.torch import autograd, ops  # noqa: F401  (they register the operators and gradients)
+from mmarn._torch_effects import checkpoint_contexts
 from mmarn.torch.groups import group_from_process_group
 from mmarn.torch.module import RowParallelLinearAddRMSNorm
 
-__all__ = ["RowParallelLinearAddRMSNorm", "group_from_process_group"]
+__all__ = ["RowParallelLinearAddRMSNorm", "checkpoint_contexts", "group_from_process_group"]

@@ -12,14 +12,11 @@ pass count as the identity.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 import mmarn
 from mmarn._torch_gate import TangentsRefused, telling_peers
-from mmarn.torch import packed
 from mmarn.torch.ops import KERNELS, library
 
 
@@ -133,8 +130,8 @@ for _name, _backward, _save in (
 # -------------------------------------------------------------------------------------------------- refusals
 
 
-def _refuse_gradients(name: str, why: str, prepare: Callable[[tuple], tuple] = lambda args: args) -> None:
-    """Makes the operator fail when an input requires a gradient, and work as ever when none does, on prepare(args)."""
+def _refuse_gradients(name: str, why: str) -> None:
+    """Makes the operator fail when an input requires a gradient, and work as ever when none does."""
     operator = getattr(torch.ops.mmarn, name).default
     arguments = [argument.name for argument in operator._schema.arguments]
 
@@ -144,7 +141,6 @@ def _refuse_gradients(name: str, why: str, prepare: Callable[[tuple], tuple] = l
             if torch.is_grad_enabled() and isinstance(value, Tensor) and value.requires_grad:
                 with telling_peers(mmarn.find_group(given["group"])):
                     raise RuntimeError(f"{argument} requires a gradient, but mmarn::{name} {why}")
-        args = prepare(args)
         with torch._C._AutoDispatchBelowAutograd():
             return operator.redispatch(keyset & torch._C._after_autograd_keyset, *args, **kwargs)
 
@@ -153,4 +149,4 @@ def _refuse_gradients(name: str, why: str, prepare: Callable[[tuple], tuple] = l
 
 _refuse_gradients("mm_all_reduce_add_rms_norm_", "overwrites residual and has none; use mm_all_reduce_add_rms_norm")
 _refuse_gradients("packed_mm_all_reduce_add_rms_norm", "keeps weights in a form that has none; "
-                  "use mm_all_reduce_add_rms_norm", packed.number_for_fake_mode)
+                  "use mm_all_reduce_add_rms_norm")

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensor
 
 import mmarn
-from mmarn.torch import linears, meta, norms, probe
+from mmarn._torch_gate import refuse
+from mmarn.torch import linears, norms, probe
 from mmarn.torch.packed import PackedWeights
 
 
@@ -48,15 +49,17 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         dtype: torch.dtype | None = None,
         numerics: str = "default",
         bias_once: bool = True,
+        name: str | None = None,
     ) -> None:
         """group: an open group, or its name; kept by name, so that the module can be copied and pickled.
 
         device, dtype: of the parameters, as nn.Linear's. The module can be made on meta and filled afterwards.
+        name: of the module's calls, which then meet only calls that the other ranks name alike; None: any.
         """
         super().__init__()
         self.in_features_local, self.out_features = in_features_local, out_features
         self.group = group if isinstance(group, str) else group.name
-        self.eps, self.numerics, self.bias_once = eps, numerics, bias_once
+        self.eps, self.numerics, self.bias_once, self.name = eps, numerics, bias_once, name
         self.weight = nn.Parameter(torch.empty(out_features, in_features_local, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
         self.gamma = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype))
@@ -74,7 +77,8 @@ class RowParallelLinearAddRMSNorm(nn.Module):
 
     @classmethod
     def from_linear(
-        cls, linear: nn.Linear, norm: nn.Module, group: mmarn.Group | str, *, numerics: str = "default"
+        cls, linear: nn.Linear, norm: nn.Module, group: mmarn.Group | str, *, numerics: str = "default",
+        name: str | None = None,
     ) -> RowParallelLinearAddRMSNorm:
         """This rank's module for a whole linear layer and the norm behind it, with copies of their parameters.
 
@@ -96,7 +100,7 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         probe.on_one_device({"linear.weight": weight, "linear.bias": bias, "norm.weight": gamma})
         module = cls(
             in_features // member.world_size, out_features, group=member, bias=bias is not None, eps=eps,
-            device=weight.device, dtype=weight.dtype, numerics=numerics,
+            device=weight.device, dtype=weight.dtype, numerics=numerics, name=name,
         )
         with torch.no_grad():
             module.weight.copy_(weight.chunk(member.world_size, dim=1)[member.rank])
@@ -117,19 +121,19 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         if needs_grad or self.training or weight.is_meta or isinstance(weight, FakeTensor):  # nothing to be packed
             return torch.ops.mmarn.mm_all_reduce_add_rms_norm(
                 x, weight.t(), residual, gamma, self.group, bias, antiquant_scale=scale,
-                epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
+                epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name,
             )
         return torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm(
             x, weight, residual, gamma, self.group, self._packed.number, bias, scale,
-            epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics,
+            epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name,
         )
 
     def _refuse_unfilled(self, x: Tensor, **parameters: Tensor | None) -> None:
         """Errors: RuntimeError (a parameter was left on meta, and x is not there)."""
         for name, parameter in parameters.items():
             if parameter is not None and parameter.is_meta and not x.is_meta:
-                meta.refuse(self.group, (x,),
-                            f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
+                refuse(self.group, (x,),
+                       f"{name} is on meta, but x is on {x.device}; load or initialise {name} first")
 
     def train(self, mode: bool = True) -> RowParallelLinearAddRMSNorm:
         """As every module's; frees the packed weight, because a fused optimiser's step changes no version counter."""

@@ -4,7 +4,8 @@ They are registered through torch.library.Library, which costs a few microsecond
 is given by its name, because a schema cannot hold an object. Tensor options are not keyword-only, although best given
 by keyword, because torch's register_autograd would refuse them. The kernels take any strides, as torch's own operators
 do, copying where the library needs contiguous tensors; x2 may be an (n, k) weight's .t() and is then not copied.
-Outputs are new contiguous tensors. Errors are those of the mmarn package.
+Outputs are new contiguous tensors. Errors are those of the mmarn package. _torch_effects.py has what keeps compilers from
+dropping or moving a call.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 import mmarn
+from mmarn import _torch_effects as effects
 from mmarn import _torch_gate as gate
 from mmarn.torch import autocast, meta, packed
 
@@ -20,7 +22,7 @@ _OPERANDS = (
     "Tensor gamma, str group, Tensor? bias=None, Tensor? dequant_scale=None, Tensor? antiquant_scale=None, "
     "Tensor? antiquant_offset=None, Tensor? x1_scale=None, *, float epsilon=1e-06, str reduce_op='sum', "
     "int antiquant_group_size=0, int comm_turn=0, str? x2_dtype=None, bool bias_once=False, bool strict=False, "
-    "str numerics='default'"
+    "str numerics='default', str? name=None"
 )
 
 # Name -> arguments and results. y and norm_out have residual's shape and dtype.
@@ -32,12 +34,12 @@ SCHEMAS = {
     # The same for an (n, k) weight, of which a packed copy is kept, of dtype if given: see packed.py -> (y, norm_out)
     "packed_mm_all_reduce_add_rms_norm": "(Tensor x1, Tensor weight, Tensor residual, Tensor gamma, str group, "
     "Tensor pack, Tensor? bias=None, Tensor? antiquant_scale=None, *, float epsilon=1e-06, bool bias_once=False, "
-    "str numerics='default', ScalarType? dtype=None) -> (Tensor, Tensor)",
+    "str numerics='default', ScalarType? dtype=None, str? name=None) -> (Tensor, Tensor)",
     # sum over ranks of x
-    "all_reduce": "(Tensor x, str group, *, str numerics='default') -> Tensor",
+    "all_reduce": "(Tensor x, str group, *, str numerics='default', str? name=None) -> Tensor",
     # mm_out = sum over ranks of x, then as above -> (y, norm_out)
     "all_reduce_add_rms_norm": "(Tensor x, Tensor residual, Tensor gamma, str group, *, float epsilon=1e-06, "
-    "str numerics='default') -> (Tensor, Tensor)",
+    "str numerics='default', str? name=None) -> (Tensor, Tensor)",
     # A copy of x on rank 0, zeros on the others: for gradients. Decided when it runs, not when it is traced,
     # because torch keeps compiled graphs in a cache that all ranks share
     "only_on_rank_0": "(Tensor x, str group) -> Tensor",
@@ -60,7 +62,15 @@ def _weights(x2: Tensor) -> Tensor:
     return x2 if transposed else gate.contiguous(x2)
 
 
-def _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options) -> dict:
+def _named(name: str | None) -> str | None:
+    """The call's name, with a mark in a backward pass: a call that a checkpoint makes again meets none made forward."""
+    if torch._C._current_graph_task_id() == -1:
+        return name
+    return f"{name or ''}(backward)"[-127:]
+
+
+def _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, *, name=None, **options) -> dict:
+    options["name"] = _named(name)
     options.update(bias=_plain(bias), dequant_scale=_plain(dequant_scale), antiquant_scale=_plain(antiquant_scale))
     options.update(antiquant_offset=_plain(antiquant_offset), x1_scale=_plain(x1_scale))
     return options
@@ -108,13 +118,13 @@ def _packed_mm_all_reduce_add_rms_norm(
         x1, weight, residual, gamma, group, bias, antiquant_scale=antiquant_scale, **options)
 
 
-def _all_reduce(x, group, *, numerics="default"):
-    return mmarn.find_group(group).all_reduce(_plain(x), numerics=numerics)
+def _all_reduce(x, group, *, numerics="default", name=None):
+    return mmarn.find_group(group).all_reduce(_plain(x), numerics=numerics, name=_named(name))
 
 
-def _all_reduce_add_rms_norm(x, residual, gamma, group, *, epsilon=1e-6, numerics="default"):
+def _all_reduce_add_rms_norm(x, residual, gamma, group, *, epsilon=1e-6, numerics="default", name=None):
     return mmarn.find_group(group).all_reduce_add_rms_norm(
-        _plain(x), _plain(residual), _plain(gamma), epsilon=epsilon, numerics=numerics
+        _plain(x), _plain(residual), _plain(gamma), epsilon=epsilon, numerics=numerics, name=_named(name)
     )
 
 
@@ -133,9 +143,18 @@ KERNELS = {
 }
 
 for _name, _schema in SCHEMAS.items():
-    library.define(_name + _schema, tags=torch.Tag.pt2_compliant_tag)
+    _communicates = _name != "only_on_rank_0"  # which only gradients use
+    library.define(_name + _schema, **effects.definition(communicates=_communicates))
     library.impl(_name, KERNELS[_name], "CPU")
-    if _name != "only_on_rank_0":  # which only gradients use, and which communicates nothing
-        gate.guard(library, getattr(torch.ops.mmarn, _name).default, KERNELS[_name])
-    torch.library.register_fake(f"mmarn::{_name}", meta.kernel(_name), lib=library)
     autocast.register(library, _name)
+    _operator = getattr(torch.ops.mmarn, _name).default
+    if _communicates:
+        gate.guard(library, _operator, KERNELS[_name])
+    if _operator._schema.is_mutable:
+        effects.register_in_place(library, _operator, torch.ops.mmarn.mm_all_reduce_add_rms_norm.default)
+        continue
+    torch.library.register_fake(f"mmarn::{_name}", effects.shapes(meta.kernel(_name)), lib=library)
+    if _communicates:
+        effects.register(library, _operator)
+
+packed.register_number_in_fake_mode(library, torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm.default)

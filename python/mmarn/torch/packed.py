@@ -14,10 +14,12 @@ import weakref
 
 import torch
 from torch import Tensor
-from torch._subclasses import FakeTensor
+from torch._ops import OpOverload
+from torch._subclasses import FakeTensor, FakeTensorMode
 
 import mmarn
 from mmarn import _torch_gate as gate
+from mmarn._torch_effects import CAN_COMPILE
 from mmarn.torch import autocast
 
 _numbers = itertools.count(1)
@@ -41,14 +43,29 @@ def _scalar(number: int) -> Tensor:
         return torch.tensor(number, dtype=torch.int64, device="cpu")
 
 
-def number_for_fake_mode(args: tuple) -> tuple:
-    """The operator's args, the number being a fake tensor if the weight is one: fake mode takes no others beside it."""
-    weight, pack, rest = args[1], args[5], args[6:]
-    if type(pack) is not Tensor or not isinstance(weight, FakeTensor) or weight.fake_mode.allow_non_fake_inputs:
-        return args
-    with torch._C._DisableTorchDispatch():
-        number = pack.item()
-    return *args[:5], weight.new_full((), number, dtype=torch.int64), *rest
+def register_number_in_fake_mode(library: torch.library.Library, operator: OpOverload) -> None:
+    """Makes the packed operator's number, its argument 5, fake in fake mode, which takes it beside no fake weight else.
+
+    Out of compiled graphs calls come inside with_effects, because they communicate.
+    """
+
+    def faked(mode, args):
+        return args if isinstance(args[5], FakeTensor) else (*args[:5], mode.from_tensor(args[5]), *args[6:])
+
+    def eager(mode, _, types, args, kwargs):
+        return mode.__torch_dispatch__(operator, types, faked(mode, args), kwargs)
+
+    torch.library.register_torch_dispatch(operator._schema.name, FakeTensorMode, eager, lib=library)
+    if not CAN_COMPILE:
+        return
+    from torch._higher_order_ops.effects import with_effects
+
+    usual = with_effects.python_key_table[FakeTensorMode]
+
+    def compiled(mode, token, called, *args, **kwargs):
+        return usual(mode, token, called, *(faked(mode, args) if called is operator else args), **kwargs)
+
+    with_effects.python_key_table[FakeTensorMode] = compiled
 
 
 def can_keep(*tensors: Tensor | None) -> bool:

@@ -168,7 +168,7 @@ def test_mismatch(case):
         out = numpy.full_like(case.residual, 3)
         n = 24 if group.rank == 0 else 12
         x = case.residual[:, :n].copy()
-        refusal(ValueError, "MMARN_ERR_MISMATCH", 561000, "^n is 24 on rank 0 but 12 on rank 1$",
+        refusal(ValueError, "MMARN_ERR_MISMATCH", 561000, "^call 1: n is 24 on rank 0 but 12 on rank 1$",
                 group.all_reduce_add_rms_norm, x, x, case.gamma[:n])
         group.all_reduce(case.residual, out)
         return out
@@ -192,7 +192,7 @@ def test_peers_hear_of_a_refusal(case, bad):
             with pytest.raises((TypeError, ValueError), match=f"^{next(iter(bad))} "):
                 mmarn.mm_all_reduce_add_rms_norm(**{**arguments, **bad}, group=group)
         else:
-            refusal(ValueError, "MMARN_ERR_MISMATCH", 561000, "^rank 1 refused the call: ",
+            refusal(ValueError, "MMARN_ERR_MISMATCH", 561000, "^call 1: rank 1 refused the call: ",
                     mmarn.mm_all_reduce_add_rms_norm, **arguments, group=group)
         return mmarn.mm_all_reduce_add_rms_norm(**arguments, group=group)
 
@@ -202,7 +202,7 @@ def test_peers_hear_of_a_refusal(case, bad):
 
 def test_peers_hear_of_refusals_by_ops_and_parts(case):
     def refuse(group, function, *arguments, **options):
-        with pytest.raises((TypeError, ValueError), match="^rank 1 refused" if group.rank == 0 else "^(x1|x|y|out) is"):
+        with pytest.raises((TypeError, ValueError), match="^call [1-5]: rank 1 refused" if group.rank == 0 else "^(x1|x|y|out) is"):
             function(*arguments, **options)
 
     def call(group):
@@ -228,13 +228,87 @@ def test_peers_hear_of_refused_weights_with_token_scales():
                     "gamma": case.gamma, "group": group, "x1_scale": case.x1_scale[group.rank],
                     **case.op_options(group.rank), **more}
 
-        match = "^rank 1 refused the call" if group.rank == 0 else "^comm_turn"
+        match = "^call 1: rank 1 refused the call" if group.rank == 0 else "^comm_turn"
         with pytest.raises((TypeError, ValueError), match=match):
             mmarn.mm_all_reduce_add_rms_norm(**arguments(comm_turn=group.rank))
         return mmarn.mm_all_reduce_add_rms_norm(**arguments())
 
     for y, norm_out in run_threads(2, call):
         case.check(y, norm_out)
+
+
+def test_names(case):
+    """Every door takes a name, of one call; calls that the ranks name otherwise do not meet."""
+
+    def call(group):
+        x1, x2, x, gamma = case.x1[group.rank], case.x2[group.rank], case.residual, case.gamma
+        doors = (lambda name: mmarn.Op(group, x2, gamma, name=name)(x1, x),
+                 lambda name: mmarn.mm_all_reduce_add_rms_norm(x1, x2, x, gamma, group, name=name),
+                 lambda name: group.all_reduce_add_rms_norm(x, x, gamma, name=name),
+                 lambda name: group.all_reduce(x, name=name))
+        for at, door in enumerate(doors):
+            door("same")
+            for number, other in ((4 * at + 2, '"a"'), (4 * at + 3, "none")):
+                match = f'^call {number}: the name is {other} on rank 0 but "b" on rank 1$'
+                name = "b" if group.rank == 1 else None if other == "none" else "a"
+                refusal(ValueError, "MMARN_ERR_MISMATCH", 561000, match, door, name)
+            out = door(None)
+        return out
+
+    for out in run_threads(2, call):
+        assert (out == 2 * case.residual).all()
+
+
+@pytest.mark.parametrize("bad", [3, "", "x" * 128, "a\nb", "a\0b", "\udc80", "\u00e9"])
+def test_peers_hear_of_a_bad_name(case, bad):
+    def call(group):
+        if group.rank == 1:
+            with pytest.raises((TypeError, ValueError)):
+                group.all_reduce(case.residual, name=bad)
+        else:
+            refusal(ValueError, "MMARN_ERR_MISMATCH", 561000, "^call 1: rank 1 refused the call: ", group.all_reduce,
+                    case.residual)
+        return group.all_reduce(case.residual)
+
+    for out in run_threads(2, call):
+        assert (out == 2 * case.residual).all()
+
+
+def test_peers_hear_of_a_closed_op(case):
+    """It counts as a call, so the next one is met by the next one."""
+
+    def call(group):
+        op = mmarn.Op(group, case.x2[group.rank], case.gamma, epsilon=case.epsilon)
+        if group.rank == 1:
+            op.close()
+        with pytest.raises(ValueError, match="^this Op is closed$" if group.rank else "^call 1: rank 1 refused the call"):
+            op(case.x1[group.rank], case.residual)
+        return group.all_reduce(case.residual)
+
+    for out in run_threads(2, call):
+        assert (out == 2 * case.residual).all()
+
+
+def test_what_need_not_agree():
+    """A rank's scales, bias and way of keeping weights are its own: only what would change the sum must agree."""
+    case = make_case("int8-f32-f32", 3, [32, 32], 4, 24, per_token=True)
+
+    def call(group):
+        options = case.op_options(group.rank)
+        arguments = case.x1[group.rank], case.residual
+        op = mmarn.Op(group, case.x2[group.rank], case.gamma, borrow_x2=group.rank == 1, **options)
+        if group.rank == 0:
+            return op(*arguments, x1_scale=case.x1_scale[0])
+        # The same without a scale of each token: rows are scaled alike, by 1.
+        return op(*arguments)
+
+    def wanted(group):
+        ones = numpy.ones(len(case.x1_scale[1]), numpy.float32)
+        op = mmarn.Op(group, case.x2[group.rank], case.gamma, **case.op_options(group.rank))
+        return op(case.x1[group.rank], case.residual, x1_scale=(case.x1_scale[0], ones)[group.rank])
+
+    for one, other in zip(run_threads(2, call), run_threads(2, wanted), strict=True):
+        assert (one[0] == other[0]).all() and (one[1] == other[1]).all()
 
 
 def test_busy(case):

@@ -71,7 +71,7 @@ def refuses(rank, function, match):
         function()
     sentence = str(caught.value)
     if rank == 0:
-        match = "^rank 1 refused the call"
+        match = r"^call \d+.*: rank 1 refused the call"
     assert re.search(match, sentence), sentence
     assert "\n" not in sentence
     assert len(sentence) < 400

@@ -5,11 +5,13 @@ import shutil
 import pytest
 import torch
 
+from mmarn import _torch_effects as effects
 from mmarn.torch import RowParallelLinearAddRMSNorm, group_from_process_group
 from torch_cases import EPSILON, assert_near, make_case
 
 ops = torch.ops.mmarn
 
+pytestmark = pytest.mark.skipif(not effects.CAN_COMPILE, reason="this torch may drop calls, and is refused")
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
 
 
@@ -56,7 +58,6 @@ def compiled(world, rank, seed, backend):
 
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=needs_compiler)])
 def test_functions(run, seed, backend):
-    """The second time inductor takes its graphs from the cache, which ranks share; so they may contain no rank."""
     for world in (1, 2):
         run(world, compiled, seed, backend)
 
@@ -91,8 +92,7 @@ def layers(world, rank, seed):
                 found, wanted = module(case.x1[rank], case.residual), module.forward(case.x1[rank], case.residual)
                 assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
                 module.weight.mul_(1.5)
-    if torch.__version__ >= (2, 5):  # before, torch compiled every module anew
-        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
     sum(out.square().sum() for out in modules[0](case.x1[rank], case.residual)).backward()
     compiled_gradient, modules[0].weight.grad = modules[0].weight.grad, None
     sum(out.square().sum() for out in modules[0].forward(case.x1[rank], case.residual)).backward()

@@ -5,7 +5,8 @@ import torch
 from torch.library import opcheck
 
 import mmarn
-from mmarn.torch import group_from_process_group, packed
+from mmarn import _torch_effects as effects
+from mmarn.torch import RowParallelLinearAddRMSNorm, group_from_process_group, packed
 from torch_cases import EPSILON, assert_near, expected, make_case
 
 ops = torch.ops.mmarn
@@ -148,6 +149,7 @@ def check_registration(world, rank, seed):
             (x1, x2.t().contiguous(), residual, gamma, name, slot.number, bias))
 
 
+@pytest.mark.skipif(not effects.CAN_COMPILE, reason="this torch may drop calls, and is refused")
 def test_opcheck(run, seed):
     run(2, check_registration, seed)
 
@@ -236,6 +238,49 @@ def disagree(world, rank, seed):
 
 def test_ranks_that_disagree(run, seed):
     assert run(2, disagree, seed) == [2.0, 2.0]
+
+
+def meetings(world, rank, seed):
+    """Forms of one operator meet each other; what is named otherwise, or fails on one rank, meets nothing."""
+    group = group_from_process_group()
+    case = make_case(seed, world)
+    x1, weight = case.x1[rank], case.x2[rank].t().contiguous()
+    tail = case.residual, case.gamma
+    wanted = expected(case)
+
+    options = {"epsilon": EPSILON, "name": "layer"}
+    slot = packed.PackedWeights()
+    op = mmarn.Op(group, weight.t(), case.gamma, **options)
+    stream = case.residual.clone()
+    forms = [
+        lambda: ops.mm_all_reduce_add_rms_norm(x1, weight.t(), *tail, group.name, **options),
+        lambda: (stream, ops.mm_all_reduce_add_rms_norm_(x1, weight.t(), stream, case.gamma, group.name, **options)),
+        lambda: ops.packed_mm_all_reduce_add_rms_norm(x1, weight, *tail, group.name, slot.number, **options),
+        lambda: op(x1, case.residual),
+    ]
+
+    layer = RowParallelLinearAddRMSNorm(20, 36, group=group, name=f"of rank {rank}")
+    with pytest.raises(ValueError, match='call 1: the name is "of rank 0" on rank 0 but "of rank 1" on rank 1'):
+        layer(x1, case.residual)
+    layer.name = "layer"
+    layer(x1, case.residual)
+    for form in forms if rank else reversed(forms):
+        y, norm_out = form()
+        assert_near(y, wanted[0])
+        assert_near(norm_out, wanted[1])
+    for number, (function, *arguments) in enumerate((
+            (ops.all_reduce, x1, group.name), (ops.all_reduce_add_rms_norm, *tail[:1], *tail, group.name)), 7):
+        with pytest.raises(ValueError, match=f'call {number}: the name is "0" on rank 0 but "1" on rank 1'):
+            function(*arguments, name=str(rank))
+
+    bad, slot = weight.double() if rank else weight, packed.PackedWeights()
+    with pytest.raises((TypeError, ValueError), match="^x2|float64|rank 1 refused the call"):
+        ops.packed_mm_all_reduce_add_rms_norm(x1, bad, *tail, group.name, slot.number)
+    assert_near(ops.all_reduce(x1, group.name), sum(x.double() for x in case.x1))
+
+
+def test_meetings(run, seed):
+    run(2, meetings, seed)
 
 
 def test_meta_tensors_give_shapes(operands):

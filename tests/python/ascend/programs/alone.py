@@ -8,6 +8,7 @@ import torch_npu
 import torch_npu.npu
 from torch.library import opcheck
 
+import mmarn.ascend.operators
 from mmarn.ascend import backend, install
 
 HALF, BF16 = torch.float16, torch.bfloat16
@@ -114,6 +115,41 @@ def check_compiled() -> None:
     refused(AssertionError, "gamma is torch.float16 but residual is torch.bfloat16", functional, *meta, hcom)
     weight = given[1].clone().requires_grad_()
     assert torch.equal(functional(given[0], weight, *given[2:], hcom)[0], functional(*given, hcom)[0])
+    check_mixed_devices(given, hcom, (functional, in_place))
+    check_calls_are_kept(given, hcom, (functional, in_place))
+
+
+def check_mixed_devices(given: list, hcom: str, operators: tuple) -> None:
+    """One tensor on meta among others, or another way round: refused, and residual as it was."""
+    for operator in operators:
+        for left in range(4):
+            for one, rest in (("meta", "cpu"), ("cpu", "meta")):
+                mixed = [tensor.clone().to(one if i == left else rest) for i, tensor in enumerate(given)]
+                refused(RuntimeError, "is on meta, but", operator, *mixed, hcom)
+                assert mixed[2].is_meta or torch.equal(mixed[2], given[2])
+
+
+def check_calls_are_kept(given: list, hcom: str, operators: tuple) -> None:
+    """Communication is an effect: compiled calls whose results are not used, or known already, are made all the same."""
+    x1, x2, residual, gamma = given
+    run, made = mmarn.ascend.operators._run, []
+
+    def counted(*arguments: object) -> tuple:
+        made.append(float(arguments[0].flatten()[0]))
+        return run(*arguments)
+
+    def program(x1: torch.Tensor, other: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        for operator in operators:
+            operator(x1, x2, residual.clone(), gamma, hcom)
+            operator(other, x2, residual.clone(), gamma, hcom)
+            operator(x1, x2, residual.clone(), gamma, hcom)
+        return x1 + 1
+
+    first, second = torch.full_like(x1, 2), torch.full_like(x1, 3)
+    mmarn.ascend.operators._run = counted
+    torch.compile(program, backend="aot_eager", fullgraph=True)(first, second, residual)
+    mmarn.ascend.operators._run = run
+    assert made == [2, 3, 2] * 2, made
 
 
 def check_norms(seed: int) -> None:

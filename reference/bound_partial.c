@@ -8,8 +8,9 @@
 #include "reference/bound.h"
 #include "reference/halffloat.h"
 
-/* Columns and depth of the block of x2 that is widened at a time (64 KiB), and columns that are summed in registers. */
-enum { COLUMNS = 64, DEPTH = 128, GROUP = 8 };
+/* Columns and depth of the block of x2 that is widened at a time (256 KiB), and columns that are summed in registers.
+ */
+enum { COLUMNS = 64, DEPTH = 512, GROUP = 8 };
 
 /* x2 as this file reads it: floats, or weights to be expanded. */
 struct source {

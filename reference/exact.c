@@ -25,7 +25,7 @@ static float *widen_x2(int32_t dtype, int64_t k, int64_t n, const void *x2, bool
 
 int64_t exact_chain(int32_t dtype)
 {
-    return dtype == MMARN_BF16 ? INT32_MAX : 128;
+    return dtype == MMARN_BF16 ? INT32_MAX : 512;
 }
 
 /* A row of sums, chain by chain, of which the first is the sum so far; sums has room for n values of one chain. */

@@ -27,7 +27,7 @@
 enum { GEMM_NR = 16 };
 
 /* Rows of k in one chain of f16 and f32: docs/numerics.md says why. */
-enum { GEMM_CHAIN = 128 };
+enum { GEMM_CHAIN = 512 };
 
 /* ---------------------------------------------------------------------------------- kernels (per instruction set) */
 

@@ -37,11 +37,11 @@ static float weight_at(const struct gemm_weights *w, int p, int j)
     return data_expand(w->x_dtype, q, w->offset ? &w->offset[values] : NULL, w->scale[values]);
 }
 
-/* Element j of a row of x1 times x2: one chain, or for f16 and f32 weights one for every 128 rows. */
+/* Element j of a row of x1 times x2: one chain, or for f16 and f32 weights one for every 512 rows. */
 static float sum_chains(const struct problem *q, size_t first, size_t j)
 {
     const int32_t dtype = q->weights.dtype;
-    const size_t k = (size_t)q->k, chain = dtype == MMARN_F16 || dtype == MMARN_F32 ? 128 : k;
+    const size_t k = (size_t)q->k, chain = dtype == MMARN_F16 || dtype == MMARN_F32 ? 512 : k;
     float total = 0;
     for (size_t p0 = 0; p0 < k; p0 += chain) {
         float sum = 0;

@@ -70,7 +70,7 @@ static void make_floats(struct bits *bits)
             struct op_case shape = {.dtype = dtype, .numerics = numerics, .s = 5, .k = 29, .n = 70, .bias = true};
             shape.threads = 1;
             add_float(bits, shape);
-            shape.k = 150;
+            shape.k = 600;
             add_float(bits, shape);
         }
     for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++) {

@@ -154,6 +154,7 @@ static void long_axes(void **state)
         {.dtype = MMARN_F16, .s = 2, .k = 16, .n = 20000, .threads = 1},
         {.dtype = MMARN_BF16, .s = 700, .k = 8, .n = 600, .threads = 1},
         {.dtype = MMARN_F16, .s = 100, .k = 2100, .n = 40, .threads = 1, .call = OP_CASE_ONCE},
+        {.dtype = MMARN_F32, .s = 1, .k = 520, .n = 70001, .threads = 1, .call = OP_CASE_ONCE},
     };
     static const int worlds[] = {1, 2, 4};
     for (size_t i = 0; i < sizeof worlds / sizeof *worlds; i++)

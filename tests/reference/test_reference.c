@@ -90,7 +90,7 @@ static float chain_of(const float *x1, const float *x2, int p0, int p1, int n)
 /* Three chains of f32, of which the last is short, or one for weights that were integers; then the bias. */
 static void partial_is_chains_and_then_bias(void **state)
 {
-    enum { ROWS = 3, K = 293, N = 5 };
+    enum { ROWS = 3, K = 1200, N = 5 };
     static float x1[ROWS * K], x2[K * N], turned[N * K], bias[N], partial[ROWS * N], same[ROWS * N], one[ROWS * N];
     (void)state;
     random_normal(random_key(seed, 1), MMARN_F32, 0.0f, 1.0f, x1, ROWS * K);
@@ -106,9 +106,9 @@ static void partial_is_chains_and_then_bias(void **state)
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < N; j++) {
             const float *a = x1 + i * K, *b = x2 + j;
-            float sum = chain_of(a, b, 0, 128, N);
-            sum += chain_of(a + 128, b + 128 * N, 0, 128, N);
-            sum += chain_of(a + 256, b + 256 * N, 0, K - 256, N);
+            float sum = chain_of(a, b, 0, 512, N);
+            sum += chain_of(a + 512, b + 512 * N, 0, 512, N);
+            sum += chain_of(a + 1024, b + 1024 * N, 0, K - 1024, N);
             sum += bias[j];
             assert_true(partial[i * N + j] == sum && same[i * N + j] == sum);
             assert_true(one[i * N + j] == chain_of(a, b, 0, K, N));

@@ -101,7 +101,7 @@ class Maker:
         x1, x2 = self.x1(k, dtype), self.floats((k, self.n), dtype, k**-0.5)
         bias = self.floats(self.n, dtype) if has_bias else None
         wide = [None if a is None else a.astype(numpy.float64) for a in (x1.reshape(-1, k), x2, bias)]
-        return x1, x2, bias, None, {}, reference.float_chain(*wide, None if dtype == "bf16" else 128)
+        return x1, x2, bias, None, {}, reference.float_chain(*wide, None if dtype == "bf16" else 512)
 
     def int8_rank(self, k, scenario, has_bias, per_token, mode):
         _, kind, _ = scenario.split("-")

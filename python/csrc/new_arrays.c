@@ -17,10 +17,12 @@ static PyObject *make_like(PyObject *like)
 
 static PyObject *make(PyObject *like, mmarn_dtype dtype, const mmarn_tensor *shape)
 {
+    static const char *const names_of[] = {
+        [MMARN_F16] = "float16", [MMARN_BF16] = "bfloat16", [MMARN_F32] = "float32", [MMARN_I64] = "int64"};
     PyObject *axes = PyTuple_New(shape->ndim);
     for (int i = 0; axes && i < shape->ndim; i++)
         PyTuple_SetItem(axes, i, PyLong_FromLongLong(shape->shape[i]));
-    PyObject *name = PyUnicode_FromString(dtype == MMARN_F32 ? "float32" : "int64");
+    PyObject *name = PyUnicode_FromString(names_of[dtype]);
     PyObject *made = axes && name ? frameworks_call(FRAMEWORKS_EMPTY, like, axes, name) : NULL;
     Py_XDECREF(axes);
     Py_XDECREF(name);

@@ -14,15 +14,23 @@ struct step {
     const mmarn_tensor *x1, *residual, *x1_scale, *y, *norm_out;
 };
 
-/* args: x1, residual, x1_scale, y, norm_out */
+/* args: x1, residual, x1_scale, y, norm_out. Reads the first three. */
 static void step_read(struct call *call, PyObject *const *args, struct step *step)
 {
     *step = (struct step){0};
     step->x1 = call_array(call, args[0], "x1", ARRAY_READ, &step->arrays[0]);
     step->residual = call_array(call, args[1], "residual", ARRAY_READ, &step->arrays[1]);
     step->x1_scale = call_optional(call, args[2], "x1_scale", ARRAY_READ, &step->arrays[2]);
+}
+
+/* The last two. A new norm_out is as residual, but of x1's type, or of the weights', beside a residual in fp32. */
+static void step_open(struct call *call, PyObject *const *args, mmarn_dtype int8_out, struct step *step)
+{
+    const int32_t x1 = step->x1->dtype;
+    const mmarn_dtype narrow = x1 == MMARN_I8 ? int8_out : x1 == MMARN_F16 || x1 == MMARN_BF16 ? (mmarn_dtype)x1 : 0;
     step->y = output_open(call, args[3], args[1], "y", 0, NULL, &step->outputs[0]);
-    step->norm_out = output_open(call, args[4], args[1], "norm_out", 0, NULL, &step->outputs[1]);
+    step->norm_out = output_open(call, args[4], args[1], "norm_out", step->residual->dtype == MMARN_F32 ? narrow : 0,
+                                 step->residual, &step->outputs[1]);
 }
 
 /* The results of a call, or NULL with its exception; releases the step either way. */
@@ -52,6 +60,7 @@ static void own(struct op *op, struct group *group, mmarn_op *handle, struct wei
 {
     op->handle = handle;
     op->n = weights->x2.tensor.shape[1];
+    op->int8_out = weights_int8_out(weights);
     op->next = group->ops;
     group->ops = op;
     if (weights->config.flags & MMARN_BORROW_X2) {
@@ -170,6 +179,7 @@ static PyObject *op_run(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (!is_open(op))
         return run_closed(op, &call);
     step_read(&call, args, &step);
+    step_open(&call, args, op->int8_out, &step);
     call_name(&call, op->group->comm, op->name, &step.x1);
     enter(op);
     mmarn_status status =
@@ -256,6 +266,7 @@ PyObject *op_once(PyObject *module, PyObject *const *args, Py_ssize_t count)
     }
     step_read(&call, args + 1, &step);
     weights_read(&call, args + 6, false, &weights);
+    step_open(&call, args + 1, weights_int8_out(&weights), &step);
     call_name(&call, group->comm, args[6 + WEIGHTS_ARGUMENTS], &step.x1);
     group->calls++;
     mmarn_status status =

@@ -13,9 +13,10 @@ struct op {
     struct group *group;
     struct array x2; /* owner is NULL unless x2 is borrowed */
     int64_t n;
-    PyObject *name;  /* of its calls, or None */
-    int calls;       /* threads that are inside the library with it */
-    struct op *next; /* of the group's open ones */
+    mmarn_dtype int8_out; /* weights_int8_out */
+    PyObject *name;       /* of its calls, or None */
+    int calls;            /* threads that are inside the library with it */
+    struct op *next;      /* of the group's open ones */
 };
 
 /* Makes the type; false with an exception. */

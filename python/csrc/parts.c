@@ -66,7 +66,9 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
     double epsilon = call_epsilon(&call, args[3]);
     int32_t numerics = call_numerics(&call, args[4]);
     const mmarn_tensor *y = output_open(&call, args[5], args[1], "y", 0, NULL, &outputs[0]);
-    const mmarn_tensor *norm_out = output_open(&call, args[6], args[1], "norm_out", 0, NULL, &outputs[1]);
+    const bool narrow = residual->dtype == MMARN_F32 && (x->dtype == MMARN_F16 || x->dtype == MMARN_BF16);
+    const mmarn_tensor *norm_out =
+        output_open(&call, args[6], args[1], "norm_out", narrow ? (mmarn_dtype)x->dtype : 0, residual, &outputs[1]);
     call_name(&call, group->comm, args[7], &x);
     group->calls++;
     call_begin();

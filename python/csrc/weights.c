@@ -73,6 +73,14 @@ void weights_read(struct call *call, PyObject *const args[WEIGHTS_ARGUMENTS], bo
         config->numerics = -1;
 }
 
+mmarn_dtype weights_int8_out(const struct weights *weights)
+{
+    const int32_t gamma = weights->gamma.tensor.dtype, scale = weights->dequant_scale.tensor.dtype;
+    if (gamma == MMARN_F16 || gamma == MMARN_BF16)
+        return (mmarn_dtype)gamma;
+    return scale == MMARN_I64 || scale == MMARN_U64 ? MMARN_F16 : scale == MMARN_BF16 ? MMARN_BF16 : 0;
+}
+
 void weights_release(struct weights *weights)
 {
     struct array *arrays[] = {&weights->x2,

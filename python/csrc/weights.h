@@ -33,4 +33,7 @@ struct weights {
 void weights_read(struct call *call, PyObject *const args[WEIGHTS_ARGUMENTS], bool keep, struct weights *weights);
 void weights_release(struct weights *weights);
 
+/* Of norm_out where x1 is int8, as far as gamma and the scales tell; 0: they do not. */
+mmarn_dtype weights_int8_out(const struct weights *weights);
+
 #endif

@@ -44,6 +44,10 @@ def empty(like: Any, shape: tuple[int, ...], dtype: str) -> Any:
         return torch.empty(shape, dtype=getattr(torch, dtype), device="cpu")
     import numpy
 
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return numpy.empty(shape, ml_dtypes.bfloat16)
     return numpy.empty(shape, dtype)
 
 

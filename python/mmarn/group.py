@@ -76,8 +76,9 @@ class Group(_core.Group):
         """The operator for a matmul of your own: y = all_reduce(x) + residual, norm_out = y / rms(y) * gamma.
 
         Collective.
-        x, residual: (b, s, n) or (rows, n), contiguous, of one dtype; gamma: (n). y may be residual or x, norm_out may
-        be x. name as in all_reduce. Returns (y, norm_out); what was not passed is new, of residual's framework.
+        x, residual: (b, s, n) or (rows, n), contiguous; gamma: (n). norm_out is of x's dtype, residual and y of that or
+        both float32, gamma of that or float32. y may be residual, or x of its dtype; norm_out may be x. name as in
+        all_reduce. Returns (y, norm_out); what was not passed is new, of residual's framework.
         """
         return self.run_all_reduce_add_rms_norm(x, residual, gamma, epsilon, numerics, y, norm_out, name)
 

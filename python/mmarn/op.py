@@ -15,7 +15,7 @@ class Op(_core.Op):
     x2: (k, n), contiguous or the transposed view of a contiguous (n, k) array; copied unless borrow_x2. k may differ
         from rank to rank, n not. With x2_dtype 'int4' it is int8 or uint8 and each byte holds two elements, the one
         with the lower index in the lower four bits: (k, n / 2), or the transpose of (n, k / 2).
-    gamma: (n), of the outputs' dtype.
+    gamma: (n), of norm_out's dtype or float32.
     bias: (n). IT IS PART OF EACH RANK'S MATMUL: a bias that every rank passes is added world_size times. Pass it on one
         rank only, or set bias_once, with which it is added once, from rank 0.
     epsilon: above 0. reduce_op: 'sum'. comm_turn: 0.
@@ -46,8 +46,10 @@ class Op(_core.Op):
                  norm_out: Any = None) -> tuple[Any, Any]:
         """One step. Collective. Returns (y, norm_out); what was not passed is new, of residual's framework.
 
-        x1: (b, s, k) or (rows, k), contiguous. residual, y, norm_out: (b, s, n) or (rows, n), of gamma's dtype,
-        contiguous; y may be residual. x1_scale: (rows), float32, for int8 x1: a scale for each row.
+        x1: (b, s, k) or (rows, k), contiguous. residual, y, norm_out: (b, s, n) or (rows, n), contiguous. norm_out is of
+        x1's dtype (int8 x1: float16, bfloat16 or float32, as gamma and dequant_scale say); residual and y are of
+        norm_out's dtype, or both float32. y may be residual. x1_scale: (rows), float32, for int8 x1: a scale for each
+        row.
 
         Errors: ValueError and TypeError (an argument, here or on another rank; no output is touched), ConnectionError
         (a rank died or left), ConnectionAbortedError, TimeoutError, RuntimeError (another thread is inside a call on

@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Left alone when they are fp32, which the library takes beside 16-bit x1 and x2. (A residual could be one of them, as
-# soon as the operators' results may differ in dtype.)
-_FP32_STAYS = frozenset({"gamma"})
+# Left alone when they are fp32, which the library takes beside 16-bit x1 and x2: y is then fp32 too, as the sum of
+# nn.Linear's result and an fp32 residual is.
+_FP32_STAYS = frozenset({"gamma", "residual"})
 
 # What packed_mm_all_reduce_add_rms_norm packs, and casts then.
 PACKED = ("weight", "gamma", "bias", "antiquant_scale")

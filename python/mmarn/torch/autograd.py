@@ -103,6 +103,7 @@ def _backward_mm(ctx, grad_y, grad_norm):
 
 def _save_add_rms_norm(ctx, inputs, keyword_only_inputs, output) -> None:
     ctx.epsilon = keyword_only_inputs["epsilon"]
+    ctx.x_dtype = inputs[0].dtype
     ctx.save_for_backward(inputs[2], output[0])
 
 
@@ -110,7 +111,7 @@ def _backward_add_rms_norm(ctx, grad_y, grad_norm):
     _refuse_second_order()
     gamma, y = ctx.saved_tensors
     grad, grad_gamma = add_rms_norm_backward(grad_y, grad_norm, y, gamma, ctx.epsilon)
-    return grad.to(y.dtype), grad.to(y.dtype), grad_gamma.to(gamma.dtype), None
+    return grad.to(ctx.x_dtype), grad.to(y.dtype), grad_gamma.to(gamma.dtype), None
 
 
 def _backward_all_reduce(ctx, grad):

@@ -17,6 +17,9 @@ from torch import Tensor
 from mmarn._torch_gate import on_one_device
 
 
+_HALVES = (torch.float16, torch.bfloat16)
+
+
 def _check_axes(name: str, tensor: Tensor, least: int, most: int) -> None:
     if not least <= tensor.dim() <= most:
         bounds = f"{least}" if least == most else f"{least} to {most}"
@@ -47,16 +50,28 @@ def _like(tensor: Tensor) -> Tensor:
     return tensor.new_empty(tensor.shape)  # contiguous, whatever the tensor's strides are
 
 
-def _mm_all_reduce_add_rms_norm(x1, x2, residual, gamma, group, bias=None, *_, x2_dtype=None, **__):
+def _outputs(x1: Tensor, residual: Tensor, gamma: Tensor, dequant_scale: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """(y, norm_out): both as residual, but norm_out of x1's type, or of the weights', beside a residual in fp32."""
+    dtype = residual.dtype
+    if dtype == torch.float32 and x1.dtype in _HALVES:
+        dtype = x1.dtype
+    elif dtype == torch.float32 and x1.dtype == torch.int8:
+        scale = None if dequant_scale is None else dequant_scale.dtype
+        words = torch.float16 if scale in (torch.int64, torch.uint64) else None
+        dtype = gamma.dtype if gamma.dtype in _HALVES else words or (scale if scale in _HALVES else dtype)
+    return _like(residual), residual.new_empty(residual.shape, dtype=dtype)
+
+
+def _mm_all_reduce_add_rms_norm(x1, x2, residual, gamma, group, bias=None, dequant_scale=None, *_, x2_dtype=None, **__):
     if x2_dtype is None:  # else the shape of x2 may count bytes
         _check_matmul(x1, x2, residual, gamma, bias)
-    return _like(residual), _like(residual)
+    return _outputs(x1, residual, gamma, dequant_scale)
 
 
 def _packed_mm_all_reduce_add_rms_norm(x1, weight, residual, gamma, group, pack, bias=None, *_, **__):
     _check_axes("weight", weight, 2, 2)
     _check_matmul(x1, weight.t(), residual, gamma, bias)
-    return _like(residual), _like(residual)
+    return _outputs(x1, residual, gamma)
 
 
 def _all_reduce_add_rms_norm(x, residual, gamma, *_, **__):
@@ -64,7 +79,7 @@ def _all_reduce_add_rms_norm(x, residual, gamma, *_, **__):
     _check_vector("gamma", gamma, x.shape[-1], "x's last axis")
     for same in (x.dim() == residual.dim(), *map(operator.eq, x.shape, residual.shape)):
         torch._check_value(same, lambda: f"residual is {tuple(residual.shape)} but x is {tuple(x.shape)}")
-    return _like(residual), _like(residual)
+    return _outputs(x, residual, gamma)
 
 
 def _all_reduce(x, *_, **__):

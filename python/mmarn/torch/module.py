@@ -26,7 +26,7 @@ class RowParallelLinearAddRMSNorm(nn.Module):
     x is (b, s, in_features_local) or (rows, in_features_local), this rank's part of the features; residual, y and
     norm_out are (b, s, out_features) or (rows, out_features), the same on every rank. All are of the parameters' dtype:
     float16, bfloat16 or float32; gamma may be float32 beside the other two, as from_linear keeps it, until half() or
-    to() convert it with the rest. forward is collective.
+    to() convert it with the rest, and so may residual, with y. forward is collective.
 
     weight  (out_features, in_features_local), this rank's part of the columns of the whole layer's weight
     bias    (out_features) or None; replicated. With bias_once rank 0's is added once, and on the other ranks its

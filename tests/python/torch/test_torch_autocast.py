@@ -1,6 +1,6 @@
 """Autocast on the CPU: the module and the operators take what nn.Linear takes, and compute in the region's dtype.
 
-What must come out is what float64 arithmetic makes of the operands rounded to that dtype.
+What must come out is what float64 arithmetic makes of the operands rounded to that dtype, but for residual and gamma.
 """
 
 import pytest
@@ -38,8 +38,8 @@ def module(operands):
 
 
 def reference(dtype, x1, x2, residual, gamma, bias):
-    """(leaves in float64 of the rounded operands, gamma unrounded; y, norm_out)"""
-    rounded = [t.detach().to(dtype) for t in (x1, x2, residual)] + [gamma.detach(), bias.detach().to(dtype)]
+    """(leaves in float64 of the operands, rounded but for residual and gamma; y, norm_out)"""
+    rounded = [x1.detach().to(dtype), x2.detach().to(dtype), residual.detach(), gamma.detach(), bias.detach().to(dtype)]
     leaves = [t.double().requires_grad_() for t in rounded]
     x1, x2, residual, gamma, bias = leaves
     return leaves, *add_rms_norm(x1 @ x2 + bias, residual, gamma)
@@ -49,10 +49,11 @@ def loss_of(y, norm_out):
     return (y.double() * 0.5).sum() + norm_out.double().square().sum()
 
 
-def assert_outputs(outputs, right, dtype):
-    for found, value in zip(outputs, right, strict=True):
-        assert found.dtype == dtype
-        assert_near(found.detach(), value.detach())
+def assert_outputs(outputs, right, dtype, stream=torch.float32):
+    """stream: of residual, and so of y."""
+    for found, value, its in zip(outputs, right, (stream, dtype), strict=True):
+        assert found.dtype == its
+        assert_near(found.detach(), value.detach(), dtype)
 
 
 @everywhere
@@ -125,23 +126,23 @@ def test_operators(operands, dtype):
     x1, x2, residual, gamma, bias = operands.values()
     leaves, *right = reference(dtype, **operands)
     mixed = [t.to(dtype) for t in (x1, x2, residual, gamma, bias)]
-    exact = ops.mm_all_reduce_add_rms_norm(*mixed[:3], gamma, "autocast", mixed[4], epsilon=EPSILON)
+    exact = ops.mm_all_reduce_add_rms_norm(*mixed[:2], residual, gamma, "autocast", mixed[4], epsilon=EPSILON)
     with torch.autocast("cpu", dtype=dtype):
         found = ops.mm_all_reduce_add_rms_norm(*list(operands.values())[:4], "autocast", bias, epsilon=EPSILON)
-    assert all(torch.equal(a, b) for a, b in zip(found, exact, strict=True)), "gamma is not rounded"
+    assert all(torch.equal(a, b) for a, b in zip(found, exact, strict=True)), "residual and gamma are not rounded"
     for some in range(6):  # the region takes operands of its own dtype and of fp32 in any mixture
         given = [one if index == some else other
                  for index, (one, other) in enumerate(zip(mixed, operands.values(), strict=True))]
         with torch.autocast("cpu", dtype=dtype):
             assert_outputs(ops.mm_all_reduce_add_rms_norm(*given[:4], "autocast", given[4], epsilon=EPSILON), right,
-                           dtype)
+                           dtype, given[2].dtype)
             written = given[2].clone()
             norm_out = ops.mm_all_reduce_add_rms_norm_(*given[:2], written, given[3], "autocast", given[4],
                                                        epsilon=EPSILON)
-            assert_outputs((written.to(dtype), norm_out), right, dtype)
-            assert written.dtype == given[2].dtype
+            assert_outputs((written, norm_out), right, dtype, given[2].dtype)
             part = given[0] @ given[1] + given[4]
-            assert_outputs(ops.all_reduce_add_rms_norm(part, *given[2:4], "autocast", epsilon=EPSILON), right, dtype)
+            assert_outputs(ops.all_reduce_add_rms_norm(part, *given[2:4], "autocast", epsilon=EPSILON), right, dtype,
+                           given[2].dtype)
     with torch.autocast("cpu", dtype=dtype):
         assert torch.equal(ops.all_reduce(x1, "autocast"), x1)
 
@@ -166,8 +167,8 @@ def test_what_is_left_alone(operands, seed):
 def test_quantised_module(module, operands, dtype):
     module.quantise_()
     weight = module.weight.double() * module.scale.to(dtype).double()[:, None]
-    x, residual, bias = (operands[name].to(dtype).double() for name in ("x1", "residual", "bias"))
-    right = add_rms_norm(x @ weight.t() + bias, residual, operands["gamma"].double())
+    x, bias = (operands[name].to(dtype).double() for name in ("x1", "bias"))
+    right = add_rms_norm(x @ weight.t() + bias, operands["residual"].double(), operands["gamma"].double())
     for training in (True, False):
         with torch.no_grad(), torch.autocast("cpu", dtype=dtype):
             assert_outputs(module.train(training)(operands["x1"], operands["residual"]), right, dtype)

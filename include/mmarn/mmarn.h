@@ -187,6 +187,14 @@ MMARN_API mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, in
 MMARN_API mmarn_status mmarn_comm_name_next(mmarn_comm *comm, const char *name);
 
 /*
+ * Instead of this rank's next collective call, which its caller cannot make: the call fails on the other ranks with
+ * MISMATCH and "rank R refused the call: " sentence, and the group goes on. For doors that check arguments themselves.
+ * sentence is copied, up to 199 bytes of it. Collective, as the call that it stands for; waits for nobody's call.
+ * Errors: NULL, FORKED, BUSY.
+ */
+MMARN_API mmarn_status mmarn_comm_refuse(mmarn_comm *comm, const char *sentence);
+
+/*
  * From any thread of any rank: the pending and every later call on the group fails with ABORTED, on all ranks.
  * NULL is ignored.
  */

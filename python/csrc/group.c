@@ -144,6 +144,24 @@ static PyObject *group_abort(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+/* (sentence) */
+static PyObject *group_refuse(PyObject *self, PyObject *sentence)
+{
+    struct group *group = group_open(self);
+    struct call call = {0};
+    const char *text = NULL;
+    if (!group || !call_text(sentence, "sentence", false, &text))
+        return NULL;
+    group->calls++;
+    call_begin();
+    mmarn_status status = mmarn_comm_refuse(group->comm, text);
+    call_end();
+    group->calls--;
+    if (!call_succeeded(&call, status))
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static void group_dealloc(PyObject *self)
 {
     struct group *group = (struct group *)self;
@@ -244,9 +262,15 @@ static const char abort_doc[] =
     "abort()\n--\n\nFrom any thread of any rank: the pending and every later call on the group fails with\n"
     "ConnectionAbortedError, on all ranks. Nothing when it is closed.";
 
+static const char refuse_doc[] =
+    "refuse(sentence)\n--\n\nInstead of this rank's next collective call, which its caller cannot make: it fails on "
+    "the\n"
+    "other ranks with ValueError and this sentence, and the group goes on. Collective, as that call is.";
+
 static PyMethodDef methods[] = {
     {"close", group_close, METH_NOARGS, close_doc},
     {"abort", group_abort, METH_NOARGS, abort_doc},
+    {"refuse", group_refuse, METH_O, refuse_doc},
     {"run_all_reduce", FASTCALL(parts_all_reduce), METH_FASTCALL, NULL},
     {"run_all_reduce_add_rms_norm", FASTCALL(parts_all_reduce_norm), METH_FASTCALL, NULL},
     {0},

@@ -159,15 +159,13 @@ class TangentsRefused:
 def telling_peers(group: mmarn.Group) -> Iterator[None]:
     """Around work of one rank alone before a collective call: if it fails, the peers' call fails too.
 
-    Otherwise they would wait for this rank until their deadline. The library tells them when it is the one that
-    refuses, so it is given a call that it must refuse; they read the text below in its sentence.
+    Otherwise they would wait for this rank until their deadline. What the library itself refuses it tells them.
     """
     try:
         yield
-    except Exception:
-        one = torch.ones(1, 1, dtype=torch.float16, device="cpu")
+    except Exception as error:
         with contextlib.suppress(Exception):
-            mmarn.mm_all_reduce_add_rms_norm(one, one, one, one[0], group, reduce_op=f"see rank {group.rank}'s error")
+            group.refuse(str(error))
         raise
 
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/float_env.h"
 #include "coll/id.h"
+#include "op/call.h"
 #include "op/tensor.h"
 
 mmarn_status mmarn_id_create(mmarn_id *id)
@@ -113,6 +114,15 @@ mmarn_status mmarn_comm_name_next(mmarn_comm *comm, const char *name)
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     return status == MMARN_OK ? comm_name_next(comm, name) : status;
+}
+
+mmarn_status mmarn_comm_refuse(mmarn_comm *comm, const char *sentence)
+{
+    FLOAT_ENV_SCOPE();
+    mmarn_status status = tensor_check_given("comm", comm);
+    if (status == MMARN_OK)
+        status = tensor_check_given("sentence", sentence);
+    return status == MMARN_OK ? call_refuse_for_caller(comm, sentence) : status;
 }
 
 void mmarn_comm_abort(mmarn_comm *comm)

@@ -79,6 +79,16 @@ mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status)
     return status;
 }
 
+mmarn_status call_refuse_for_caller(mmarn_comm *comm, const char *sentence)
+{
+    mmarn_status status = comm_enter(comm);
+    if (status != MMARN_OK)
+        return status;
+    comm->coll->transport->refuse(comm->coll, sentence);
+    call_leave(comm);
+    return MMARN_OK;
+}
+
 mmarn_status call_skip(mmarn_comm *comm)
 {
     comm->coll->transport->skip(comm->coll);

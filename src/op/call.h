@@ -29,6 +29,9 @@ void call_leave(mmarn_comm *comm);
 /* Ends a call that this rank refused: tells the peers why, with the sentence that is recorded. Returns status. */
 mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status);
 
+/* A whole call that the caller refuses, for a reason of its own. */
+mmarn_status call_refuse_for_caller(mmarn_comm *comm, const char *sentence);
+
 /* Ends a call in which there is nothing to do. */
 mmarn_status call_skip(mmarn_comm *comm);
 

@@ -204,6 +204,39 @@ static bool named_rank(struct group_rank *rank, void *ctx)
     return true;
 }
 
+/* A rank whose caller cannot make its call says why; the name that it gave is used up; the next calls meet. */
+static bool refusing_rank(struct group_rank *rank, void *ctx)
+{
+    static const char reason[] = "its weights were eaten by 100 % of the dogs";
+    (void)ctx;
+    mmarn_comm *comm = group_join(rank, 1);
+    if (!comm)
+        return false;
+    float data = 7 + (float)rank->rank;
+    mmarn_tensor t = mmarn_tensor_make(&data, MMARN_F32, 1, (int64_t[]){1});
+    if (rank->rank == 1) {
+        EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "dinner"), MMARN_OK);
+        EXPECT_STATUS(rank, mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
+        EXPECT_STATUS(rank, mmarn_comm_refuse(NULL, reason), MMARN_ERR_NULL);
+        EXPECT_STATUS(rank, mmarn_comm_refuse(comm, reason), MMARN_OK);
+    } else {
+        EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &t, &t), MMARN_ERR_MISMATCH);
+        EXPECT(rank, strstr(mmarn_last_error(), "call 1: rank 1 refused the call: its weights were eaten by 100 % of"),
+               "%s", mmarn_last_error());
+        EXPECT(rank, data == 7 + (float)rank->rank, "a refused call has written");
+    }
+    EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &t, &t), MMARN_OK);
+    EXPECT(rank, data == 7 + 8 + 9, "the sum is %g", (double)data);
+    mmarn_comm_destroy(comm);
+    return true;
+}
+
+static void refused_by_the_caller(void **state)
+{
+    (void)state;
+    assert_true(group_run(mode, 3, refusing_rank, NULL));
+}
+
 static void names_and_numbers(void **state)
 {
     (void)state;
@@ -256,6 +289,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(disagreement),
         cmocka_unit_test(names_and_numbers),
+        cmocka_unit_test(refused_by_the_caller),
         cmocka_unit_test(different_calls),
     };
     return cmocka_run_group_tests_name("ranks that disagree", tests, NULL, NULL);

@@ -99,6 +99,9 @@ static bool parts_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env 
                 mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_DEFAULT, 1e300, &a.y_t, &a.residual_t, &a.gamma_t,
                                               &a.y_t, &a.norm_t),
                 MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, threads, mmarn_comm_name_next(comm, "refused"), MMARN_OK);
+    STATUS_FROM(env, threads, mmarn_comm_refuse(comm, "for no reason"), MMARN_OK); /* on both ranks */
+    STATUS_FROM(env, threads, mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
     /* The ranks disagree: the call is refused on both, and the group goes on. */
     STATUS_FROM(env, threads,
                 mmarn_all_reduce(comm, rank->rank ? MMARN_NUMERICS_ASCEND : MMARN_NUMERICS_FP32, &a.residual_t, &a.y_t),

@@ -382,3 +382,23 @@ def test_memory(group):
     with pytest.raises(MemoryError, match="^no memory for the operator's copy of x2") as caught:
         mmarn.Op(group, huge, numpy.zeros(2**24, numpy.float32))
     assert caught.value.status == "MMARN_ERR_MEMORY"
+
+
+def test_a_caller_refuses():
+    """In its own words; the next calls meet."""
+    def member(group):
+        total = numpy.ones(3, numpy.float32)
+        if group.rank:
+            with pytest.raises(TypeError, match="sentence is 5; it must be a str"):
+                group.refuse(5)
+            group.refuse("no weights here")
+        else:
+            with pytest.raises(ValueError, match="call 1: rank 1 refused the call: no weights here"):
+                group.all_reduce(total)
+        assert (group.all_reduce(total) == 2).all()
+
+    run_threads(2, member)
+    group = mmarn.Group()
+    group.close()
+    with pytest.raises(ValueError, match="closed"):
+        group.refuse("too late")

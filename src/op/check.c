@@ -94,12 +94,13 @@ struct op_kind op_kind_of(const mmarn_op_config *config)
         return (struct op_kind){OP_FLOAT, config->x2->dtype, config->x2->dtype};
     if (config->antiquant_scale)
         return (struct op_kind){OP_WEIGHT_QUANT, config->antiquant_scale->dtype, config->antiquant_scale->dtype};
-    const int32_t gamma = config->gamma->dtype, scale = config->dequant_scale->dtype;
-    return (struct op_kind){OP_INT8, MMARN_I8,
-                            gamma != MMARN_F32                         ? gamma
-                            : scale == MMARN_I64 || scale == MMARN_U64 ? MMARN_F16
-                            : scale == MMARN_BF16                      ? MMARN_BF16
-                                                                       : 0};
+    /* x2 may also be of a dtype that is none; that is refused later. */
+    const int32_t gamma = config->gamma->dtype, scale = config->dequant_scale ? config->dequant_scale->dtype : 0;
+    const int32_t out = gamma != MMARN_F32                         ? gamma
+                        : scale == MMARN_I64 || scale == MMARN_U64 ? MMARN_F16
+                        : scale == MMARN_BF16                      ? MMARN_BF16
+                                                                   : 0;
+    return (struct op_kind){OP_INT8, MMARN_I8, out};
 }
 
 int32_t op_out_dtype(const struct op_kind *kind, const struct op_io *io)

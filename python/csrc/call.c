@@ -125,19 +125,16 @@ bool call_text(PyObject *object, const char *name, bool optional, const char **t
     return false;
 }
 
-void call_name(struct call *call, mmarn_comm *comm, PyObject *name, const mmarn_tensor **tensor)
+void call_name(struct call *call, mmarn_comm *comm, PyObject *name)
 {
-    static const mmarn_tensor unreadable;
     const char *text = NULL;
     if (name == Py_None)
         return;
     mmarn_status status = call_text(name, "name", true, &text) ? mmarn_comm_name_next(comm, text) : MMARN_OK;
     if (status != MMARN_OK)
         errors_raise_last(status);
-    if (!PyErr_Occurred())
-        return;
-    call_fail(call);
-    *tensor = &unreadable;
+    if (PyErr_Occurred())
+        call_fail(call);
 }
 
 void call_begin(void)

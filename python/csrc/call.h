@@ -2,8 +2,8 @@
  * call.h - one call of the library: it runs without the interpreter's lock, and a signal's handler may end its waits.
  *
  * Ranks count calls, so a call with an argument that cannot even be read must not be left out: its peers would wait for
- * it, or meet this rank's next one. So a first failure is kept, the library is called with what there is, and refuses,
- * which its peers are told at once; then the kept exception is raised.
+ * it, or meet this rank's next one. So a first failure is kept, the call is refused for it instead of being made, which
+ * its peers are told at once (group_refused); then the kept exception is raised.
  */
 #ifndef MMARN_PYTHON_CALL_H
 #define MMARN_PYTHON_CALL_H
@@ -29,7 +29,7 @@ const mmarn_tensor *call_array(struct call *call, PyObject *object, const char *
 const mmarn_tensor *call_optional(struct call *call, PyObject *object, const char *name, enum array_use use,
                                   struct array *array);
 
-/* Plain arguments; after a failure a value that the library refuses. */
+/* Plain arguments. */
 int32_t call_numerics(struct call *call, PyObject *object);
 double call_epsilon(struct call *call, PyObject *object);
 int64_t call_integer(struct call *call, PyObject *object, const char *name); /* int, or what has __index__ */
@@ -41,11 +41,8 @@ bool call_flag(struct call *call, PyObject *object, const char *name);       /* 
  */
 bool call_text(PyObject *object, const char *name, bool optional, const char **text);
 
-/*
- * Names the group's call that follows, unless name is None. After a failure *tensor, one of the call's, is one that the
- * library refuses.
- */
-void call_name(struct call *call, mmarn_comm *comm, PyObject *name, const mmarn_tensor **tensor);
+/* Names the group's call that follows, unless name is None. */
+void call_name(struct call *call, mmarn_comm *comm, PyObject *name);
 
 /* Around the library's functions: without the interpreter's lock. Nothing of Python may be touched between the two. */
 void call_begin(void);

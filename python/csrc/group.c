@@ -144,20 +144,35 @@ static PyObject *group_abort(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+static mmarn_status refuse(struct group *group, const char *sentence)
+{
+    group->calls++;
+    call_begin();
+    mmarn_status status = mmarn_comm_refuse(group->comm, sentence);
+    call_end();
+    group->calls--;
+    return status;
+}
+
+bool group_refused(struct group *group, const struct call *call)
+{
+    if (!call_has_failed(call))
+        return false;
+    PyObject *sentence = call->value ? PyObject_Str(call->value) : NULL;
+    const char *text = sentence ? PyUnicode_AsUTF8AndSize(sentence, NULL) : NULL;
+    PyErr_Clear(); /* a sentence that cannot be told is no reason to leave the call out */
+    refuse(group, text ? text : "for a reason that has no words");
+    Py_XDECREF(sentence);
+    return true;
+}
+
 /* (sentence) */
 static PyObject *group_refuse(PyObject *self, PyObject *sentence)
 {
     struct group *group = group_open(self);
     struct call call = {0};
     const char *text = NULL;
-    if (!group || !call_text(sentence, "sentence", false, &text))
-        return NULL;
-    group->calls++;
-    call_begin();
-    mmarn_status status = mmarn_comm_refuse(group->comm, text);
-    call_end();
-    group->calls--;
-    if (!call_succeeded(&call, status))
+    if (!group || !call_text(sentence, "sentence", false, &text) || !call_succeeded(&call, refuse(group, text)))
         return NULL;
     Py_RETURN_NONE;
 }

@@ -5,6 +5,7 @@
 #ifndef MMARN_PYTHON_GROUP_H
 #define MMARN_PYTHON_GROUP_H
 
+#include "call.h"
 #include "core.h"
 
 struct op;
@@ -25,6 +26,9 @@ bool group_ready(PyObject *module);
 
 /* object, as a group that is open; NULL with an exception. A str names a group of this process. */
 struct group *group_open(PyObject *object);
+
+/* Has the call failed already? Then it is refused in the words of that failure, which the peers are told. */
+bool group_refused(struct group *group, const struct call *call);
 
 /* The open group of a name, a new reference; NULL with the library's sentence. */
 PyObject *group_find(PyObject *module, PyObject *name);

@@ -159,12 +159,8 @@ static PyObject *run_closed(struct op *op, struct call *call)
     if (!op->group->comm)
         return NULL;
     call_fail(call);
-    op->group->calls++;
-    call_begin();
-    mmarn_status status = mmarn_mm_all_reduce_add_rms_norm(op->group->comm, NULL, NULL, NULL, NULL, NULL);
-    call_end();
-    op->group->calls--;
-    call_succeeded(call, status);
+    group_refused(op->group, call);
+    call_succeeded(call, MMARN_OK);
     return NULL;
 }
 
@@ -180,11 +176,13 @@ static PyObject *op_run(PyObject *self, PyObject *const *args, Py_ssize_t count)
         return run_closed(op, &call);
     step_read(&call, args, &step);
     step_open(&call, args, op->int8_out, &step);
-    call_name(&call, op->group->comm, op->name, &step.x1);
-    enter(op);
-    mmarn_status status =
-        mmarn_op_run_per_token(op->handle, step.x1, step.x1_scale, step.residual, step.y, step.norm_out);
-    leave(op);
+    call_name(&call, op->group->comm, op->name);
+    mmarn_status status = MMARN_OK;
+    if (!group_refused(op->group, &call)) {
+        enter(op);
+        status = mmarn_op_run_per_token(op->handle, step.x1, step.x1_scale, step.residual, step.y, step.norm_out);
+        leave(op);
+    }
     return step_finish(&call, status, &step);
 }
 
@@ -220,20 +218,17 @@ static PyObject *op_matmul(PyObject *self, PyObject *const *args, Py_ssize_t cou
 static mmarn_status once_per_token(struct call *call, struct group *group, mmarn_op_config *config,
                                    const struct step *step)
 {
-    static const mmarn_tensor unreadable;
     mmarn_op *handle = NULL;
     config->flags |= MMARN_BORROW_X2;
     mmarn_status status = create(group, config, &handle);
     if (status != MMARN_OK) {
         errors_raise_last(status);
         call_fail(call);
+        group_refused(group, call);
+        return status;
     }
     call_begin();
-    if (handle)
-        status = mmarn_op_run_per_token(handle, step->x1, step->x1_scale, step->residual, step->y, step->norm_out);
-    else /* peers hear of the refusal by a call that cannot but be refused */
-        status =
-            mmarn_mm_all_reduce_add_rms_norm(group->comm, config, &unreadable, step->residual, step->y, step->norm_out);
+    status = mmarn_op_run_per_token(handle, step->x1, step->x1_scale, step->residual, step->y, step->norm_out);
     mmarn_op_destroy(handle);
     call_end();
     return status;
@@ -267,10 +262,12 @@ PyObject *op_once(PyObject *module, PyObject *const *args, Py_ssize_t count)
     step_read(&call, args + 1, &step);
     weights_read(&call, args + 6, false, &weights);
     step_open(&call, args + 1, weights_int8_out(&weights), &step);
-    call_name(&call, group->comm, args[6 + WEIGHTS_ARGUMENTS], &step.x1);
+    call_name(&call, group->comm, args[6 + WEIGHTS_ARGUMENTS]);
+    mmarn_status status = MMARN_OK;
     group->calls++;
-    mmarn_status status =
-        step.x1_scale ? once_per_token(&call, group, &weights.config, &step) : once(group, &weights.config, &step);
+    if (!group_refused(group, &call))
+        status =
+            step.x1_scale ? once_per_token(&call, group, &weights.config, &step) : once(group, &weights.config, &step);
     group->calls--;
     PyObject *results = step_finish(&call, status, &step);
     weights_release(&weights);

@@ -39,12 +39,15 @@ PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t cou
     const mmarn_tensor *in = call_array(&call, args[0], "x", ARRAY_READ, &x);
     const mmarn_tensor *to = output_open(&call, args[1], args[0], "out", 0, NULL, &out);
     int32_t numerics = call_numerics(&call, args[2]);
-    call_name(&call, group->comm, args[3], &in);
-    group->calls++;
-    call_begin();
-    mmarn_status status = mmarn_all_reduce(group->comm, (mmarn_numerics)numerics, in, to);
-    call_end();
-    group->calls--;
+    call_name(&call, group->comm, args[3]);
+    mmarn_status status = MMARN_OK;
+    if (!group_refused(group, &call)) {
+        group->calls++;
+        call_begin();
+        status = mmarn_all_reduce(group->comm, (mmarn_numerics)numerics, in, to);
+        call_end();
+        group->calls--;
+    }
     name_x(&call, status);
     PyObject *result = call_succeeded(&call, status) ? output_take(&out) : NULL;
     array_release(&x);
@@ -69,13 +72,16 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
     const bool narrow = residual->dtype == MMARN_F32 && (x->dtype == MMARN_F16 || x->dtype == MMARN_BF16);
     const mmarn_tensor *norm_out =
         output_open(&call, args[6], args[1], "norm_out", narrow ? (mmarn_dtype)x->dtype : 0, residual, &outputs[1]);
-    call_name(&call, group->comm, args[7], &x);
-    group->calls++;
-    call_begin();
-    mmarn_status status =
-        mmarn_all_reduce_add_rms_norm(group->comm, (mmarn_numerics)numerics, epsilon, x, residual, gamma, y, norm_out);
-    call_end();
-    group->calls--;
+    call_name(&call, group->comm, args[7]);
+    mmarn_status status = MMARN_OK;
+    if (!group_refused(group, &call)) {
+        group->calls++;
+        call_begin();
+        status = mmarn_all_reduce_add_rms_norm(group->comm, (mmarn_numerics)numerics, epsilon, x, residual, gamma, y,
+                                               norm_out);
+        call_end();
+        group->calls--;
+    }
     PyObject *result = call_succeeded(&call, status) ? output_take_both(&outputs[0], &outputs[1]) : NULL;
     for (int i = 0; i < 3; i++)
         array_release(&arrays[i]);

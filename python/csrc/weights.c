@@ -69,8 +69,6 @@ void weights_read(struct call *call, PyObject *const args[WEIGHTS_ARGUMENTS], bo
     config->antiquant_offset =
         call_optional(call, args[WEIGHTS_ANTIQUANT_OFFSET], "antiquant_offset", ARRAY_READ, &weights->antiquant_offset);
     config->antiquant_group_size = call_integer(call, args[WEIGHTS_ANTIQUANT_GROUP_SIZE], "antiquant_group_size");
-    if (call_has_failed(call)) /* whatever it was that could not be read: refuse */
-        config->numerics = -1;
 }
 
 mmarn_dtype weights_int8_out(const struct weights *weights)

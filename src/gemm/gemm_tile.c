@@ -28,13 +28,12 @@ enum {
     STRIP_NK_N = 32,
     /* Keeps the rows of A from falling into one set of the cache. */
     PADDING = 16,
-    A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING),
-    EXPANDED = GEMM_PIECE_N * GEMM_K_BLOCK
+    A_ELEMENTS = MOST_ROWS * (GEMM_K_BLOCK + PADDING)
 };
 
 _Static_assert(K_BLOCK_FEW % GEMM_CHAIN == 0 && GEMM_K_BLOCK % GEMM_CHAIN == 0 && STRIP_NK % GEMM_CHAIN == 0,
                "a block of k must not split chains");
-_Static_assert(K_BLOCK_FEW *GEMM_NR <= GEMM_PIECE_N * GEMM_K_BLOCK, "a ragged panel must fit scratch");
+_Static_assert(K_BLOCK_FEW *GEMM_NR <= GEMM_PIECE_ELEMENTS, "a ragged panel must fit scratch");
 _Static_assert(K_BLOCK_FEW % QUANT_I8_ROWS == 0 && GEMM_K_BLOCK % QUANT_I8_ROWS == 0,
                "a block of k must not split rows that panels interleave, four of int8 or two of int4");
 
@@ -48,8 +47,8 @@ struct gemm_scratch *gemm_scratch_create(void)
     scratch->dot = dot_kernel_best();
     scratch->a = memory_alloc(A_ELEMENTS, sizeof(float));
     scratch->pairs = memory_alloc(A_ELEMENTS / 2, sizeof(uint32_t));
-    scratch->piece = memory_alloc((size_t)GEMM_PIECE_N * GEMM_K_BLOCK, sizeof(float));
-    scratch->expanded = memory_alloc(EXPANDED, sizeof(float));
+    scratch->piece = memory_alloc(GEMM_PIECE_ELEMENTS, sizeof(float));
+    scratch->expanded = memory_alloc(GEMM_PIECE_ELEMENTS, sizeof(float));
     if (!scratch->a || !scratch->pairs || !scratch->piece || !scratch->expanded) {
         gemm_scratch_destroy(scratch);
         return NULL;
@@ -139,10 +138,10 @@ static void multiply_i8(const struct gemm_part *t, const struct operand *right)
     t->scratch->quant->i8_block(&block);
 }
 
-/* Rows of k in a chain of float weights; 0: all. */
+/* Rows of k in a chain; 0: all. */
 static int chain_of(const struct gemm_weights *weights)
 {
-    return weights->dtype == MMARN_BF16 ? 0 : GEMM_CHAIN;
+    return weights->dtype == MMARN_F16 || weights->dtype == MMARN_F32 ? GEMM_CHAIN : 0;
 }
 
 static void multiply(const struct gemm_part *t, const struct operand *right)
@@ -249,14 +248,14 @@ static void add_chain(const struct gemm_part *t, const struct gemm_part *made)
 
 static void multiply_in_place(const struct gemm_part *t)
 {
-    const int chain = t->weights->dtype == MMARN_I8 ? 0 : chain_of(t->weights);
+    const int chain = chain_of(t->weights);
     if (chain == 0) {
         multiply_strips(t, 0, t->k);
         return;
     }
     struct gemm_part columns = *t;
     for (int j = 0; j < t->n; j += columns.n) {
-        columns.n = gemm_smaller(t->n - j, EXPANDED / FEW_ROWS);
+        columns.n = gemm_smaller(t->n - j, GEMM_PIECE_ELEMENTS / FEW_ROWS);
         columns.col = t->col + j;
         columns.c = t->c + j;
         for (int p = 0; p < t->k; p += chain) {

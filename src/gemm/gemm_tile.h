@@ -10,7 +10,8 @@ enum {
        so may int8. */
     GEMM_K_BLOCK = 1024,
     /* Many rows: columns packed or expanded at a time. */
-    GEMM_PIECE_N = 128
+    GEMM_PIECE_N = 128,
+    GEMM_PIECE_ELEMENTS = GEMM_PIECE_N * GEMM_K_BLOCK
 };
 
 /* A block of x1: rows row .. row + m of k0 .. k0 + k; x1 is NULL when there is none. */

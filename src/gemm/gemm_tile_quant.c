@@ -21,7 +21,7 @@ enum {
     AHEAD = 2048
 };
 
-_Static_assert(FEW_N_KN *FEW_K_KN <= GEMM_PIECE_N * GEMM_K_BLOCK, "a wide piece must fit scratch");
+_Static_assert(FEW_N_KN *FEW_K_KN <= GEMM_PIECE_ELEMENTS, "a wide piece must fit scratch");
 _Static_assert(FEW_K_KN % 2 == 0 && STRIP % 2 == 0, "pairs of rows must not be split");
 
 /* Columns j .. j + n of rows p .. p + k of the part, in panels at b. */

@@ -68,25 +68,28 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
 
 void call_leave(mmarn_comm *comm)
 {
-    comm->named = false;
+    comm->call_name[0] = '\0';
     comm_leave(comm);
+}
+
+static void tell_and_leave(mmarn_comm *comm, const char *sentence)
+{
+    comm->coll->transport->refuse(comm->coll, sentence);
+    call_leave(comm);
 }
 
 mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status)
 {
-    comm->coll->transport->refuse(comm->coll, error_last());
-    call_leave(comm);
+    tell_and_leave(comm, error_last());
     return status;
 }
 
 mmarn_status call_refuse_for_caller(mmarn_comm *comm, const char *sentence)
 {
     mmarn_status status = comm_enter(comm);
-    if (status != MMARN_OK)
-        return status;
-    comm->coll->transport->refuse(comm->coll, sentence);
-    call_leave(comm);
-    return MMARN_OK;
+    if (status == MMARN_OK)
+        tell_and_leave(comm, sentence);
+    return status;
 }
 
 mmarn_status call_skip(mmarn_comm *comm)

@@ -3,6 +3,7 @@
  */
 #include "op/comm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,9 +146,7 @@ mmarn_status comm_name_next(mmarn_comm *comm, const char *name)
         status = comm_enter(comm);
     if (status != MMARN_OK)
         return status;
-    comm->named = name != NULL;
-    if (name)
-        memcpy(comm->call_name, name, strlen(name) + 1);
+    snprintf(comm->call_name, sizeof comm->call_name, "%s", name ? name : "");
     comm_leave(comm);
     return MMARN_OK;
 }

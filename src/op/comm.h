@@ -17,11 +17,10 @@ struct mmarn_comm {
     char name[MMARN_MAX_NAME + 1]; /* "" when it has none */
     pthread_t creator;             /* of ranks that share a name, the calling thread's is found */
     atomic_flag busy;              /* taken by op_enter, given back by op_leave; they pair with each other */
-    bool named;                    /* call_name is that of the next collective call */
     atomic_bool forked;            /* set in the child of a fork, before it can run any code of its own */
     struct gemm_scratch **scratch; /* one per thread, made when first needed */
     struct mmarn_comm *next;       /* registry */
-    char call_name[MMARN_MAX_NAME + 1];
+    char call_name[MMARN_MAX_NAME + 1]; /* of the next collective call; "" when it has none */
 };
 
 mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
@@ -31,7 +30,7 @@ void comm_destroy(mmarn_comm *comm);
 mmarn_status comm_name_next(mmarn_comm *comm, const char *name);
 static inline const char *comm_call_name(const mmarn_comm *comm)
 {
-    return comm->named ? comm->call_name : NULL;
+    return comm->call_name[0] ? comm->call_name : NULL;
 }
 
 /* This rank's scratch for matmuls, one per thread; NULL with the sentence recorded when memory is short. */

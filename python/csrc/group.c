@@ -144,13 +144,23 @@ static PyObject *group_abort(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
-static mmarn_status refuse(struct group *group, const char *sentence)
+void group_begin(struct group *group)
 {
     group->calls++;
     call_begin();
-    mmarn_status status = mmarn_comm_refuse(group->comm, sentence);
+}
+
+void group_end(struct group *group)
+{
     call_end();
     group->calls--;
+}
+
+static mmarn_status refuse(struct group *group, const char *sentence)
+{
+    group_begin(group);
+    mmarn_status status = mmarn_comm_refuse(group->comm, sentence);
+    group_end(group);
     return status;
 }
 

@@ -27,6 +27,10 @@ bool group_ready(PyObject *module);
 /* object, as a group that is open; NULL with an exception. A str names a group of this process. */
 struct group *group_open(PyObject *object);
 
+/* Around the library's calls on the group, instead of call_begin and call_end: meanwhile it cannot be closed. */
+void group_begin(struct group *group);
+void group_end(struct group *group);
+
 /* Has the call failed already? Then it is refused in the words of that failure, which the peers are told. */
 bool group_refused(struct group *group, const struct call *call);
 

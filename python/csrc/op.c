@@ -23,14 +23,12 @@ static void step_read(struct call *call, PyObject *const *args, struct step *ste
     step->x1_scale = call_optional(call, args[2], "x1_scale", ARRAY_READ, &step->arrays[2]);
 }
 
-/* The last two. A new norm_out is as residual, but of x1's type, or of the weights', beside a residual in fp32. */
+/* The last two. */
 static void step_open(struct call *call, PyObject *const *args, mmarn_dtype int8_out, struct step *step)
 {
-    const int32_t x1 = step->x1->dtype;
-    const mmarn_dtype narrow = x1 == MMARN_I8 ? int8_out : x1 == MMARN_F16 || x1 == MMARN_BF16 ? (mmarn_dtype)x1 : 0;
+    const mmarn_dtype norm_dtype = output_norm_dtype(step->residual, step->x1, int8_out);
     step->y = output_open(call, args[3], args[1], "y", 0, NULL, &step->outputs[0]);
-    step->norm_out = output_open(call, args[4], args[1], "norm_out", step->residual->dtype == MMARN_F32 ? narrow : 0,
-                                 step->residual, &step->outputs[1]);
+    step->norm_out = output_open(call, args[4], args[1], "norm_out", norm_dtype, step->residual, &step->outputs[1]);
 }
 
 /* The results of a call, or NULL with its exception; releases the step either way. */
@@ -48,11 +46,9 @@ static PyObject *step_finish(struct call *call, mmarn_status status, struct step
 
 static mmarn_status create(struct group *group, const mmarn_op_config *config, mmarn_op **handle)
 {
-    group->calls++;
-    call_begin();
+    group_begin(group);
     mmarn_status status = mmarn_op_create(group->comm, config, handle);
-    call_end();
-    group->calls--;
+    group_end(group);
     return status;
 }
 
@@ -135,14 +131,12 @@ static void op_dealloc(PyObject *self)
 static void enter(struct op *op)
 {
     op->calls++;
-    op->group->calls++;
-    call_begin();
+    group_begin(op->group);
 }
 
 static void leave(struct op *op)
 {
-    call_end();
-    op->group->calls--;
+    group_end(op->group);
     op->calls--;
 }
 
@@ -227,19 +221,19 @@ static mmarn_status once_per_token(struct call *call, struct group *group, mmarn
         group_refused(group, call);
         return status;
     }
-    call_begin();
+    group_begin(group);
     status = mmarn_op_run_per_token(handle, step->x1, step->x1_scale, step->residual, step->y, step->norm_out);
     mmarn_op_destroy(handle);
-    call_end();
+    group_end(group);
     return status;
 }
 
 static mmarn_status once(struct group *group, const mmarn_op_config *config, const struct step *step)
 {
-    call_begin();
+    group_begin(group);
     mmarn_status status =
         mmarn_mm_all_reduce_add_rms_norm(group->comm, config, step->x1, step->residual, step->y, step->norm_out);
-    call_end();
+    group_end(group);
     return status;
 }
 
@@ -264,11 +258,9 @@ PyObject *op_once(PyObject *module, PyObject *const *args, Py_ssize_t count)
     step_open(&call, args + 1, weights_int8_out(&weights), &step);
     call_name(&call, group->comm, args[6 + WEIGHTS_ARGUMENTS]);
     mmarn_status status = MMARN_OK;
-    group->calls++;
     if (!group_refused(group, &call))
         status =
             step.x1_scale ? once_per_token(&call, group, &weights.config, &step) : once(group, &weights.config, &step);
-    group->calls--;
     PyObject *results = step_finish(&call, status, &step);
     weights_release(&weights);
     Py_XDECREF(named);

@@ -10,13 +10,22 @@ const mmarn_tensor *output_open(struct call *call, PyObject *given, PyObject *li
         return call_array(call, given, name, ARRAY_WRITE, &output->array);
     }
     output->like = like;
-    /* After a failure the library will refuse the call, and like may be no array at all. */
+    /* After a failure the call is refused, and like may be no array at all. */
     if (!call_has_failed(call)) {
         output->object = array_new(like, dtype, shape, &output->array);
         if (!output->object)
             call_fail(call);
     }
     return &output->array.tensor;
+}
+
+mmarn_dtype output_norm_dtype(const mmarn_tensor *residual, const mmarn_tensor *x, mmarn_dtype int8_out)
+{
+    if (residual->dtype != MMARN_F32)
+        return 0;
+    if (x->dtype == MMARN_F16 || x->dtype == MMARN_BF16)
+        return (mmarn_dtype)x->dtype;
+    return x->dtype == MMARN_I8 ? int8_out : 0;
 }
 
 PyObject *output_take(struct output *output)

@@ -14,6 +14,12 @@ struct output {
 const mmarn_tensor *output_open(struct call *call, PyObject *given, PyObject *like, const char *name, mmarn_dtype dtype,
                                 const mmarn_tensor *shape, struct output *output);
 
+/*
+ * Of a new norm_out: 0, which is residual's own, but beside a residual in fp32 the dtype of the matmul, which is x's,
+ * or int8_out for an int8 x.
+ */
+mmarn_dtype output_norm_dtype(const mmarn_tensor *residual, const mmarn_tensor *x, mmarn_dtype int8_out);
+
 /* After a call that succeeded: what the caller gets, a new reference. NULL with an exception. */
 PyObject *output_take(struct output *output);
 

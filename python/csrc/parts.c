@@ -42,11 +42,9 @@ PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t cou
     call_name(&call, group->comm, args[3]);
     mmarn_status status = MMARN_OK;
     if (!group_refused(group, &call)) {
-        group->calls++;
-        call_begin();
+        group_begin(group);
         status = mmarn_all_reduce(group->comm, (mmarn_numerics)numerics, in, to);
-        call_end();
-        group->calls--;
+        group_end(group);
     }
     name_x(&call, status);
     PyObject *result = call_succeeded(&call, status) ? output_take(&out) : NULL;
@@ -69,18 +67,15 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
     double epsilon = call_epsilon(&call, args[3]);
     int32_t numerics = call_numerics(&call, args[4]);
     const mmarn_tensor *y = output_open(&call, args[5], args[1], "y", 0, NULL, &outputs[0]);
-    const bool narrow = residual->dtype == MMARN_F32 && (x->dtype == MMARN_F16 || x->dtype == MMARN_BF16);
     const mmarn_tensor *norm_out =
-        output_open(&call, args[6], args[1], "norm_out", narrow ? (mmarn_dtype)x->dtype : 0, residual, &outputs[1]);
+        output_open(&call, args[6], args[1], "norm_out", output_norm_dtype(residual, x, 0), residual, &outputs[1]);
     call_name(&call, group->comm, args[7]);
     mmarn_status status = MMARN_OK;
     if (!group_refused(group, &call)) {
-        group->calls++;
-        call_begin();
+        group_begin(group);
         status = mmarn_all_reduce_add_rms_norm(group->comm, (mmarn_numerics)numerics, epsilon, x, residual, gamma, y,
                                                norm_out);
-        call_end();
-        group->calls--;
+        group_end(group);
     }
     PyObject *result = call_succeeded(&call, status) ? output_take_both(&outputs[0], &outputs[1]) : NULL;
     for (int i = 0; i < 3; i++)

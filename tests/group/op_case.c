@@ -272,3 +272,14 @@ bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data
     free(expected_norm);
     return ok;
 }
+
+bool op_batch_run(struct group_rank *rank, void *ctx)
+{
+    const struct op_batch *batch = ctx;
+    mmarn_comm *comm = group_join(rank, batch->threads);
+    bool ok = comm;
+    for (int i = 0; ok && i < batch->count; i++)
+        ok = op_case_run(rank, comm, &batch->data[i]);
+    mmarn_comm_destroy(comm);
+    return ok;
+}

@@ -53,6 +53,13 @@ uint64_t op_data_hash(const struct op_data *data);
 /* Runs the case twice on this rank and compares every bit of both outputs. */
 bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data *data);
 
+/* Cases one after another in one group, of ranks with so many threads: for group_run. */
+struct op_batch {
+    const struct op_data *data;
+    int count, threads;
+};
+bool op_batch_run(struct group_rank *rank, void *batch);
+
 /* "f16 (2, 3, 64) @ (64, 40) default packed bias" */
 void op_case_text(const struct op_case *shape, char *text, size_t size);
 

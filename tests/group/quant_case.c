@@ -348,3 +348,14 @@ bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quan
     free(expected_norm);
     return ok;
 }
+
+bool quant_batch_run(struct group_rank *rank, void *ctx)
+{
+    const struct quant_batch *batch = ctx;
+    mmarn_comm *comm = group_join(rank, batch->threads);
+    bool ok = comm;
+    for (int i = 0; ok && i < batch->count; i++)
+        ok = quant_case_run(rank, comm, batch->sets[i]);
+    mmarn_comm_destroy(comm);
+    return ok;
+}

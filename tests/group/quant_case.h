@@ -43,6 +43,13 @@ uint64_t quant_data_hash(const struct quant_data_set *set);
 /* Runs the case on this rank and compares every bit of both outputs (of NaNs, that they are NaNs). */
 bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quant_data_set *set);
 
+/* Cases one after another in one group, of ranks with so many threads: for group_run. */
+struct quant_batch {
+    struct quant_data_set *const *sets;
+    int count, threads;
+};
+bool quant_batch_run(struct group_rank *rank, void *batch);
+
 void quant_case_text(const struct quant_case *shape, char *text, size_t size);
 
 #endif

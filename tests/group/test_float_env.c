@@ -15,23 +15,6 @@
 
 enum { RANKS = 2, MOST_CASES = 200 };
 
-struct batch {
-    struct op_data *data;
-    struct quant_data_set **sets;
-    int count, threads;
-};
-
-static bool run_batch(struct group_rank *rank, void *ctx)
-{
-    const struct batch *batch = ctx;
-    mmarn_comm *comm = group_join(rank, batch->threads);
-    bool ok = comm;
-    for (int i = 0; ok && i < batch->count; i++)
-        ok = batch->data ? op_case_run(rank, comm, &batch->data[i]) : quant_case_run(rank, comm, batch->sets[i]);
-    mmarn_comm_destroy(comm);
-    return ok;
-}
-
 /* Every environment, on one rank of two, with one thread or two in each. Data are made once for all environments. */
 static void check_floats(struct op_case *cases, int count)
 {
@@ -46,8 +29,8 @@ static void check_floats(struct op_case *cases, int count)
                 cases[i].env = (enum odd_env)env;
                 cases[i].threads = threads;
             }
-            struct batch batch = {.data = data, .count = count, .threads = threads};
-            ok &= group_run(GROUP_THREADS, RANKS, run_batch, &batch);
+            struct op_batch batch = {data, count, threads};
+            ok &= group_run(GROUP_THREADS, RANKS, op_batch_run, &batch);
         }
     for (int i = 0; i < count; i++)
         op_data_free(&data[i]);
@@ -109,8 +92,8 @@ static void quantised(void **state)
                 cases[i].threads = threads;
                 sets[i] = quant_data_make(&cases[i], RANKS, (uint64_t)i);
             }
-            struct batch batch = {.sets = sets, .count = count, .threads = threads};
-            const bool ok = group_run(GROUP_THREADS, RANKS, run_batch, &batch);
+            struct quant_batch batch = {sets, count, threads};
+            const bool ok = group_run(GROUP_THREADS, RANKS, quant_batch_run, &batch);
             for (int i = 0; i < count; i++)
                 quant_data_free(sets[i]);
             assert_true(ok);

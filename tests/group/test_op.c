@@ -14,23 +14,6 @@
 
 static enum group_mode mode = GROUP_PROCESSES;
 
-struct batch {
-    const struct op_data *data;
-    int count;
-    int threads;
-};
-
-static bool run_batch(struct group_rank *rank, void *ctx)
-{
-    const struct batch *batch = ctx;
-    mmarn_comm *comm = group_join(rank, batch->threads);
-    bool ok = comm;
-    for (int i = 0; ok && i < batch->count; i++)
-        ok = op_case_run(rank, comm, &batch->data[i]);
-    mmarn_comm_destroy(comm);
-    return ok;
-}
-
 /* All cases of one number of threads in one group, one after another. */
 static void check_cases(const struct op_case *cases, int count, int world_size)
 {
@@ -38,8 +21,8 @@ static void check_cases(const struct op_case *cases, int count, int world_size)
     assert_true(count <= 32);
     for (int i = 0; i < count; i++)
         op_data_make(&data[i], &cases[i], world_size);
-    struct batch batch = {data, count, cases[0].threads};
-    bool ok = group_run(mode, world_size, run_batch, &batch);
+    struct op_batch batch = {data, count, cases[0].threads};
+    bool ok = group_run(mode, world_size, op_batch_run, &batch);
     for (int i = 0; i < count; i++)
         op_data_free(&data[i]);
     assert_true(ok);

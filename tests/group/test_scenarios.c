@@ -20,30 +20,14 @@ enum { MOST_CASES = 160 };
 static enum group_mode mode = GROUP_PROCESSES;
 static uint64_t stream;
 
-struct batch {
-    struct quant_data_set **sets;
-    int count, threads;
-};
-
-static bool run_batch(struct group_rank *rank, void *ctx)
-{
-    const struct batch *batch = ctx;
-    mmarn_comm *comm = group_join(rank, batch->threads);
-    bool ok = comm;
-    for (int i = 0; ok && i < batch->count; i++)
-        ok = quant_case_run(rank, comm, batch->sets[i]);
-    mmarn_comm_destroy(comm);
-    return ok;
-}
-
 static void check_cases(const struct quant_case *cases, int count, int world_size, int threads)
 {
     struct quant_data_set *sets[MOST_CASES];
     assert_true(count <= MOST_CASES);
     for (int i = 0; i < count; i++)
         sets[i] = quant_data_make(&cases[i], world_size, ++stream);
-    struct batch batch = {sets, count, threads};
-    bool ok = group_run(mode, world_size, run_batch, &batch);
+    struct quant_batch batch = {sets, count, threads};
+    bool ok = group_run(mode, world_size, quant_batch_run, &batch);
     for (int i = 0; i < count; i++)
         quant_data_free(sets[i]);
     assert_true(ok);

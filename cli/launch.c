@@ -33,13 +33,12 @@ static void set_number(const char *name, int value, bool overwrite)
 static int start(int rank, void *context)
 {
     const struct launch *launch = context;
-    const int share = cpu_count() / launch->ranks;
     int error;
 
     setenv("MMARN_ID", launch->id, true);
     set_number("MMARN_RANK", rank, true);
     set_number("MMARN_WORLD_SIZE", launch->ranks, true);
-    set_number("OMP_NUM_THREADS", share > 0 ? share : 1, false);
+    set_number("OMP_NUM_THREADS", cpu_share(launch->ranks), false);
     /* The mask goes on to the program as this command was given it; its own runtime will look at it. */
     cpu_unbind();
     execvp(launch->program[0], launch->program);

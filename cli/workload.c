@@ -34,8 +34,8 @@ const struct option_choice workload_numerics[] = {
 
 int workload_default_threads(int ranks)
 {
-    const int share = cpu_count() / ranks;
-    return share < 1 ? 1 : share < MMARN_MAX_THREADS ? share : MMARN_MAX_THREADS;
+    const int share = cpu_share(ranks);
+    return share < MMARN_MAX_THREADS ? share : MMARN_MAX_THREADS;
 }
 
 double workload_operations(const struct workload *workload)

@@ -70,6 +70,12 @@ int cpu_count(void)
     return quota > 0 && quota < most ? (int)quota : most;
 }
 
+int cpu_share(int ranks)
+{
+    const int share = cpu_count() / ranks;
+    return share > 0 ? share : 1;
+}
+
 bool cpu_bound(void)
 {
     return threads_bound();

@@ -40,6 +40,9 @@ int cpu_count(void);
 int cpu_allowed(void);
 double cpu_quota(void);
 
+/* The part of cpu_count that each of so many ranks has; at least 1. */
+int cpu_share(int ranks);
+
 /* The calling thread's affinity mask, a bit for each processor; all zeros where it cannot be had. */
 void cpu_mask(uint64_t *mask, int words);
 

@@ -49,9 +49,9 @@ static mmarn_status check_config(const mmarn_id *id, const mmarn_comm_config *co
 /* A share of the processors, so that ranks that nobody has placed do not crowd each other out. */
 static int default_threads(int world_size)
 {
-    const int share = cpu_count() / world_size;
+    const int share = cpu_share(world_size);
     const int limit = threads_limit() < MMARN_MAX_THREADS ? threads_limit() : MMARN_MAX_THREADS;
-    return share < 1 ? 1 : share < limit ? share : limit;
+    return share < limit ? share : limit;
 }
 
 static mmarn_status join(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm *comm)

@@ -14,12 +14,12 @@
 struct mmarn_comm {
     struct coll *coll;
     int threads;
-    char name[MMARN_MAX_NAME + 1]; /* "" when it has none */
-    pthread_t creator;             /* of ranks that share a name, the calling thread's is found */
-    atomic_flag busy;              /* taken by op_enter, given back by op_leave; they pair with each other */
-    atomic_bool forked;            /* set in the child of a fork, before it can run any code of its own */
-    struct gemm_scratch **scratch; /* one per thread, made when first needed */
-    struct mmarn_comm *next;       /* registry */
+    char name[MMARN_MAX_NAME + 1];      /* "" when it has none */
+    pthread_t creator;                  /* of ranks that share a name, the calling thread's is found */
+    atomic_flag busy;                   /* taken by op_enter, given back by op_leave; they pair with each other */
+    atomic_bool forked;                 /* set in the child of a fork, before it can run any code of its own */
+    struct gemm_scratch **scratch;      /* one per thread, made when first needed */
+    struct mmarn_comm *next;            /* registry */
     char call_name[MMARN_MAX_NAME + 1]; /* of the next collective call; "" when it has none */
 };
 

@@ -18,8 +18,8 @@ from torch.autograd import forward_ad
 import mmarn
 from mmarn._gate import Refused, has_tangent, reason
 
-__all__ = ["Refused", "TangentsRefused", "contiguous", "guard", "guard_transforms", "on_one_device", "plain", "reason",
-           "refuse", "telling_peers", "writable"]
+__all__ = ["Refused", "TangentsRefused", "by_name", "contiguous", "guard", "guard_transforms", "on_one_device", "plain",
+           "reason", "refuse", "telling_peers", "writable"]
 
 _LAYERS = torch._C.DispatchKeySet(torch._C.DispatchKey.FuncTorchDynamicLayerFrontMode).add(
     torch._C.DispatchKey.FuncTorchDynamicLayerBackMode)
@@ -30,6 +30,12 @@ def plain(value: Any) -> bool:
     found = type(value)
     return (found is Tensor or found is torch.nn.Parameter) and (forward_ad._current_level < 0
                                                                  or not has_tangent(value))
+
+
+def by_name(operator: Any) -> Callable[[tuple, dict], dict[str, Any]]:
+    """What makes {name: value} of an operator's positional and keyword arguments, as far as they are given."""
+    names = [argument.name for argument in operator._schema.arguments]
+    return lambda args, options: dict(zip(names, args, strict=False)) | options
 
 
 def contiguous(tensor: Tensor) -> Any:
@@ -197,10 +203,10 @@ def on_one_device(operator: Any, group: str, kernel: Callable[..., Any]) -> Call
     Torch runs the kernel of the highest dispatch key among a call's tensors, and meta's is higher than the CPU's: one
     meta tensor among CPU tensors would lead to results that nobody writes.
     """
-    arguments = [argument.name for argument in operator._schema.arguments]
+    named = by_name(operator)
 
     def checked(*args: Any, **options: Any) -> Any:
-        given = dict(zip(arguments, args, strict=False)) | options
+        given = named(args, options)
         _refuse_mixed(given[group], {key: value for key, value in given.items() if isinstance(value, Tensor)})
         return kernel(*args, **options)
 

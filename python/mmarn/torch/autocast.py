@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mmarn._torch_gate import by_name
+
 # Left alone when they are fp32, which the library takes beside 16-bit x1 and x2: y is then fp32 too, as the sum of
 # nn.Linear's result and an fp32 residual is.
 _FP32_STAYS = frozenset({"gamma", "residual"})
@@ -41,14 +43,13 @@ def register(library: torch.library.Library, name: str) -> None:
     if name in _UNTOUCHED:
         return
     operator = getattr(torch.ops.mmarn, name).default
-    arguments = [argument.name for argument in operator._schema.arguments]
+    named, first = by_name(operator), operator._schema.arguments[0].name
     later = PACKED if name == "packed_mm_all_reduce_add_rms_norm" else ()
 
     def kernel(*args, **kwargs):
         with torch._C._ExcludeDispatchKeyGuard(_KEY):
-            given = dict(zip(arguments, args, strict=False)) | kwargs
-            first = given[arguments[0]]
-            if not first.is_floating_point():
+            given = named(args, kwargs)
+            if not given[first].is_floating_point():
                 return operator(*args, **kwargs)
             dtype = torch.get_autocast_dtype("cpu")
             cast = {name: value if name in later else lower(name, value, dtype) for name, value in given.items()}

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 import mmarn
-from mmarn._torch_gate import TangentsRefused, telling_peers
+from mmarn._torch_gate import TangentsRefused, by_name, telling_peers
 from mmarn.torch.ops import KERNELS, library
 
 
@@ -134,10 +134,10 @@ for _name, _backward, _save in (
 def _refuse_gradients(name: str, why: str) -> None:
     """Makes the operator fail when an input requires a gradient, and work as ever when none does."""
     operator = getattr(torch.ops.mmarn, name).default
-    arguments = [argument.name for argument in operator._schema.arguments]
+    named = by_name(operator)
 
     def kernel(keyset, *args, **kwargs):
-        given = dict(zip(arguments, args, strict=False))
+        given = named(args, kwargs)
         for argument, value in given.items():
             if torch.is_grad_enabled() and isinstance(value, Tensor) and value.requires_grad:
                 with telling_peers(mmarn.find_group(given["group"])):

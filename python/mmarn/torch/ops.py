@@ -106,16 +106,17 @@ def _packed_mm_all_reduce_add_rms_norm(
     x1, weight, residual, gamma, group, pack, bias=None, antiquant_scale=None, *, dtype=None, **options
 ):
     parameters = (weight, gamma, bias, antiquant_scale)
-    with gate.telling_peers(mmarn.find_group(group)):
+    member = mmarn.find_group(group)
+    with gate.telling_peers(member):
         place = packed.find(pack)
-        operator = place.operator(group, *parameters, dtype=dtype, **options) if packed.can_keep(*parameters) else None
+        operator = place.operator(member, *parameters, dtype=dtype, **options) if packed.can_keep(*parameters) else None
     if operator is not None:
         return operator(_plain(x1), _plain(residual))
     place.release()
     weight, gamma, bias, antiquant_scale = autocast.lower_packed(parameters, dtype)
     weight = weight.t() if gate.plain(weight) else weight  # the rest is refused
     return _mm_all_reduce_add_rms_norm(
-        x1, weight, residual, gamma, group, bias, antiquant_scale=antiquant_scale, **options)
+        x1, weight, residual, gamma, member, bias, antiquant_scale=antiquant_scale, **options)
 
 
 def _all_reduce(x, group, *, numerics="default", name=None):

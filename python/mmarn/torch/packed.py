@@ -86,22 +86,21 @@ class PackedWeights:
     def __reduce__(self):
         return PackedWeights, ()
 
-    def operator(self, group: str, weight: Tensor, gamma: Tensor, bias: Tensor | None,
+    def operator(self, group: mmarn.Group, weight: Tensor, gamma: Tensor, bias: Tensor | None,
                  antiquant_scale: Tensor | None, *, dtype: torch.dtype | None = None, **options) -> mmarn.Op:
         """The operator for these tensors: the one at hand if nothing has changed. weight is (n, k).
 
         dtype: what autocast would cast them to, or None. options are those of mmarn.Op. Errors: those of mmarn.Op.
         """
         tensors = [t.detach() if gate.plain(t) else t for t in (weight, gamma, bias, antiquant_scale)]
-        member = mmarn.find_group(group)
         # Holding the tensors keeps their memory from being given to others, whose addresses would look the same.
-        made_from = (member, (dtype, options), tensors, [_state(t) for t in tensors])
+        made_from = (group, (dtype, options), tensors, [_state(t) for t in tensors])
         if self._operator is None or not _same(made_from, self._made_from):
             self.release()
             weight, *others = (gate.contiguous(t) if gate.plain(t) else t for t in autocast.lower_packed(tensors, dtype))
             weight = weight.t() if gate.plain(weight) else weight  # the rest is refused
             gamma, bias, antiquant_scale = others
-            self._operator = mmarn.Op(member, weight, gamma, bias=bias, antiquant_scale=antiquant_scale, **options)
+            self._operator = mmarn.Op(group, weight, gamma, bias=bias, antiquant_scale=antiquant_scale, **options)
             self._made_from = made_from
         return self._operator
 

@@ -20,7 +20,7 @@ enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 struct launch {
     int ranks;
     char **program; /* its arguments, ending with NULL */
-    char id[2 * sizeof(mmarn_id) + 1];
+    char id[MMARN_ID_TEXT_SIZE];
 };
 
 static void set_number(const char *name, int value, bool overwrite)
@@ -61,12 +61,6 @@ static void tell_notes(int ranks)
         notes_tell(sentence);
 }
 
-static void write_hexadecimal(const mmarn_id *id, char *text)
-{
-    for (size_t i = 0; i < sizeof(id->bytes); i++)
-        sprintf(text + 2 * i, "%02x", id->bytes[i]);
-}
-
 int command_launch(int argc, char **argv)
 {
     int64_t ranks = 0;
@@ -92,11 +86,10 @@ int command_launch(int argc, char **argv)
                 ranks == 0 ? "the number of ranks, --ranks," : "the program to start");
         return EXIT_USAGE;
     }
-    if (mmarn_id_create(&id) != MMARN_OK) {
+    if (mmarn_id_create(&id) != MMARN_OK || mmarn_id_to_text(&id, launch.id, sizeof(launch.id)) != MMARN_OK) {
         fprintf(stderr, "mmarn launch: %s\n", mmarn_last_error());
         return EXIT_RUNTIME;
     }
-    write_hexadecimal(&id, launch.id);
     launch.ranks = (int)ranks;
     launch.program = argv + first;
     tell_notes(launch.ranks);

@@ -20,7 +20,12 @@
  *     calls without a usable handle (NULL, FORKED) and in the middle of another one (BUSY).
  *   - Results do not depend on the calling thread's floating-point environment (rounding, flush-to-zero, traps), and a
  *     call leaves it as it was, exception flags included. Functions of the caller's are called in it.
- *   - Structs that grow begin with struct_size; start from the _INIT macro and set what differs.
+ *   - Structs that grow begin with struct_size; start from the _INIT macro or the _init function, and set what
+ *     differs. A call takes an older caller's shorter struct, and a newer caller's longer one whose further bytes are
+ *     zero (UNSUPPORTED otherwise); a struct_size below the first form's, above 4096 or not a multiple of 8 is an
+ *     ARGUMENT, and nothing beyond it is read (docs/compatibility.md).
+ *   - NULL never crashes a function: it returns MMARN_ERR_NULL, or does what its own lines say.
+ *   - Statuses, dtypes and modes are int32_t, so that their size is the same for every compiler and language.
  *   - A thread that calls the library must have 96 KiB of stack left; so must OpenMP's threads (OMP_STACKSIZE).
  *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
  */
@@ -43,6 +48,8 @@ extern "C" {
 #define MMARN_VERSION_MAJOR 0
 #define MMARN_VERSION_MINOR 1
 #define MMARN_VERSION_PATCH 0
+/* The same as one number, for mmarn_version_check. */
+#define MMARN_VERSION (MMARN_VERSION_MAJOR * 10000 + MMARN_VERSION_MINOR * 100 + MMARN_VERSION_PATCH)
 
 /* Largest group: ranks 0 .. MMARN_MAX_RANKS - 1. */
 #define MMARN_MAX_RANKS 64
@@ -54,7 +61,8 @@ extern "C" {
 #define MMARN_MAX_NAME 127
 
 /* What a call can return. Anything but MMARN_OK is an error; mmarn_last_error() explains it. */
-typedef enum mmarn_status {
+typedef int32_t mmarn_status;
+enum {
     MMARN_OK = 0,
     MMARN_ERR_NULL = -1,        /* a required pointer is NULL */
     MMARN_ERR_ARGUMENT = -2,    /* a shape, size, handle or struct is wrong */
@@ -67,14 +75,15 @@ typedef enum mmarn_status {
     MMARN_ERR_ABORTED = -9,     /* mmarn_comm_abort was called on some rank; the group is of no more use */
     MMARN_ERR_FORKED = -10,     /* the handle was made by a parent process; only the parent may use it */
     MMARN_ERR_BUSY = -11        /* another thread of this rank is inside a call on the same group */
-} mmarn_status;
+};
 
 /*
  * Element types. Half precision is IEEE binary16; bfloat16 is the upper half of binary32. I4 holds two elements in a
  * byte, the one with the lower index in the lower four bits, two's complement; its shape and strides count elements,
  * and the axis whose stride is 1 must be even.
  */
-typedef enum mmarn_dtype {
+typedef int32_t mmarn_dtype;
+enum {
     MMARN_F16 = 1,
     MMARN_BF16 = 2,
     MMARN_F32 = 3,
@@ -83,7 +92,7 @@ typedef enum mmarn_dtype {
     MMARN_I32 = 6,
     MMARN_I64 = 7,
     MMARN_U64 = 8
-} mmarn_dtype;
+};
 
 /*
  * Where the operator rounds; docs/numerics.md states each chain in full. All ranks must choose the same.
@@ -93,11 +102,8 @@ typedef enum mmarn_dtype {
  *            rounded: what an all-reduce in the output type does.
  *   FP32     as DEFAULT, but mm_out stays in fp32 and norm_out is rounded once.
  */
-typedef enum mmarn_numerics {
-    MMARN_NUMERICS_DEFAULT = 0,
-    MMARN_NUMERICS_ASCEND = 1,
-    MMARN_NUMERICS_FP32 = 2
-} mmarn_numerics;
+typedef int32_t mmarn_numerics;
+enum { MMARN_NUMERICS_DEFAULT = 0, MMARN_NUMERICS_ASCEND = 1, MMARN_NUMERICS_FP32 = 2 };
 
 /*
  * A view of somebody's memory, after DLPack: shape[0 .. ndim - 1], and strides in elements, not bytes.
@@ -105,16 +111,25 @@ typedef enum mmarn_numerics {
  */
 typedef struct mmarn_tensor {
     void *data;
-    int32_t dtype; /* mmarn_dtype */
-    int32_t ndim;  /* 1 .. MMARN_MAX_NDIM */
+    mmarn_dtype dtype;
+    int32_t ndim; /* 1 .. MMARN_MAX_NDIM */
     int64_t shape[MMARN_MAX_NDIM];
     int64_t strides[MMARN_MAX_NDIM];
 } mmarn_tensor;
 
-/* A compact (row-major) tensor over data. ndim is cut to 0 .. MMARN_MAX_NDIM; shape holds ndim sizes. */
+/*
+ * A compact (row-major) tensor over data. ndim is cut to 0 .. MMARN_MAX_NDIM; shape holds ndim sizes. A NULL shape
+ * gives a tensor of no axes, which every call refuses.
+ */
 MMARN_API mmarn_tensor mmarn_tensor_make(void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape);
 
-/* The same memory with its last two axes swapped: an (n, k) array seen as (k, n). Needs ndim >= 2. */
+/* The same over memory that is only read: for inputs. Passing it as an output writes to that memory all the same. */
+MMARN_API mmarn_tensor mmarn_tensor_make_const(const void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape);
+
+/*
+ * The same memory with its last two axes swapped: an (n, k) array seen as (k, n). With fewer axes the tensor itself;
+ * of NULL a tensor of no axes.
+ */
 MMARN_API mmarn_tensor mmarn_tensor_transpose(const mmarn_tensor *tensor);
 
 /* ------------------------------------------------------------------------------------------------ groups */
@@ -126,6 +141,15 @@ typedef struct mmarn_id {
 
 /* Fills *id. Errors: NULL, SYSTEM (no randomness to be had). */
 MMARN_API mmarn_status mmarn_id_create(mmarn_id *id);
+
+/*
+ * An id as text, for channels that carry text: 128 hexadecimal digits and a zero, MMARN_ID_TEXT_SIZE bytes in all.
+ * size is that of text, at least MMARN_ID_TEXT_SIZE. Reading takes either case of letters, and nothing but an id.
+ * Errors: NULL, ARGUMENT (size; a text or an id that mmarn_id_create did not make).
+ */
+#define MMARN_ID_TEXT_SIZE 129
+MMARN_API mmarn_status mmarn_id_to_text(const mmarn_id *id, char *text, size_t size);
+MMARN_API mmarn_status mmarn_id_from_text(const char *text, mmarn_id *id);
 
 /*
  * Reads what `mmarn launch` gives each rank it starts: MMARN_ID (128 hexadecimal digits), MMARN_RANK and
@@ -156,6 +180,12 @@ typedef struct mmarn_comm_config {
 } mmarn_comm_config;
 
 #define MMARN_COMM_CONFIG_INIT {sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 0, 0, NULL, NULL}
+
+/*
+ * MMARN_COMM_CONFIG_INIT as a function, for languages without C's macros: fills struct_size bytes, the size of the
+ * caller's mmarn_comm_config. Errors: NULL, ARGUMENT (struct_size is no size that a call would take).
+ */
+MMARN_API mmarn_status mmarn_comm_config_init(mmarn_comm_config *config, size_t struct_size);
 
 /*
  * Joins a group. Collective over the ranks that hold the same id. A group of one needs no id (NULL).
@@ -253,8 +283,8 @@ typedef struct mmarn_op_config {
     double epsilon;            /* > 0 and finite; narrowed to fp32. The specification's own default is 1e-6 */
     const char *reduce_op;     /* NULL or "sum" */
     int64_t comm_turn;         /* 0 */
-    int32_t numerics;          /* mmarn_numerics */
-    uint32_t flags;            /* MMARN_BORROW_X2 | MMARN_BIAS_ONCE | MMARN_STRICT */
+    mmarn_numerics numerics;
+    uint32_t flags; /* MMARN_BORROW_X2 | MMARN_BIAS_ONCE | MMARN_STRICT */
 
     const mmarn_tensor *dequant_scale;   /* int8 x int8: (1), (n) or (1, n) */
     const mmarn_tensor *antiquant_scale; /* quantised weights, x1's dtype: (1), (n), (1, n) or (ceil(k / g), n) with any
@@ -266,6 +296,9 @@ typedef struct mmarn_op_config {
 
 #define MMARN_OP_CONFIG_INIT                                                                                           \
     {sizeof(mmarn_op_config), NULL, NULL, NULL, 1e-6, NULL, 0, MMARN_NUMERICS_DEFAULT, 0, NULL, NULL, NULL, 0}
+
+/* MMARN_OP_CONFIG_INIT as a function, as mmarn_comm_config_init. */
+MMARN_API mmarn_status mmarn_op_config_init(mmarn_op_config *config, size_t struct_size);
 
 typedef struct mmarn_op mmarn_op;
 
@@ -366,6 +399,12 @@ MMARN_API const char *mmarn_last_error(void);
 
 /* The library's version, "major.minor.patch". */
 MMARN_API const char *mmarn_version(void);
+
+/*
+ * May a program that was compiled with a header of this version (MMARN_VERSION) use the library that is loaded? Yes
+ * where major and, until 1.0, minor are the same. Errors: UNSUPPORTED, with both versions in the sentence.
+ */
+MMARN_API mmarn_status mmarn_version_check(int32_t version);
 
 /*
  * Calls fn(ctx, status, sentence) for every failure, on the thread that fails. fn must not call the library.

@@ -42,7 +42,7 @@ const mmarn_tensor *call_optional(struct call *call, PyObject *object, const cha
 
 int32_t call_numerics(struct call *call, PyObject *object)
 {
-    static const char *const modes[] = {"default", "ascend", "fp32"}; /* at the places of enum mmarn_numerics */
+    static const char *const modes[] = {"default", "ascend", "fp32"}; /* at the places of mmarn_numerics */
     if (PyUnicode_Check(object))
         for (int32_t i = 0; i < (int32_t)LENGTH(modes); i++)
             if (PyUnicode_CompareWithASCIIString(object, modes[i]) == 0)

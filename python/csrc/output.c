@@ -24,7 +24,7 @@ mmarn_dtype output_norm_dtype(const mmarn_tensor *residual, const mmarn_tensor *
     if (residual->dtype != MMARN_F32)
         return 0;
     if (x->dtype == MMARN_F16 || x->dtype == MMARN_BF16)
-        return (mmarn_dtype)x->dtype;
+        return x->dtype;
     return x->dtype == MMARN_I8 ? int8_out : 0;
 }
 

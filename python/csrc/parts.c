@@ -43,7 +43,7 @@ PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t cou
     mmarn_status status = MMARN_OK;
     if (!group_refused(group, &call)) {
         group_begin(group);
-        status = mmarn_all_reduce(group->comm, (mmarn_numerics)numerics, in, to);
+        status = mmarn_all_reduce(group->comm, numerics, in, to);
         group_end(group);
     }
     name_x(&call, status);
@@ -73,8 +73,7 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
     mmarn_status status = MMARN_OK;
     if (!group_refused(group, &call)) {
         group_begin(group);
-        status = mmarn_all_reduce_add_rms_norm(group->comm, (mmarn_numerics)numerics, epsilon, x, residual, gamma, y,
-                                               norm_out);
+        status = mmarn_all_reduce_add_rms_norm(group->comm, numerics, epsilon, x, residual, gamma, y, norm_out);
         group_end(group);
     }
     PyObject *result = call_succeeded(&call, status) ? output_take_both(&outputs[0], &outputs[1]) : NULL;

@@ -75,7 +75,7 @@ mmarn_dtype weights_int8_out(const struct weights *weights)
 {
     const int32_t gamma = weights->gamma.tensor.dtype, scale = weights->dequant_scale.tensor.dtype;
     if (gamma == MMARN_F16 || gamma == MMARN_BF16)
-        return (mmarn_dtype)gamma;
+        return gamma;
     return scale == MMARN_I64 || scale == MMARN_U64 ? MMARN_F16 : scale == MMARN_BF16 ? MMARN_BF16 : 0;
 }
 

@@ -8,6 +8,8 @@
 #include "base/float_env.h"
 #include "coll/id.h"
 #include "op/call.h"
+#include "op/check.h"
+#include "op/growth.h"
 #include "op/tensor.h"
 
 mmarn_status mmarn_id_create(mmarn_id *id)
@@ -15,6 +17,30 @@ mmarn_status mmarn_id_create(mmarn_id *id)
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("id", id);
     return status == MMARN_OK ? coll_id_create(id) : status;
+}
+
+mmarn_status mmarn_id_to_text(const mmarn_id *id, char *text, size_t size)
+{
+    FLOAT_ENV_SCOPE();
+    CHECK(tensor_check_given("id", id));
+    CHECK(tensor_check_given("text", text));
+    if (size < MMARN_ID_TEXT_SIZE)
+        return error_set(MMARN_ERR_ARGUMENT, "size is %zu but an id's text takes %d", size, MMARN_ID_TEXT_SIZE);
+    if (!coll_id_valid(id))
+        return error_set(MMARN_ERR_ARGUMENT, "id was not made by mmarn_id_create");
+    coll_id_text(id, text);
+    return MMARN_OK;
+}
+
+mmarn_status mmarn_id_from_text(const char *text, mmarn_id *id)
+{
+    FLOAT_ENV_SCOPE();
+    CHECK(tensor_check_given("text", text));
+    CHECK(tensor_check_given("id", id));
+    if (!coll_id_from_text(text, id))
+        return error_set(MMARN_ERR_ARGUMENT, "text is \"%.32s...\"; it must be the 128 hexadecimal digits of an id",
+                         text);
+    return MMARN_OK;
 }
 
 /* A variable of the environment as a number in 0 .. most. */
@@ -58,6 +84,12 @@ mmarn_status mmarn_id_from_env(mmarn_id *id, int32_t *rank, int32_t *world_size)
     *rank = env_rank;
     *world_size = env_size;
     return MMARN_OK;
+}
+
+mmarn_status mmarn_comm_config_init(mmarn_comm_config *config, size_t struct_size)
+{
+    FLOAT_ENV_SCOPE();
+    return growth_init(&growth_comm_config, config, struct_size);
 }
 
 mmarn_status mmarn_comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm)

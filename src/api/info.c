@@ -4,6 +4,7 @@
 #include "base/convert.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/float_env.h"
 #include "coll/coll.h"
 #include "gemm/dot.h"
 #include "gemm/gemm.h"
@@ -39,6 +40,16 @@ const char *mmarn_version(void)
     return TEXT(MMARN_VERSION_MAJOR) "." TEXT(MMARN_VERSION_MINOR) "." TEXT(MMARN_VERSION_PATCH);
 }
 
+mmarn_status mmarn_version_check(int32_t version)
+{
+    FLOAT_ENV_SCOPE();
+    const int32_t major = version / 10000, minor = version / 100 % 100;
+    if (version >= 0 && major == MMARN_VERSION_MAJOR && (major > 0 || minor == MMARN_VERSION_MINOR))
+        return MMARN_OK;
+    return error_set(MMARN_ERR_UNSUPPORTED, "the program was compiled for version %d.%d.%d but the library is %s",
+                     major, minor, version % 100, mmarn_version());
+}
+
 void mmarn_set_logger(mmarn_log_fn fn, void *ctx)
 {
     error_set_logger(fn, ctx);
@@ -55,7 +66,7 @@ size_t mmarn_describe(char *buffer, size_t size)
     for (int i = 0; coll_transports[i]; i++)
         at += (size_t)snprintf(transports + at, sizeof transports - at, i ? " %s" : "%s", coll_transports[i]->name);
     int length = snprintf(
-        buffer, size,
+        buffer, buffer ? size : 0,
         "version: %s\ncpu features: %s\ncpu features used: %s\ncpu level: %s\n"
         "gemm kernel: %s\ndot kernel: %s\nquant kernel: %s\nnorm kernel: %s\nconvert kernel: %s\ntransports: %s\n"
         "%s%s%s",

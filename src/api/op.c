@@ -6,33 +6,13 @@
 
 #include "base/error.h"
 #include "base/float_env.h"
-#include "op/quant_word.h"
+#include "op/growth.h"
 #include "op/tensor.h"
 
-mmarn_tensor mmarn_tensor_make(void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape)
+mmarn_status mmarn_op_config_init(mmarn_op_config *config, size_t struct_size)
 {
-    mmarn_tensor tensor = {.data = data, .dtype = dtype};
-    tensor.ndim = ndim < 0 ? 0 : ndim > MMARN_MAX_NDIM ? MMARN_MAX_NDIM : ndim;
-    uint64_t stride = 1; /* a shape too large for any memory is refused later; its strides may wrap */
-    for (int i = tensor.ndim - 1; i >= 0; i--) {
-        tensor.shape[i] = shape[i];
-        tensor.strides[i] = (int64_t)stride;
-        stride *= (uint64_t)shape[i];
-    }
-    return tensor;
-}
-
-mmarn_tensor mmarn_tensor_transpose(const mmarn_tensor *tensor)
-{
-    mmarn_tensor seen = *tensor;
-    int last = tensor->ndim - 1;
-    if (last < 1 || last >= MMARN_MAX_NDIM)
-        return seen;
-    seen.shape[last] = tensor->shape[last - 1];
-    seen.shape[last - 1] = tensor->shape[last];
-    seen.strides[last] = tensor->strides[last - 1];
-    seen.strides[last - 1] = tensor->strides[last];
-    return seen;
+    FLOAT_ENV_SCOPE();
+    return growth_init(&growth_op_config, config, struct_size);
 }
 
 mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op)
@@ -94,7 +74,7 @@ mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const m
 {
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
-    return status == MMARN_OK ? op_all_reduce(comm, (int32_t)numerics, in, out) : status;
+    return status == MMARN_OK ? op_all_reduce(comm, numerics, in, out) : status;
 }
 
 mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics numerics, double epsilon,
@@ -105,28 +85,5 @@ mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics nume
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
     struct op_io io = {x, residual, y, norm_out, NULL};
-    return status == MMARN_OK ? op_all_reduce_norm(comm, (int32_t)numerics, epsilon, &io, gamma) : status;
-}
-
-mmarn_status mmarn_trans_quant_param(const float *scale, int64_t scale_count, const float *offset, int64_t offset_count,
-                                     int32_t round_mode, uint64_t *words)
-{
-    FLOAT_ENV_SCOPE();
-    CHECK(tensor_check_given("scale", scale));
-    CHECK(tensor_check_given("words", words));
-    if (round_mode != 0 && round_mode != 1)
-        return error_set(MMARN_ERR_ARGUMENT, "round_mode must be 0 or 1 but is %d", round_mode);
-    if (scale_count < 1)
-        return error_set(MMARN_ERR_ARGUMENT, "scale_count is %lld; it must be at least 1", (long long)scale_count);
-    if (offset_count < 0 || (offset_count > 0) != (offset != NULL))
-        return error_set(MMARN_ERR_ARGUMENT, "offset_count is %lld but offset is %s", (long long)offset_count,
-                         offset ? "given" : "NULL");
-    if (offset && offset_count != scale_count && offset_count != 1 && scale_count != 1)
-        return error_set(MMARN_ERR_ARGUMENT, "offset_count is %lld but scale_count is %lld; they must be equal or 1",
-                         (long long)offset_count, (long long)scale_count);
-    const int64_t count = offset_count > scale_count ? offset_count : scale_count;
-    for (int64_t i = 0; i < count; i++)
-        words[i] = quant_word_make(scale[scale_count == 1 ? 0 : i], offset,
-                                   offset ? offset[offset_count == 1 ? 0 : i] : 0, round_mode == 1);
-    return MMARN_OK;
+    return status == MMARN_OK ? op_all_reduce_norm(comm, numerics, epsilon, &io, gamma) : status;
 }

@@ -47,7 +47,7 @@ const uint8_t *coll_id_nonce(const mmarn_id *id)
     return id->bytes + ID_NONCE_AT;
 }
 
-void coll_id_text(const mmarn_id *id, char text[COLL_ID_TEXT_SIZE])
+void coll_id_text(const mmarn_id *id, char text[MMARN_ID_TEXT_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < sizeof id->bytes; i++) {

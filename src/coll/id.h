@@ -10,7 +10,7 @@
 
 #include "mmarn/mmarn.h"
 
-enum { COLL_NONCE_SIZE = 16, COLL_ID_TEXT_SIZE = 2 * sizeof(mmarn_id) + 1 };
+enum { COLL_NONCE_SIZE = 16 };
 
 /* Fills *id with a new nonce. Errors: SYSTEM. */
 mmarn_status coll_id_create(mmarn_id *id);
@@ -22,7 +22,7 @@ bool coll_id_valid(const mmarn_id *id);
 const uint8_t *coll_id_nonce(const mmarn_id *id);
 
 /* 128 hexadecimal digits and a zero; reading takes either case and nothing but a valid id. */
-void coll_id_text(const mmarn_id *id, char text[COLL_ID_TEXT_SIZE]);
+void coll_id_text(const mmarn_id *id, char text[MMARN_ID_TEXT_SIZE]);
 bool coll_id_from_text(const char *text, mmarn_id *id);
 
 #endif

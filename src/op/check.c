@@ -68,26 +68,6 @@ mmarn_status check_same_shape(const char *name, const mmarn_tensor *tensor, cons
 
 /* ---------------------------------------------------------------------------------------------- configuration */
 
-mmarn_status check_config_size(const mmarn_op_config *given, mmarn_op_config *config)
-{
-    static const mmarn_op_config defaults = MMARN_OP_CONFIG_INIT;
-    const size_t least = offsetof(mmarn_op_config, dequant_scale);
-    CHECK(tensor_check_given("config", given));
-    if (given->struct_size < least)
-        return error_set(MMARN_ERR_ARGUMENT, "config->struct_size is %zu but an mmarn_op_config has at least %zu",
-                         given->struct_size, least);
-    const unsigned char *bytes = (const unsigned char *)given;
-    for (size_t i = sizeof *config; i < given->struct_size; i++)
-        if (bytes[i])
-            return error_set(MMARN_ERR_UNSUPPORTED,
-                             "config->struct_size is %zu and byte %zu is set, but this library knows only %zu",
-                             given->struct_size, i, sizeof *config);
-    *config = defaults;
-    memcpy(config, given, given->struct_size < sizeof *config ? given->struct_size : sizeof *config);
-    config->struct_size = sizeof *config;
-    return MMARN_OK;
-}
-
 struct op_kind op_kind_of(const mmarn_op_config *config)
 {
     if (dtype_is_float(config->x2->dtype))

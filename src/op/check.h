@@ -36,12 +36,6 @@ struct op_io {
 };
 int32_t op_out_dtype(const struct op_kind *kind, const struct op_io *io);
 
-/*
- * The caller's configuration in this library's size: fields that an older caller does not know are as in _INIT, fields
- * that a newer one has must be zero.
- */
-mmarn_status check_config_size(const mmarn_op_config *given, mmarn_op_config *config);
-
 /* Weights and options. world_size is the group's. */
 mmarn_status check_config_nulls(const mmarn_op_config *config);
 mmarn_status check_config_shapes(const mmarn_op_config *config);

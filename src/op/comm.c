@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "op/check.h"
+#include "op/growth.h"
 
 enum { DEFAULT_TIMEOUT_MS = 300000 };
 
@@ -29,9 +31,6 @@ static mmarn_status check_name(const char *name)
 
 static mmarn_status check_config(const mmarn_id *id, const mmarn_comm_config *config)
 {
-    if (config->struct_size != sizeof *config)
-        return error_set(MMARN_ERR_ARGUMENT, "config->struct_size is %zu but this library's mmarn_comm_config has %zu",
-                         config->struct_size, sizeof *config);
     if (config->world_size < 1 || config->world_size > MMARN_MAX_RANKS)
         return error_set(MMARN_ERR_ARGUMENT, "world_size is %d; a group has 1 to %d ranks", config->world_size,
                          MMARN_MAX_RANKS);
@@ -76,11 +75,11 @@ static void note_level(void)
         error_note("%s", cpu_complaint());
 }
 
-mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **out)
+mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *given, mmarn_comm **out)
 {
-    mmarn_status status = check_config(id, config);
-    if (status != MMARN_OK)
-        return status;
+    mmarn_comm_config taken, *config = &taken;
+    CHECK(growth_take(&growth_comm_config, given, config));
+    CHECK(check_config(id, config));
     mmarn_comm *comm = memory_alloc(1, sizeof *comm);
     if (!comm)
         return error_set(MMARN_ERR_MEMORY, "no memory for a group handle");
@@ -90,7 +89,7 @@ mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mm
     atomic_init(&comm->forked, false);
     if (config->name)
         memcpy(comm->name, config->name, strlen(config->name));
-    status = join(id, config, comm);
+    mmarn_status status = join(id, config, comm);
     if (status != MMARN_OK) {
         memory_free(comm);
         return status;

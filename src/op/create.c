@@ -7,6 +7,7 @@
 #include "base/convert.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "op/growth.h"
 #include "op/op.h"
 
 static bool copy_gamma(mmarn_op *op, const mmarn_tensor *gamma)
@@ -98,7 +99,7 @@ mmarn_status op_create_checked(mmarn_comm *comm, const mmarn_op_config *config, 
 mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *given, mmarn_op **out)
 {
     mmarn_op_config config;
-    CHECK(check_config_size(given, &config));
+    CHECK(growth_take(&growth_op_config, given, &config));
     CHECK(check_config_nulls(&config));
     CHECK(check_config_shapes(&config));
     CHECK(check_config_options(&config, comm->coll->world_size));

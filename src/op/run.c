@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "op/call.h"
+#include "op/growth.h"
 #include "op/op.h"
 #include "op/tensor.h"
 
@@ -107,7 +108,7 @@ mmarn_status op_run(mmarn_op *op, const struct op_io *io)
 static mmarn_status check_once(const mmarn_comm *comm, const mmarn_op_config *given, mmarn_op_config *config,
                                const struct op_io *io, bool *empty)
 {
-    CHECK(check_config_size(given, config));
+    CHECK(growth_take(&growth_op_config, given, config));
     CHECK(check_config_nulls(config));
     CHECK(check_io_nulls(io));
     CHECK(check_config_shapes(config));

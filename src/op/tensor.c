@@ -9,6 +9,19 @@
 #include "base/dtype.h"
 #include "base/error.h"
 
+mmarn_tensor tensor_transposed(const mmarn_tensor *tensor)
+{
+    mmarn_tensor seen = *tensor;
+    int last = tensor->ndim - 1;
+    if (last < 1 || last >= MMARN_MAX_NDIM)
+        return seen;
+    seen.shape[last] = tensor->shape[last - 1];
+    seen.shape[last - 1] = tensor->shape[last];
+    seen.strides[last] = tensor->strides[last - 1];
+    seen.strides[last - 1] = tensor->strides[last];
+    return seen;
+}
+
 const char *tensor_shape(const mmarn_tensor *tensor)
 {
     static _Thread_local char texts[4][24 * MMARN_MAX_NDIM];

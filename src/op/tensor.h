@@ -11,6 +11,9 @@
 /* "(4, 1024, 8192)"; the buffer is the calling thread's and serves the last four calls. */
 const char *tensor_shape(const mmarn_tensor *tensor);
 
+/* The same memory with the last two axes swapped; fewer axes stay as they are. */
+mmarn_tensor tensor_transposed(const mmarn_tensor *tensor);
+
 /* Product of all axes but the last, and the last. */
 int64_t tensor_rows(const mmarn_tensor *tensor);
 int64_t tensor_last(const mmarn_tensor *tensor);

@@ -10,7 +10,7 @@
 
 enum gemm_layout weights_layout(const mmarn_tensor *x2)
 {
-    const mmarn_tensor seen = mmarn_tensor_transpose(x2);
+    const mmarn_tensor seen = tensor_transposed(x2);
     const bool kn = tensor_contiguous(x2), nk = tensor_contiguous(&seen);
     /* A single column is both; its elements are neighbours along k. */
     if (kn && !(nk && x2->shape[1] == 1))

@@ -134,8 +134,8 @@ struct buffers {
 static mmarn_tensor rows_tensor(const struct op_case *shape, int32_t dtype, void *data, int64_t columns)
 {
     if (shape->b)
-        return mmarn_tensor_make(data, (mmarn_dtype)dtype, 3, (int64_t[]){shape->b, shape->s, columns});
-    return mmarn_tensor_make(data, (mmarn_dtype)dtype, 2, (int64_t[]){shape->s, columns});
+        return mmarn_tensor_make(data, dtype, 3, (int64_t[]){shape->b, shape->s, columns});
+    return mmarn_tensor_make(data, dtype, 2, (int64_t[]){shape->s, columns});
 }
 
 static mmarn_tensor x2_tensor(const struct op_case *shape, void *data, int64_t k)
@@ -156,8 +156,8 @@ static mmarn_status call_op(mmarn_comm *comm, const struct op_case *shape, const
     config.numerics = shape->numerics;
     config.flags = (shape->bias_once ? MMARN_BIAS_ONCE : 0) | (shape->call == OP_CASE_BORROWED ? MMARN_BORROW_X2 : 0);
     if (shape->call == OP_CASE_PARTS)
-        return mmarn_all_reduce_add_rms_norm(comm, (mmarn_numerics)shape->numerics, EPSILON, &t->x, &t->residual,
-                                             &t->gamma, &t->y, &t->norm_out);
+        return mmarn_all_reduce_add_rms_norm(comm, shape->numerics, EPSILON, &t->x, &t->residual, &t->gamma, &t->y,
+                                             &t->norm_out);
     if (shape->call == OP_CASE_ONCE)
         return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &t->x1, &t->residual, &t->y, &t->norm_out);
     mmarn_op *op = NULL;
@@ -236,7 +236,7 @@ static bool run_once(struct group_rank *rank, mmarn_comm *comm, const struct op_
         .x1 = rows_tensor(shape, shape->dtype, data->x1[me], k),
         .x2 = x2_tensor(shape, data->x2[me], k),
         .bias = mmarn_tensor_make(data->bias[me], shape->dtype, 1, &shape->n),
-        .gamma = mmarn_tensor_make(data->gamma[me], (mmarn_dtype)gamma_dtype(shape), 1, &shape->n),
+        .gamma = mmarn_tensor_make(data->gamma[me], gamma_dtype(shape), 1, &shape->n),
         .residual = rows_tensor(shape, y_dtype(shape), residual, shape->n),
         .y = rows_tensor(shape, y_dtype(shape), shape->in_place ? residual : y, shape->n),
         .norm_out = rows_tensor(shape, shape->dtype, norm_out, shape->n),

@@ -232,14 +232,14 @@ void quant_case_text(const struct quant_case *shape, char *text, size_t size)
 
 static mmarn_tensor matrix(void *data, int32_t dtype, int64_t a, int64_t b)
 {
-    return mmarn_tensor_make(data, (mmarn_dtype)dtype, 2, (int64_t[]){a, b});
+    return mmarn_tensor_make(data, dtype, 2, (int64_t[]){a, b});
 }
 
 static mmarn_tensor scale_tensor(const struct quant_data_set *set, void *data, int32_t dtype)
 {
     const struct quant_case *shape = &set->shape;
     if (shape->scale == QUANT_PER_TENSOR)
-        return mmarn_tensor_make(data, (mmarn_dtype)dtype, 1, (int64_t[]){1});
+        return mmarn_tensor_make(data, dtype, 1, (int64_t[]){1});
     if (shape->scale == QUANT_PER_CHANNEL)
         return matrix(data, dtype, 1, shape->n);
     if (!shape->strided_scale)
@@ -257,9 +257,8 @@ static mmarn_status call_op(mmarn_comm *comm, const struct quant_data_set *set, 
     mmarn_tensor x2 = matrix(data->x2, shape->x2_dtype, shape->trans_x2 ? n : k, shape->trans_x2 ? k : n);
     if (shape->trans_x2)
         x2 = mmarn_tensor_transpose(&x2);
-    const mmarn_tensor bias =
-        mmarn_tensor_make(data->bias, is_int8(shape) ? MMARN_I32 : (mmarn_dtype)shape->x_dtype, 1, &n);
-    const mmarn_tensor gamma = mmarn_tensor_make(data->gamma, (mmarn_dtype)gamma_dtype(shape), 1, &n);
+    const mmarn_tensor bias = mmarn_tensor_make(data->bias, is_int8(shape) ? MMARN_I32 : shape->x_dtype, 1, &n);
+    const mmarn_tensor gamma = mmarn_tensor_make(data->gamma, gamma_dtype(shape), 1, &n);
     const mmarn_tensor scale = scale_tensor(set, data->scale, is_int8(shape) ? shape->scale_dtype : shape->x_dtype);
     const mmarn_tensor offset = scale_tensor(set, data->offset, shape->x_dtype);
     const mmarn_tensor x1_scale = mmarn_tensor_make(data->x1_scale, MMARN_F32, 1, &rows);

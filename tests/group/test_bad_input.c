@@ -52,7 +52,7 @@ static void make_call(struct call *c)
 static void shape(mmarn_tensor *tensor, int ndim, int64_t a, int64_t b, int64_t c)
 {
     int64_t sizes[3] = {a, b, c};
-    *tensor = mmarn_tensor_make(tensor->data, (mmarn_dtype)tensor->dtype, ndim, sizes);
+    *tensor = mmarn_tensor_make(tensor->data, tensor->dtype, ndim, sizes);
 }
 
 #define BREAK(name, statement)                                                                                         \
@@ -382,6 +382,56 @@ static void names(void **state)
     assert_non_null(strstr(mmarn_last_error(), "tensor-parallel"));
 }
 
+/* Functions that have nothing to say about NULL but that they survive it. */
+static void nulls_elsewhere(void **state)
+{
+    (void)state;
+    mmarn_id id, read;
+    char text[MMARN_ID_TEXT_SIZE];
+    const mmarn_tensor shapeless = mmarn_tensor_make(x1_data, MMARN_F16, 2, NULL), none = mmarn_tensor_transpose(NULL);
+    assert_int_equal(shapeless.ndim, 0);
+    assert_int_equal(none.ndim, 0);
+    assert_null(none.data);
+    assert_int_equal(mmarn_tensor_make_const(NULL, MMARN_F16, 3, NULL).ndim, 0);
+    assert_int_equal(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &shapeless, &shapeless), MMARN_ERR_ARGUMENT);
+    assert_int_equal(mmarn_id_create(&id), MMARN_OK);
+    assert_int_equal(mmarn_id_to_text(NULL, text, sizeof text), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_id_to_text(&id, NULL, sizeof text), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_id_from_text(NULL, &id), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_id_from_text(text, NULL), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_id_from_env(NULL, NULL, NULL), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_comm_find(NULL, NULL), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_comm_rank(NULL, NULL, NULL), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_comm_rank(comm, NULL, NULL), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_comm_name_next(NULL, NULL), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_comm_refuse(NULL, "why"), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_trans_quant_param(NULL, 1, NULL, 0, 0, NULL), MMARN_ERR_NULL);
+    assert_true(mmarn_describe(NULL, 100) > 100);
+    memset(text, POISON, sizeof text);
+    assert_int_equal(mmarn_id_to_text(&id, text, sizeof text - 1), MMARN_ERR_ARGUMENT);
+    assert_int_equal((unsigned char)text[0], POISON);
+    assert_int_equal(mmarn_id_to_text(&id, text, sizeof text), MMARN_OK);
+    assert_int_equal(strlen(text), MMARN_ID_TEXT_SIZE - 1);
+    assert_int_equal(mmarn_id_from_text(text, &read), MMARN_OK);
+    assert_memory_equal(&read, &id, sizeof id);
+    assert_int_equal(mmarn_id_from_text(text + 1, &read), MMARN_ERR_ARGUMENT);
+    memset(&id, 7, sizeof id);
+    assert_int_equal(mmarn_id_to_text(&id, text, sizeof text), MMARN_ERR_ARGUMENT);
+}
+
+static void versions(void **state)
+{
+    (void)state;
+    assert_int_equal(mmarn_version_check(MMARN_VERSION), MMARN_OK);
+    assert_int_equal(mmarn_version_check(MMARN_VERSION + 1), MMARN_OK); /* another patch */
+    assert_int_equal(mmarn_version_check(MMARN_VERSION + 100), MMARN_ERR_UNSUPPORTED);
+    assert_int_equal(mmarn_version_check(MMARN_VERSION + 10000), MMARN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(mmarn_last_error(), mmarn_version()));
+    assert_int_equal(mmarn_version_check(-1), MMARN_ERR_UNSUPPORTED);
+    assert_int_equal(mmarn_version_check(INT32_MIN), MMARN_ERR_UNSUPPORTED);
+}
+
 static int told;
 static void count_failures(void *ctx, mmarn_status status, const char *sentence)
 {
@@ -433,6 +483,8 @@ int main(void)
         cmocka_unit_test(rules_of_create_and_run),
         cmocka_unit_test(handles),
         cmocka_unit_test(parts_of_several_types),
+        cmocka_unit_test(nulls_elsewhere),
+        cmocka_unit_test(versions),
         cmocka_unit_test(groups),
         cmocka_unit_test(names),
         cmocka_unit_test(logger),

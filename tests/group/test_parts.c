@@ -50,9 +50,9 @@ static bool reduce_once(struct group_rank *rank, mmarn_comm *comm, int32_t dtype
     random_uniform(key_of(rank->rank, count), dtype, -1.0F, 1.0F, in, (size_t)count);
     memset(out, 0xA5, bytes);
     expected_sum(dtype, numerics, rank->world_size, count, expected);
-    mmarn_tensor in_t = mmarn_tensor_make(in, (mmarn_dtype)dtype, 1, &count);
-    mmarn_tensor out_t = mmarn_tensor_make(in_place ? in : out, (mmarn_dtype)dtype, 1, &count);
-    mmarn_status status = mmarn_all_reduce(comm, (mmarn_numerics)numerics, &in_t, &out_t);
+    mmarn_tensor in_t = mmarn_tensor_make(in, dtype, 1, &count);
+    mmarn_tensor out_t = mmarn_tensor_make(in_place ? in : out, dtype, 1, &count);
+    mmarn_status status = mmarn_all_reduce(comm, numerics, &in_t, &out_t);
     bool same = status == MMARN_OK && memcmp(in_place ? in : out, expected, bytes) == 0;
     free(in);
     free(out);

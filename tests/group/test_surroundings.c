@@ -137,13 +137,13 @@ static bool call_everything(struct group_rank *rank, struct stack_rank *self, mm
 {
     const int64_t in[2] = {ROWS, K}, out[2] = {ROWS, N}, turned[2] = {N, K}, row = N;
     const int32_t dtype = types[type].x;
-    const mmarn_tensor x1 = mmarn_tensor_make(self->numbers, (mmarn_dtype)dtype, 2, in);
-    const mmarn_tensor x2_turned = mmarn_tensor_make(self->numbers, (mmarn_dtype)types[type].weights, 2, turned);
+    const mmarn_tensor x1 = mmarn_tensor_make(self->numbers, dtype, 2, in);
+    const mmarn_tensor x2_turned = mmarn_tensor_make(self->numbers, types[type].weights, 2, turned);
     const mmarn_tensor x2 = mmarn_tensor_transpose(&x2_turned);
-    const mmarn_tensor vector = mmarn_tensor_make(self->numbers, (mmarn_dtype)dtype, 1, &row);
-    const mmarn_tensor residual = mmarn_tensor_make(self->numbers, (mmarn_dtype)dtype, 2, out);
-    const mmarn_tensor y = mmarn_tensor_make(self->y[type], (mmarn_dtype)dtype, 2, out);
-    const mmarn_tensor norm_out = mmarn_tensor_make(self->norm_out[type], (mmarn_dtype)dtype, 2, out);
+    const mmarn_tensor vector = mmarn_tensor_make(self->numbers, dtype, 1, &row);
+    const mmarn_tensor residual = mmarn_tensor_make(self->numbers, dtype, 2, out);
+    const mmarn_tensor y = mmarn_tensor_make(self->y[type], dtype, 2, out);
+    const mmarn_tensor norm_out = mmarn_tensor_make(self->norm_out[type], dtype, 2, out);
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
     mmarn_op *op = NULL;
     config.x2 = &x2;

@@ -23,7 +23,7 @@ static void text_round_trip(void **state)
 {
     (void)state;
     mmarn_id id, read;
-    char text[COLL_ID_TEXT_SIZE];
+    char text[MMARN_ID_TEXT_SIZE];
     coll_id_create(&id);
     memset(text, 'x', sizeof text);
     coll_id_text(&id, text);
@@ -40,7 +40,7 @@ static void bad_text_is_refused(void **state)
 {
     (void)state;
     mmarn_id id, read = {{0}}, untouched = {{0}};
-    char text[COLL_ID_TEXT_SIZE + 1] = "";
+    char text[MMARN_ID_TEXT_SIZE + 1] = "";
     coll_id_create(&id);
     assert_false(coll_id_from_text("", &read));
     for (size_t length = 1; length < 128; length += 9) {

@@ -1,0 +1,72 @@
+/* growth.c - reading and filling structs of another size than this library's, and the list of those structs. */
+#include "op/growth.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "op/check.h"
+#include "op/tensor.h"
+
+/* No struct gets near a page; a struct_size above it was never set. */
+enum { GROWTH_MOST = 4096 };
+
+static const mmarn_comm_config comm_config_defaults = MMARN_COMM_CONFIG_INIT;
+static const mmarn_op_config op_config_defaults = MMARN_OP_CONFIG_INIT;
+
+const struct growth growth_comm_config = {
+    .argument = "config",
+    .type = "mmarn_comm_config",
+    .size = sizeof(mmarn_comm_config),
+    .first = offsetof(mmarn_comm_config, interrupted),
+    .defaults = &comm_config_defaults,
+};
+
+const struct growth growth_op_config = {
+    .argument = "config",
+    .type = "mmarn_op_config",
+    .size = sizeof(mmarn_op_config),
+    .first = offsetof(mmarn_op_config, dequant_scale),
+    .defaults = &op_config_defaults,
+};
+
+static mmarn_status check_size(const struct growth *growth, size_t size)
+{
+    if (size < growth->first)
+        return error_set(MMARN_ERR_ARGUMENT,
+                         "%s->struct_size is %zu but an %s has at least %zu; start from its _INIT macro",
+                         growth->argument, size, growth->type, growth->first);
+    if (size > GROWTH_MOST || size % sizeof(size_t))
+        return error_set(MMARN_ERR_ARGUMENT,
+                         "%s->struct_size is %zu but an %s has at most %d, a multiple of %zu; start from its _INIT "
+                         "macro",
+                         growth->argument, size, growth->type, GROWTH_MOST, sizeof(size_t));
+    return MMARN_OK;
+}
+
+mmarn_status growth_take(const struct growth *growth, const void *given, void *known)
+{
+    CHECK(tensor_check_given(growth->argument, given));
+    size_t size;
+    memcpy(&size, given, sizeof size);
+    CHECK(check_size(growth, size));
+    const unsigned char *bytes = given;
+    for (size_t i = growth->size; i < size; i++)
+        if (bytes[i])
+            return error_set(MMARN_ERR_UNSUPPORTED,
+                             "%s->struct_size is %zu and byte %zu is set, but this library knows only %zu",
+                             growth->argument, size, i, growth->size);
+    memcpy(known, growth->defaults, growth->size);
+    memcpy(known, given, size < growth->size ? size : growth->size);
+    memcpy(known, &growth->size, sizeof growth->size);
+    return MMARN_OK;
+}
+
+mmarn_status growth_init(const struct growth *growth, void *given, size_t struct_size)
+{
+    CHECK(tensor_check_given(growth->argument, given));
+    CHECK(check_size(growth, struct_size));
+    memset(given, 0, struct_size);
+    memcpy(given, growth->defaults, struct_size < growth->size ? struct_size : growth->size);
+    memcpy(given, &struct_size, sizeof struct_size);
+    return MMARN_OK;
+}

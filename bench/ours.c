@@ -132,7 +132,9 @@ static mmarn_status run(mmarn_op *op)
     const mmarn_tensor residual = matrix(ours.inputs.residual, out, problem->rows, problem->n);
     const mmarn_tensor y = matrix(ours.inputs.y, out, problem->rows, problem->n);
     const mmarn_tensor norm_out = matrix(ours.inputs.norm_out, out, problem->rows, problem->n);
-    return mmarn_op_run(op, &x1, &residual, &y, &norm_out);
+    const mmarn_step step = {
+        .struct_size = sizeof(step), .x1 = &x1, .residual = &residual, .y = &y, .norm_out = &norm_out};
+    return mmarn_op_run(op, &step);
 }
 
 static mmarn_status multiply(mmarn_op *op)
@@ -145,7 +147,8 @@ static mmarn_status multiply(mmarn_op *op)
         const mmarn_tensor x1 =
             matrix((char *)ours.inputs.x1 + inputs_bytes(dtype, row * problem->k), dtype, rows, problem->k);
         const mmarn_tensor partial = matrix(ours.partial, MMARN_F32, rows, problem->n);
-        const mmarn_status status = mmarn_op_matmul(op, &x1, &partial);
+        const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x1, .mm_out = &partial};
+        const mmarn_status status = mmarn_op_matmul(op, &step);
         if (status != MMARN_OK)
             return status;
     }

@@ -60,9 +60,16 @@ mmarn_status operator_run(const struct workload *workload, const struct data *da
     const mmarn_tensor y = mmarn_tensor_make(data->y, scenario->out, 3, out);
     const mmarn_tensor norm_out = mmarn_tensor_make(data->norm_out, scenario->out, 3, out);
 
-    if (workload->per_token)
-        return mmarn_op_run_per_token(op, &x1, &row_scale, &residual, &y, &norm_out);
-    return mmarn_op_run(op, &x1, &residual, &y, &norm_out);
+    const mmarn_step step = {
+        .struct_size = sizeof(step),
+        .x1 = &x1,
+        .residual = &residual,
+        .y = &y,
+        .norm_out = &norm_out,
+        .x1_scale = workload->per_token ? &row_scale : NULL,
+    };
+
+    return mmarn_op_run(op, &step);
 }
 
 /* Some rows at a time into the same small buffer: the result is not meant to reach memory. */
@@ -76,7 +83,8 @@ mmarn_status operator_matmul(const struct workload *workload, const struct data 
         const mmarn_tensor x1 =
             matrix((char *)data->x1 + scenario_bytes(dtype, (size_t)(row * k)), dtype, some, k, false);
         const mmarn_tensor partial = matrix(data->partial, MMARN_F32, some, workload->n, false);
-        const mmarn_status status = mmarn_op_matmul(op, &x1, &partial);
+        const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x1, .mm_out = &partial};
+        const mmarn_status status = mmarn_op_matmul(op, &step);
         if (status != MMARN_OK)
             return status;
     }

@@ -27,8 +27,13 @@ int main(void)
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
     config.x2 = &x2_t;
     config.gamma = &gamma_t;
+    mmarn_step step = MMARN_STEP_INIT;
+    step.x1 = &x1_t;
+    step.residual = &residual_t;
+    step.y = &y_t;
+    step.norm_out = &norm_out_t;
     if (status == MMARN_OK)
-        status = mmarn_mm_all_reduce_add_rms_norm(comm, &config, &x1_t, &residual_t, &y_t, &norm_out_t);
+        status = mmarn_mm_all_reduce_add_rms_norm(comm, &config, &step);
     if (status != MMARN_OK) {
         fprintf(stderr, "%s: %s\n", mmarn_status_string(status), mmarn_last_error());
         return 1;

@@ -55,14 +55,18 @@ int main(void)
     config.gamma = &gamma_t;
     mmarn_op *op;
     must(mmarn_op_create(comm, &config, &op));
-    for (int step = 0; step < STEPS; step++) {
+
+    mmarn_step step = MMARN_STEP_INIT;
+    step.x1 = &x1_t;
+    step.residual = step.y = &residual_t; /* in place: y is the next step's residual */
+    step.norm_out = &norm_out_t;
+    for (int turn = 0; turn < STEPS; turn++) {
         for (int row = 0; row < ROWS; row++)
             for (int i = 0; i < k; i++)
-                x1[row * k + i] = value(3 + step, row * K_TOTAL + (int)begin + i);
-        /* In place: y is written over residual, which is the next step's. */
-        must(mmarn_op_run(op, &x1_t, &residual_t, &residual_t, &norm_out_t));
+                x1[row * k + i] = value(3 + turn, row * K_TOTAL + (int)begin + i);
+        must(mmarn_op_run(op, &step));
         if (rank == 0)
-            printf("step %d: y[0] = %g, norm_out[0] = %.6f\n", step, residual[0], norm_out[0]);
+            printf("step %d: y[0] = %g, norm_out[0] = %.6f\n", turn, residual[0], norm_out[0]);
     }
     mmarn_op_destroy(op);
     mmarn_comm_destroy(comm);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """check_doors.py - every public function that can compute opens a scope of src/base/float_env.h.
 
-Those are the ones that return an mmarn_status; what mmarn.h has besides only lets go of things or tells what is known.
+Those are the ones that return an mmarn_status; what the headers have besides only lets go of things or tells what is known.
 Each must be defined in src/api, with FLOAT_ENV_SCOPE() as the first line of its body.
 """
 
@@ -17,7 +17,8 @@ DEFINED = re.compile(r"^mmarn_status\s+(mmarn_\w+)\s*\([^;{}]*\)\n\{\n(.*)$", re
 
 def main():
     root = argument_parser(__doc__).parse_args().root
-    declared = DECLARED.findall((root / "include/mmarn/mmarn.h").read_text())
+    declared = [door for header in sorted((root / "include/mmarn").glob("*.h"))
+                for door in DECLARED.findall(header.read_text())]
     first_lines = {}
     for name in project_files(root, ".c"):
         if name.startswith("src/api/"):
@@ -26,7 +27,7 @@ def main():
     problems = []
     for door in declared:
         if door not in first_lines:
-            problems.append(f"include/mmarn/mmarn.h: {door} is not defined in src/api")
+            problems.append(f"include/mmarn: {door} is not defined in src/api")
         elif first_lines[door][1] != SCOPE:
             problems.append(f"{first_lines[door][0]}: {door} does not begin with {SCOPE}")
     return report(problems, f"{len(declared)} public functions compute in the library's own floating-point environment")

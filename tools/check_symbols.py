@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """check_symbols.py - the header, the symbol map and the built libraries name the same functions.
 
-The shared library exports exactly the functions that mmarn.h declares with MMARN_API, all in version MMARN_0.1, and
+The shared library exports exactly the functions that the headers declare with MMARN_API, all in version MMARN_0.1, and
 mmarn.map lists them one by one; the static library defines them and no other global name.
 """
 
@@ -45,7 +45,8 @@ def main():
     parser.add_argument("--shared", type=pathlib.Path, required=True, help="libmmarn.so")
     parser.add_argument("--static", type=pathlib.Path, required=True, help="libmmarn.a")
     arguments = parser.parse_args()
-    functions = header_functions((arguments.root / "include/mmarn/mmarn.h").read_text())
+    headers = sorted((arguments.root / "include/mmarn").glob("*.h"))
+    functions = set().union(*(header_functions(header.read_text()) for header in headers))
     listed = map_functions((arguments.root / "src/mmarn.map").read_text())
     if listed is None:
         return report([f"src/mmarn.map: not one version {VERSION} that ends with local: *"], "")

@@ -25,7 +25,8 @@ static bool run_local(struct model *model, mmarn_op *op, void *input, float *wid
 {
     const mmarn_tensor x1 = activations(model, input, rows, model->shape.dim);
     const mmarn_tensor partial = matrix(wide, MMARN_F32, rows, n);
-    return succeeded(mmarn_op_matmul(op, &x1, &partial));
+    const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x1, .mm_out = &partial};
+    return succeeded(mmarn_op_matmul(op, &step));
 }
 
 /* x += sum over ranks of narrow @ weights; norm = RMSNorm(x). */
@@ -34,7 +35,8 @@ static bool run_fused(struct model *model, mmarn_op *op, int64_t rows, int64_t k
     const mmarn_tensor x1 = activations(model, model->narrow, rows, k);
     const mmarn_tensor x = activations(model, model->x, rows, model->shape.dim);
     const mmarn_tensor norm = activations(model, model->norm, rows, model->shape.dim);
-    return succeeded(mmarn_op_run(op, &x1, &x, &x, &norm));
+    const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x1, .residual = &x, .y = &x, .norm_out = &norm};
+    return succeeded(mmarn_op_run(op, &step));
 }
 
 /* Turns the pairs of neighbours of each head by their position's angles. */
@@ -123,19 +125,21 @@ static bool run_feed_forward(struct model *model, int64_t index, int64_t rows)
     return run_fused(model, layer->down, rows, k);
 }
 
-/* x = the tokens' embeddings; norm = layer 0's first norm of it. The library's operator without a matmul, alone. */
+/* x = the tokens' embeddings; norm = layer 0's first norm of it. The operator's norm, alone. */
 static bool run_embedding(struct model *model, const int32_t *tokens, int64_t rows)
 {
     const int64_t dim = model->shape.dim;
     const size_t bytes = (size_t)dim * float_size(model->types.activations);
     for (int64_t row = 0; row < rows; row++)
         memcpy((char *)model->x + (size_t)row * bytes, (char *)model->embedding + (size_t)tokens[row] * bytes, bytes);
-    const mmarn_tensor zeros = activations(model, model->zeros, rows, dim);
     const mmarn_tensor x = activations(model, model->x, rows, dim);
     const mmarn_tensor norm = activations(model, model->norm, rows, dim);
     const mmarn_tensor gamma = mmarn_tensor_make(model->first_norm, model->types.activations, 1, &dim);
-    return succeeded(mmarn_all_reduce_add_rms_norm(model->self, MMARN_NUMERICS_DEFAULT, LLAMA_EPSILON, &zeros, &x,
-                                                   &gamma, &x, &norm));
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+    config.gamma = &gamma;
+    config.epsilon = LLAMA_EPSILON;
+    const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x, .norm_out = &norm};
+    return succeeded(mmarn_add_rms_norm(model->self, &config, &step));
 }
 
 /* Each rank fills its columns of the logits and leaves zeros elsewhere, so their sum is exact. */

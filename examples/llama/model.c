@@ -146,7 +146,6 @@ static bool allocate(struct model *model)
     model->values = room(cache, sizeof(float), &enough);
     model->x = room(LLAMA_ROWS * shape->dim, size, &enough);
     model->norm = room(LLAMA_ROWS * shape->dim, size, &enough);
-    model->zeros = room(LLAMA_ROWS * shape->dim, size, &enough);
     model->narrow = room(LLAMA_ROWS * larger(model_out_k(model), hidden), size, &enough);
     model->wide = room(LLAMA_ROWS * larger(qkv + model_out_k(model), 3 * hidden), sizeof(float), &enough);
     model->logits = room(LLAMA_ROWS * shape->vocab, 2 * sizeof(float), &enough);
@@ -204,8 +203,8 @@ void model_free(struct model *model)
         mmarn_op_destroy(model->layers[i].down);
     }
     mmarn_op_destroy(model->classifier);
-    void *memory[] = {model->embedding, model->first_norm, model->layers, model->rotations, model->keys, model->values,
-                      model->x,         model->norm,       model->zeros,  model->narrow,    model->wide, model->logits};
+    void *memory[] = {model->embedding, model->first_norm, model->layers, model->rotations, model->keys,  model->values,
+                      model->x,         model->norm,       model->narrow, model->wide,      model->logits};
     for (size_t i = 0; i < sizeof(memory) / sizeof(*memory); i++)
         free(memory[i]);
     *model = (struct model){0};

@@ -36,10 +36,10 @@ struct model {
     float *keys, *values; /* (layers, positions, key-value heads * head_dim) */
 
     /* LLAMA_ROWS rows each. */
-    void *x, *norm, *zeros; /* (dim) */
-    void *narrow;           /* what goes into out or down, in the activations' type */
-    float *wide;            /* what comes out of qkv or gate_up, and what attention or the gates make of it */
-    float *logits;          /* (vocab) */
+    void *x, *norm; /* (dim) */
+    void *narrow;   /* what goes into out or down, in the activations' type */
+    float *wide;    /* what comes out of qkv or gate_up, and what attention or the gates make of it */
+    float *logits;  /* (vocab) */
 };
 
 /*

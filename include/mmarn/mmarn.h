@@ -1,12 +1,14 @@
 /*
- * mmarn.h - the whole C interface of libmmarn: matmul, all-reduce, residual and RMSNorm in one step.
+ * mmarn.h - the whole C interface of libmmarn: matmul, all-reduce, residual and RMSNorm in one step, and their parts.
  *
- *     mm_out   = sum over ranks of (x1 @ x2 + bias)
+ *     mm_out   = sum over ranks of (x1 @ x2 + bias + x3)
  *     y        = mm_out + residual
  *     norm_out = y / sqrt(mean(y * y) + epsilon) * gamma            (mean over the last axis, n)
  *
- * x1 is (b, s, k) or (rows, k), x2 is (k, n), residual, y and norm_out are (b, s, n) or (rows, n), gamma and
- * bias are (n). Every rank of a group passes its own x1 and x2 (its slice of k) and gets the whole y and norm_out.
+ * This is npu_mm_all_reduce_add_rms_norm of MindSpeed and CANN for ordinary processors; mmarn_ascend.h has what belongs
+ * to that original alone. x1 is (b, s, k) or (rows, k), x2 is (k, n), residual, y, norm_out, mm_out and x3 are (b, s,
+ * n) or (rows, n), gamma and bias are (n). Every rank of a group passes its own x1 and x2 (its slice of k) and gets the
+ * whole of the outputs, or its own rows of them.
  *
  * Conventions
  *   - A function returns MMARN_OK (0) or a negative mmarn_status. mmarn_last_error() then holds one sentence,
@@ -238,19 +240,23 @@ MMARN_API void mmarn_comm_destroy(mmarn_comm *comm);
 
 /* ---------------------------------------------------------------------------------------------- operator */
 
-/* mmarn_op_config.flags */
+/* mmarn_op_config.flags. The last three must be the same on all ranks. */
 enum {
     /* Use x2 where it lies instead of packing a copy; it must then outlive the operator, unchanged. */
     MMARN_BORROW_X2 = 1,
-    /* Add bias once, from rank 0, instead of once for every rank that passes one. All ranks must choose the same. */
-    MMARN_BIAS_ONCE = 2,
-    /*
-     * Refuse whatever the specification's own implementation refuses: world sizes other than 1, 2, 4 and 8, epsilon
-     * outside (0, 1), fp32 (of any tensor), int4, fp32 and per-token scales, a residual that is not (b, s, n), k or n
-     * beyond 65535 in the quantised scenarios. mmarn_last_code() then gives its code.
+    /* gamma stands for 1 + gamma, added in fp32: the weights of Gemma's and other models' norms. */
+    MMARN_GAMMA_PLUS_ONE = 2,
+    /* Add bias once, from rank 0, instead of once for every rank that passes one. */
+    MMARN_BIAS_ONCE = 4,
+    /* The norm before the residual: norm_out = norm(mm_out), y = norm_out + residual (OLMo 2, Gemma 2). */
+    MMARN_NORM_FIRST = 8,
+    /* Sequence parallelism: every rank gives and gets its own rows alone of residual and of the outputs (mmarn_shard).
      */
-    MMARN_STRICT = 4
+    MMARN_SHARD_ROWS = 16
 };
+
+/* See mmarn_ascend.h. */
+struct mmarn_ascend_options;
 
 /*
  * The weights and options of one operator, in one of three scenarios, told apart by the dtypes of x1 and x2:
@@ -260,15 +266,16 @@ enum {
  *   i8            i8        i32     dequant_scale                                  f16, bf16 or f32
  *   f16 bf16 f32  i8 or i4  x1's    antiquant_scale, antiquant_offset if wanted    x1's
  *
- * gamma is of norm_out's dtype, or f32; residual and y are both of norm_out's dtype, or both f32 (a residual stream
- * that is kept in fp32). mm_out is rounded to norm_out's dtype (but in MMARN_NUMERICS_FP32) before the residual is
- * added.
+ * The dtype in the last column is called the output dtype below. gamma is of it, or f32; residual and y are both of it,
+ * or both f32 (a residual stream that is kept in fp32). mm_out is rounded to it (but in MMARN_NUMERICS_FP32) before the
+ * residual is added.
  *
  * int8 x int8: int32 accumulators, bias added to them (modulo 2^32), then times dequant_scale, in fp32:
- *   f16 norm_out   dequant_scale is I64 or U64, words of mmarn_trans_quant_param: only bits 13 to 31 are used; or F32
- *   bf16 norm_out  dequant_scale is BF16, or F32
- *   f32 norm_out   dequant_scale is F32
- * Where gamma and dequant_scale are both f32, norm_out may be any of the three in each step.
+ *   f16 output   dequant_scale is I64 or U64, words of mmarn_trans_quant_param: only bits 13 to 31 are used; or F32
+ *   bf16 output  dequant_scale is BF16, or F32
+ *   f32 output   dequant_scale is F32
+ * Where dequant_scale is f32 and gamma f32 or NULL, each step chooses: the output dtype is that of its norm_out; where
+ * that is NULL or i8, that of its mm_out; else that of its y.
  * Quantised weights are expanded to x1's type as (x2 + antiquant_offset) * antiquant_scale, in this order; rounded to
  * f16 after each step, to bf16 once at the end.
  *
@@ -278,13 +285,11 @@ enum {
 typedef struct mmarn_op_config {
     size_t struct_size;
     const mmarn_tensor *x2;    /* (k, n): contiguous, or the transposed view of a contiguous (n, k) array */
-    const mmarn_tensor *gamma; /* (n), of norm_out's dtype or f32 */
+    const mmarn_tensor *gamma; /* (n), of the output dtype or f32; NULL: an operator without a norm */
     const mmarn_tensor *bias;  /* NULL, or (n) */
-    double epsilon;            /* > 0 and finite; narrowed to fp32. The specification's own default is 1e-6 */
-    const char *reduce_op;     /* NULL or "sum" */
-    int64_t comm_turn;         /* 0 */
+    double epsilon;            /* > 0 and finite; narrowed to fp32. The original's own default is 1e-6 */
     mmarn_numerics numerics;
-    uint32_t flags; /* MMARN_BORROW_X2 | MMARN_BIAS_ONCE | MMARN_STRICT */
+    uint32_t flags; /* MMARN_BORROW_X2 | ... */
 
     const mmarn_tensor *dequant_scale;   /* int8 x int8: (1), (n) or (1, n) */
     const mmarn_tensor *antiquant_scale; /* quantised weights, x1's dtype: (1), (n), (1, n) or (ceil(k / g), n) with any
@@ -292,13 +297,53 @@ typedef struct mmarn_op_config {
     const mmarn_tensor *antiquant_offset; /* NULL, or antiquant_scale's shape and dtype */
     int64_t antiquant_group_size; /* 0: no groups; else g, a multiple of 32 from 32 to k - 1: rows of x2 that share
                                      a scale; the last group may be short */
+    const struct mmarn_ascend_options *ascend; /* NULL, or the original's own options */
 } mmarn_op_config;
 
 #define MMARN_OP_CONFIG_INIT                                                                                           \
-    {sizeof(mmarn_op_config), NULL, NULL, NULL, 1e-6, NULL, 0, MMARN_NUMERICS_DEFAULT, 0, NULL, NULL, NULL, 0}
+    {sizeof(mmarn_op_config), NULL, NULL, NULL, 1e-6, MMARN_NUMERICS_DEFAULT, 0, NULL, NULL, NULL, 0, NULL}
 
 /* MMARN_OP_CONFIG_INIT as a function, as mmarn_comm_config_init. */
 MMARN_API mmarn_status mmarn_op_config_init(mmarn_op_config *config, size_t struct_size);
+
+/*
+ * The tensors of one step; all are contiguous, and all but x1 may be NULL. One output at least must be given. Outputs
+ * and residual are of one shape, (b, s, n) or (rows, n), b * s being x1's leading sizes; with MMARN_SHARD_ROWS
+ * (rows, n), the rows being this rank's own (mmarn_shard). D is the output dtype (mmarn_op_config).
+ *
+ * residual and gamma are this rank's own and are applied after the all-reduce: ranks that pass different ones get
+ * different outputs. mm_out has the same bits on every rank, whichever outputs are asked for.
+ * An output must not overlap anything else, but for y, which may be residual; and where there is no x2, mm_out, y or
+ * norm_out may be x1.
+ */
+typedef struct mmarn_step {
+    size_t struct_size;
+    const mmarn_tensor *x1;       /* (rows, k) or (b, s, k); where there is no x2, (rows, n) or (b, s, n) */
+    const mmarn_tensor *residual; /* D, or f32. NULL: y is mm_out, or norm_out with MMARN_NORM_FIRST */
+    const mmarn_tensor *y;        /* residual's dtype; without residual D or f32 */
+    const mmarn_tensor *norm_out; /* D; or i8, with norm_scale */
+
+    const mmarn_tensor *x1_scale; /* int8 x1: (rows), f32. A partial is multiplied by its row's scale after
+                                     dequant_scale, in fp32 */
+    const mmarn_tensor *x3;     /* (b, s, n) or (rows, n), D or f32: added to this rank's x1 @ x2 + bias, so that it is
+                                   summed over the ranks too */
+    const mmarn_tensor *mm_out; /* D: the sum */
+    const mmarn_tensor *rstd;   /* (rows), f32: 1 / sqrt(mean(y * y) + epsilon) */
+    const mmarn_tensor *norm_scale; /* (rows), f32: norm_out as i8 is round(v / norm_scale), v being what it is in D and
+                                       norm_scale the row's largest |v| / 127; a row with an infinity or a NaN has
+                                       that for its scale, and zeros */
+} mmarn_step;
+
+#define MMARN_STEP_INIT {sizeof(mmarn_step), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL}
+
+/* MMARN_STEP_INIT as a function, as mmarn_comm_config_init. */
+MMARN_API mmarn_status mmarn_step_init(mmarn_step *step, size_t struct_size);
+
+/*
+ * A rank's own rows of `rows`, as torch.tensor_split deals them out: rows / world_size each, the first
+ * rows % world_size ranks one more. Errors: NULL, ARGUMENT (a negative number of rows, no such rank).
+ */
+MMARN_API mmarn_status mmarn_shard(int64_t rows, int32_t rank, int32_t world_size, int64_t *first, int64_t *count);
 
 typedef struct mmarn_op mmarn_op;
 
@@ -311,40 +356,39 @@ typedef struct mmarn_op mmarn_op;
 MMARN_API mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op);
 
 /*
- * One step of the operator. Collective.
- *   x1        (rows, k) or (b, s, k), contiguous
- *   residual  (b, s, n), or (rows, n); b * s equals x1's leading sizes; norm_out's dtype or f32, contiguous
- *   y         residual's shape and dtype, contiguous; may be residual itself (in place)
- *   norm_out  residual's shape, contiguous, of the dtype above; must not overlap an input or y
- * residual and gamma are this rank's own and are applied after the all-reduce: ranks that pass different ones get
- * different outputs. mm_out has the same bits on every rank. With b * s = 0 or n = 0: success, nothing is done and
- * nothing communicated. k = 0 is refused.
+ * One step of the operator. Collective. With b * s = 0 or n = 0: success, nothing is done and nothing communicated.
+ * k = 0 is refused. A step that has nowhere to keep what a norm must read twice takes memory for it while it runs:
+ * rows * n elements where y is NULL and norm_out i8 or of another dtype than residual, or where, with
+ * MMARN_NORM_FIRST, neither mm_out nor norm_out is given in D and y is residual.
  * Errors: NULL, ARGUMENT, UNSUPPORTED, MISMATCH, PEER, TIMEOUT, ABORTED, FORKED, BUSY, MEMORY.
  */
-MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *residual,
-                                    const mmarn_tensor *y, const mmarn_tensor *norm_out);
+MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_step *step);
 
 /*
- * mmarn_op_run for int8 x1 with a scale for each of its rows: (rows), F32, contiguous; NULL for none. A partial is
- * multiplied by its row's scale after dequant_scale, in fp32. Collective. Errors: as mmarn_op_run.
+ * This rank's own matmul alone: mm_out = x1 @ x2 + bias, fp32, before any rounding; local, no communication.
+ * Uses x1, x1_scale and mm_out of the step, which is f32 here and has all of x1's rows; the others must be NULL.
+ * Errors: NULL, ARGUMENT, UNSUPPORTED, FORKED, BUSY, MEMORY.
  */
-MMARN_API mmarn_status mmarn_op_run_per_token(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *x1_scale,
-                                              const mmarn_tensor *residual, const mmarn_tensor *y,
-                                              const mmarn_tensor *norm_out);
-
-/*
- * This rank's own matmul alone: partial = x1 @ x2 + bias, fp32, before any rounding; local, no communication.
- * partial is (b, s, n) or (rows, n), fp32, contiguous. Errors: NULL, ARGUMENT, UNSUPPORTED, FORKED, BUSY, MEMORY.
- */
-MMARN_API mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *partial);
+MMARN_API mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_step *step);
 
 /* Frees the operator. NULL is ignored. */
 MMARN_API void mmarn_op_destroy(mmarn_op *op);
 
-/* mmarn_op_create with MMARN_BORROW_X2, mmarn_op_run and mmarn_op_destroy in one; nothing is kept. Collective. */
+/* ------------------------------------------------------------------------------------------- in one call */
+
+/*
+ * mmarn_op_create with MMARN_BORROW_X2, mmarn_op_run and mmarn_op_destroy in one; nothing is kept. gamma is required.
+ * Collective. Errors: as mmarn_op_run.
+ */
 MMARN_API mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config,
-                                                        const mmarn_tensor *x1, const mmarn_tensor *residual,
-                                                        const mmarn_tensor *y, const mmarn_tensor *norm_out);
+                                                        const mmarn_step *step);
+
+/*
+ * The matmul and the all-reduce alone: mm_out = sum over ranks of (x1 @ x2 + bias + x3), rounded to the output dtype;
+ * with MMARN_SHARD_ROWS a matmul and a reduce-scatter. gamma, residual, y, norm_out, rstd and norm_scale must be NULL.
+ * Collective. Errors: as mmarn_op_run.
+ */
+MMARN_API mmarn_status mmarn_mm_all_reduce(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step);
 
 /* ------------------------------------------------------------------------------------- the parts alone */
 
@@ -357,16 +401,34 @@ MMARN_API mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numeric
                                         const mmarn_tensor *out);
 
 /*
- * The operator for an engine with a matmul of its own: mm_out = all_reduce_sum(x), then y and norm_out as above.
- * x, residual, y and norm_out are contiguous, (b, s, n) or (rows, n); gamma is (n). x and norm_out are of one float
- * dtype; residual and y are both of it, or both f32; gamma is of it, or f32.
- * y may be residual, or x if that is of its dtype; norm_out may be x; epsilon as in mmarn_op_config. Collective.
- * Errors: as mmarn_op_run.
+ * The same, but a rank gets its own rows of the sum (mmarn_shard): in is (rows, n) or (b, s, n), out is (its rows, n).
+ * out must not overlap in. Collective. Errors: as mmarn_op_run.
  */
-MMARN_API mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics numerics, double epsilon,
-                                                     const mmarn_tensor *x, const mmarn_tensor *residual,
-                                                     const mmarn_tensor *gamma, const mmarn_tensor *y,
-                                                     const mmarn_tensor *norm_out);
+MMARN_API mmarn_status mmarn_reduce_scatter(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in,
+                                            const mmarn_tensor *out);
+
+/*
+ * The other way: every rank gives its own rows of out (mmarn_shard), and all get all of them. in is (its rows, n), out
+ * is (rows, n) or (b, s, n), both contiguous and of one dtype, one of f16, bf16, f32, i8 and i32. in may be where its
+ * rows of out lie. Vectors, (rows), are taken as (rows, 1). Collective. Errors: as mmarn_op_run.
+ */
+MMARN_API mmarn_status mmarn_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out);
+
+/*
+ * The operator for an engine with a matmul of its own: mm_out = all_reduce_sum(x1), then as above. x1's dtype is the
+ * output dtype: f16, bf16 or f32. config->x2, bias and the scales must be NULL, as must step->x1_scale and x3; gamma is
+ * required. Collective. Errors: as mmarn_op_run.
+ */
+MMARN_API mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config,
+                                                     const mmarn_step *step);
+
+/*
+ * Residual and norm alone, by this rank's threads, of x1 as mm_out; local, no communication. Arguments as those of
+ * mmarn_all_reduce_add_rms_norm, but mm_out must be NULL, and MMARN_SHARD_ROWS is refused: rows are x1's. comm may be
+ * NULL: then the calling thread does all of it.
+ * Errors: NULL, ARGUMENT, UNSUPPORTED, FORKED, BUSY, MEMORY.
+ */
+MMARN_API mmarn_status mmarn_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step);
 
 /* ---------------------------------------------------------------------------------------- quantisation words */
 
@@ -386,13 +448,6 @@ MMARN_API mmarn_status mmarn_trans_quant_param(const float *scale, int64_t scale
 
 /* "MMARN_OK", "MMARN_ERR_TIMEOUT", ... for a status; never NULL. */
 MMARN_API const char *mmarn_status_string(mmarn_status status);
-
-/*
- * The calling thread's last failure as the specification's own implementation numbers it: 0 before the first, 161001
- * (a null pointer), 161002 (a shape that cannot be multiplied, or k = 0), 561002 (any other argument), 561000 (the
- * call itself failed). Most useful with MMARN_STRICT.
- */
-MMARN_API int32_t mmarn_last_code(void);
 
 /* The sentence of the calling thread's last failure; "" before the first. Valid until the thread's next failure. */
 MMARN_API const char *mmarn_last_error(void);

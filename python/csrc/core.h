@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mmarn/mmarn.h"
+#include "mmarn/mmarn_ascend.h"
 
 #define LENGTH(array) ((Py_ssize_t)(sizeof(array) / sizeof *(array)))
 

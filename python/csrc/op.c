@@ -11,24 +11,26 @@
 struct step {
     struct array arrays[3];
     struct output outputs[2];
-    const mmarn_tensor *x1, *residual, *x1_scale, *y, *norm_out;
+    mmarn_step tensors;
 };
 
 /* args: x1, residual, x1_scale, y, norm_out. Reads the first three. */
 static void step_read(struct call *call, PyObject *const *args, struct step *step)
 {
-    *step = (struct step){0};
-    step->x1 = call_array(call, args[0], "x1", ARRAY_READ, &step->arrays[0]);
-    step->residual = call_array(call, args[1], "residual", ARRAY_READ, &step->arrays[1]);
-    step->x1_scale = call_optional(call, args[2], "x1_scale", ARRAY_READ, &step->arrays[2]);
+    *step = (struct step){.tensors = MMARN_STEP_INIT};
+    step->tensors.x1 = call_array(call, args[0], "x1", ARRAY_READ, &step->arrays[0]);
+    step->tensors.residual = call_array(call, args[1], "residual", ARRAY_READ, &step->arrays[1]);
+    step->tensors.x1_scale = call_optional(call, args[2], "x1_scale", ARRAY_READ, &step->arrays[2]);
 }
 
 /* The last two. */
 static void step_open(struct call *call, PyObject *const *args, mmarn_dtype int8_out, struct step *step)
 {
-    const mmarn_dtype norm_dtype = output_norm_dtype(step->residual, step->x1, int8_out);
-    step->y = output_open(call, args[3], args[1], "y", 0, NULL, &step->outputs[0]);
-    step->norm_out = output_open(call, args[4], args[1], "norm_out", norm_dtype, step->residual, &step->outputs[1]);
+    mmarn_step *tensors = &step->tensors;
+    const mmarn_dtype norm_dtype = output_norm_dtype(tensors->residual, tensors->x1, int8_out);
+    tensors->y = output_open(call, args[3], args[1], "y", 0, NULL, &step->outputs[0]);
+    tensors->norm_out =
+        output_open(call, args[4], args[1], "norm_out", norm_dtype, tensors->residual, &step->outputs[1]);
 }
 
 /* The results of a call, or NULL with its exception; releases the step either way. */
@@ -174,7 +176,7 @@ static PyObject *op_run(PyObject *self, PyObject *const *args, Py_ssize_t count)
     mmarn_status status = MMARN_OK;
     if (!group_refused(op->group, &call)) {
         enter(op);
-        status = mmarn_op_run_per_token(op->handle, step.x1, step.x1_scale, step.residual, step.y, step.norm_out);
+        status = mmarn_op_run(op->handle, &step.tensors);
         leave(op);
     }
     return step_finish(&call, status, &step);
@@ -197,7 +199,7 @@ static PyObject *op_matmul(PyObject *self, PyObject *const *args, Py_ssize_t cou
     mmarn_status status = MMARN_OK;
     if (!call_has_failed(&call)) { /* local, so there is nobody to be told of a failure */
         enter(op);
-        status = mmarn_op_matmul(op->handle, x1, to);
+        status = mmarn_op_matmul(op->handle, &(mmarn_step){.struct_size = sizeof(mmarn_step), .x1 = x1, .mm_out = to});
         leave(op);
     }
     PyObject *result = call_succeeded(&call, status) ? output_take(&out) : NULL;
@@ -208,31 +210,10 @@ static PyObject *op_matmul(PyObject *self, PyObject *const *args, Py_ssize_t cou
 
 /* ------------------------------------------------------------------------------------------------- in one call */
 
-/* As the library's own function for this, which has no per-token scale. */
-static mmarn_status once_per_token(struct call *call, struct group *group, mmarn_op_config *config,
-                                   const struct step *step)
-{
-    mmarn_op *handle = NULL;
-    config->flags |= MMARN_BORROW_X2;
-    mmarn_status status = create(group, config, &handle);
-    if (status != MMARN_OK) {
-        errors_raise_last(status);
-        call_fail(call);
-        group_refused(group, call);
-        return status;
-    }
-    group_begin(group);
-    status = mmarn_op_run_per_token(handle, step->x1, step->x1_scale, step->residual, step->y, step->norm_out);
-    mmarn_op_destroy(handle);
-    group_end(group);
-    return status;
-}
-
 static mmarn_status once(struct group *group, const mmarn_op_config *config, const struct step *step)
 {
     group_begin(group);
-    mmarn_status status =
-        mmarn_mm_all_reduce_add_rms_norm(group->comm, config, step->x1, step->residual, step->y, step->norm_out);
+    mmarn_status status = mmarn_mm_all_reduce_add_rms_norm(group->comm, config, &step->tensors);
     group_end(group);
     return status;
 }
@@ -259,8 +240,7 @@ PyObject *op_once(PyObject *module, PyObject *const *args, Py_ssize_t count)
     call_name(&call, group->comm, args[6 + WEIGHTS_ARGUMENTS]);
     mmarn_status status = MMARN_OK;
     if (!group_refused(group, &call))
-        status =
-            step.x1_scale ? once_per_token(&call, group, &weights.config, &step) : once(group, &weights.config, &step);
+        status = once(group, &weights.config, &step);
     PyObject *results = step_finish(&call, status, &step);
     weights_release(&weights);
     Py_XDECREF(named);

@@ -14,18 +14,32 @@ bool parts_count(Py_ssize_t count, Py_ssize_t expected)
     return count == expected;
 }
 
-/* The library calls the first argument in, but in Python it is x. */
+/* A new reference, with `from` replaced by `to`; NULL where text is. Takes the reference that it is given. */
+static PyObject *renamed(PyObject *text, const char *from, const char *to)
+{
+    PyObject *from_text = PyUnicode_FromString(from), *to_text = PyUnicode_FromString(to);
+    PyObject *result = text && from_text && to_text ? PyUnicode_Replace(text, from_text, to_text, -1) : NULL;
+    Py_XDECREF(text);
+    Py_XDECREF(from_text);
+    Py_XDECREF(to_text);
+    return result;
+}
+
+/* The library calls the first argument in, or x1, but in Python it is x. */
 static void name_x(struct call *call, mmarn_status status)
 {
     const char *sentence = mmarn_last_error();
-    if (status == MMARN_OK || call_has_failed(call) || strncmp(sentence, "in ", 3) != 0)
+    const bool of_argument =
+        status == MMARN_ERR_NULL || status == MMARN_ERR_ARGUMENT || status == MMARN_ERR_UNSUPPORTED;
+    if (!of_argument || call_has_failed(call))
         return;
-    PyObject *renamed = PyUnicode_FromFormat("x%s", sentence + 2);
-    const char *text = renamed ? PyUnicode_AsUTF8AndSize(renamed, NULL) : NULL;
-    if (text)
-        errors_raise(status, text, mmarn_last_code());
+    const bool in = strncmp(sentence, "in ", 3) == 0;
+    PyObject *text = renamed(PyUnicode_FromFormat("%s%s", in ? "x" : "", in ? sentence + 2 : sentence), "x1", "x");
+    const char *bytes = text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    if (bytes)
+        errors_raise(status, bytes, mmarn_last_code());
     call_fail(call);
-    Py_XDECREF(renamed);
+    Py_XDECREF(text);
 }
 
 PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -61,21 +75,24 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
     struct output outputs[2] = {{.like = NULL}, {.like = NULL}};
     if (!group || !parts_count(count, 8))
         return NULL;
-    const mmarn_tensor *x = call_array(&call, args[0], "x", ARRAY_READ, &arrays[0]);
-    const mmarn_tensor *residual = call_array(&call, args[1], "residual", ARRAY_READ, &arrays[1]);
-    const mmarn_tensor *gamma = call_array(&call, args[2], "gamma", ARRAY_READ, &arrays[2]);
-    double epsilon = call_epsilon(&call, args[3]);
-    int32_t numerics = call_numerics(&call, args[4]);
-    const mmarn_tensor *y = output_open(&call, args[5], args[1], "y", 0, NULL, &outputs[0]);
-    const mmarn_tensor *norm_out =
-        output_open(&call, args[6], args[1], "norm_out", output_norm_dtype(residual, x, 0), residual, &outputs[1]);
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+    mmarn_step step = MMARN_STEP_INIT;
+    step.x1 = call_array(&call, args[0], "x", ARRAY_READ, &arrays[0]);
+    step.residual = call_array(&call, args[1], "residual", ARRAY_READ, &arrays[1]);
+    config.gamma = call_array(&call, args[2], "gamma", ARRAY_READ, &arrays[2]);
+    config.epsilon = call_epsilon(&call, args[3]);
+    config.numerics = call_numerics(&call, args[4]);
+    step.y = output_open(&call, args[5], args[1], "y", 0, NULL, &outputs[0]);
+    step.norm_out = output_open(&call, args[6], args[1], "norm_out", output_norm_dtype(step.residual, step.x1, 0),
+                                step.residual, &outputs[1]);
     call_name(&call, group->comm, args[7]);
     mmarn_status status = MMARN_OK;
     if (!group_refused(group, &call)) {
         group_begin(group);
-        status = mmarn_all_reduce_add_rms_norm(group->comm, numerics, epsilon, x, residual, gamma, y, norm_out);
+        status = mmarn_all_reduce_add_rms_norm(group->comm, &config, &step);
         group_end(group);
     }
+    name_x(&call, status);
     PyObject *result = call_succeeded(&call, status) ? output_take_both(&outputs[0], &outputs[1]) : NULL;
     for (int i = 0; i < 3; i++)
         array_release(&arrays[i]);

@@ -37,7 +37,6 @@ static uint32_t read_flags(struct call *call, PyObject *const *args)
         const char *name;
     } flags[] = {
         {WEIGHTS_BIAS_ONCE, MMARN_BIAS_ONCE, "bias_once"},
-        {WEIGHTS_STRICT, MMARN_STRICT, "strict"},
         {WEIGHTS_BORROW_X2, MMARN_BORROW_X2, "borrow_x2"},
     };
     uint32_t all = 0;
@@ -50,7 +49,7 @@ static uint32_t read_flags(struct call *call, PyObject *const *args)
 
 void weights_read(struct call *call, PyObject *const args[WEIGHTS_ARGUMENTS], bool keep, struct weights *weights)
 {
-    *weights = (struct weights){.config = MMARN_OP_CONFIG_INIT};
+    *weights = (struct weights){.config = MMARN_OP_CONFIG_INIT, .ascend = MMARN_ASCEND_OPTIONS_INIT};
     mmarn_op_config *config = &weights->config;
     const bool nibbles = read_x2_dtype(call, args[WEIGHTS_X2_DTYPE]);
     const enum array_use use = nibbles ? ARRAY_NIBBLES : keep ? ARRAY_KEEP : ARRAY_READ;
@@ -58,8 +57,10 @@ void weights_read(struct call *call, PyObject *const args[WEIGHTS_ARGUMENTS], bo
     config->gamma = call_array(call, args[WEIGHTS_GAMMA], "gamma", ARRAY_READ, &weights->gamma);
     config->bias = call_optional(call, args[WEIGHTS_BIAS], "bias", ARRAY_READ, &weights->bias);
     config->epsilon = call_epsilon(call, args[WEIGHTS_EPSILON]);
-    config->reduce_op = read_reduce_op(call, args[WEIGHTS_REDUCE_OP]);
-    config->comm_turn = call_integer(call, args[WEIGHTS_COMM_TURN], "comm_turn");
+    weights->ascend.reduce_op = read_reduce_op(call, args[WEIGHTS_REDUCE_OP]);
+    weights->ascend.comm_turn = call_integer(call, args[WEIGHTS_COMM_TURN], "comm_turn");
+    weights->ascend.flags = call_flag(call, args[WEIGHTS_STRICT], "strict") ? MMARN_ASCEND_LIMITS : 0;
+    config->ascend = &weights->ascend;
     config->numerics = call_numerics(call, args[WEIGHTS_NUMERICS]);
     config->flags = read_flags(call, args);
     config->dequant_scale =

@@ -25,7 +25,8 @@ enum weights_argument {
 };
 
 struct weights {
-    mmarn_op_config config; /* points into the arrays */
+    mmarn_op_config config; /* points into the arrays and to ascend */
+    mmarn_ascend_options ascend;
     struct array x2, gamma, bias, dequant_scale, antiquant_scale, antiquant_offset;
 };
 

@@ -9,6 +9,7 @@
 #include "gemm/dot.h"
 #include "gemm/gemm.h"
 #include "gemm/quant.h"
+#include "mmarn/mmarn_ascend.h"
 #include "norm/norm.h"
 
 const char *mmarn_status_string(mmarn_status status)

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/float_env.h"
+#include "op/check.h"
 #include "op/growth.h"
 #include "op/tensor.h"
 
@@ -28,29 +29,48 @@ mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *config, mm
     return op_create(comm, config, op);
 }
 
-mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *residual, const mmarn_tensor *y,
-                          const mmarn_tensor *norm_out)
+mmarn_status mmarn_step_init(mmarn_step *step, size_t struct_size)
 {
     FLOAT_ENV_SCOPE();
-    mmarn_status status = tensor_check_given("op", op);
-    struct op_io io = {x1, residual, y, norm_out, NULL};
-    return status == MMARN_OK ? op_run(op, &io) : status;
+    return growth_init(&growth_step, step, struct_size);
 }
 
-mmarn_status mmarn_op_run_per_token(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *x1_scale,
-                                    const mmarn_tensor *residual, const mmarn_tensor *y, const mmarn_tensor *norm_out)
+mmarn_status mmarn_ascend_options_init(mmarn_ascend_options *options, size_t struct_size)
 {
     FLOAT_ENV_SCOPE();
-    mmarn_status status = tensor_check_given("op", op);
-    struct op_io io = {x1, residual, y, norm_out, x1_scale};
-    return status == MMARN_OK ? op_run(op, &io) : status;
+    return growth_init(&growth_ascend_options, options, struct_size);
 }
 
-mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *partial)
+mmarn_status mmarn_shard(int64_t rows, int32_t rank, int32_t world_size, int64_t *first, int64_t *count)
+{
+    FLOAT_ENV_SCOPE();
+    CHECK(tensor_check_given("first", first));
+    CHECK(tensor_check_given("count", count));
+    if (rows < 0)
+        return error_set(MMARN_ERR_ARGUMENT, "rows is %lld; it must not be negative", (long long)rows);
+    if (world_size < 1 || world_size > MMARN_MAX_RANKS)
+        return error_set(MMARN_ERR_ARGUMENT, "world_size is %d; a group has 1 to %d ranks", world_size,
+                         MMARN_MAX_RANKS);
+    if (rank < 0 || rank >= world_size)
+        return error_set(MMARN_ERR_ARGUMENT, "rank is %d but world_size is %d", rank, world_size);
+    const struct op_rows own = op_rows_shard(rows, rank, world_size);
+    *first = own.first;
+    *count = own.count;
+    return MMARN_OK;
+}
+
+mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_step *step)
 {
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("op", op);
-    return status == MMARN_OK ? op_matmul(op, x1, partial) : status;
+    return status == MMARN_OK ? op_run(op, step) : status;
+}
+
+mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_step *step)
+{
+    FLOAT_ENV_SCOPE();
+    mmarn_status status = tensor_check_given("op", op);
+    return status == MMARN_OK ? op_matmul(op, step) : status;
 }
 
 void mmarn_op_destroy(mmarn_op *op)
@@ -59,14 +79,18 @@ void mmarn_op_destroy(mmarn_op *op)
         op_destroy(op);
 }
 
-mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_tensor *x1,
-                                              const mmarn_tensor *residual, const mmarn_tensor *y,
-                                              const mmarn_tensor *norm_out)
+mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step)
 {
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
-    struct op_io io = {x1, residual, y, norm_out, NULL};
-    return status == MMARN_OK ? op_once(comm, config, &io) : status;
+    return status == MMARN_OK ? op_once(comm, OP_MM_ALL_REDUCE_ADD_RMS_NORM, config, step) : status;
+}
+
+mmarn_status mmarn_mm_all_reduce(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step)
+{
+    FLOAT_ENV_SCOPE();
+    mmarn_status status = tensor_check_given("comm", comm);
+    return status == MMARN_OK ? op_once(comm, OP_MM_ALL_REDUCE, config, step) : status;
 }
 
 mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in,
@@ -77,13 +101,30 @@ mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const m
     return status == MMARN_OK ? op_all_reduce(comm, numerics, in, out) : status;
 }
 
-mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, mmarn_numerics numerics, double epsilon,
-                                           const mmarn_tensor *x, const mmarn_tensor *residual,
-                                           const mmarn_tensor *gamma, const mmarn_tensor *y,
-                                           const mmarn_tensor *norm_out)
+mmarn_status mmarn_reduce_scatter(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in,
+                                  const mmarn_tensor *out)
 {
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
-    struct op_io io = {x, residual, y, norm_out, NULL};
-    return status == MMARN_OK ? op_all_reduce_norm(comm, numerics, epsilon, &io, gamma) : status;
+    return status == MMARN_OK ? op_reduce_scatter(comm, numerics, in, out) : status;
+}
+
+mmarn_status mmarn_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out)
+{
+    FLOAT_ENV_SCOPE();
+    mmarn_status status = tensor_check_given("comm", comm);
+    return status == MMARN_OK ? op_all_gather(comm, in, out) : status;
+}
+
+mmarn_status mmarn_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step)
+{
+    FLOAT_ENV_SCOPE();
+    mmarn_status status = tensor_check_given("comm", comm);
+    return status == MMARN_OK ? op_all_reduce_norm(comm, config, step) : status;
+}
+
+mmarn_status mmarn_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step)
+{
+    FLOAT_ENV_SCOPE();
+    return op_norm(comm, config, step);
 }

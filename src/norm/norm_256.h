@@ -158,7 +158,10 @@ AVX2_INLINE void typed_row(struct types types, const struct norm_row *r)
         return;
     }
     __m128 mean = _mm_set_ss(sum / (float)r->n + r->epsilon);
-    __m256 rstd = _mm256_set1_ps(1.0F / _mm_cvtss_f32(_mm_sqrt_ss(mean)));
+    const float quotient = 1.0F / _mm_cvtss_f32(_mm_sqrt_ss(mean));
+    __m256 rstd = _mm256_set1_ps(quotient);
+    if (r->rstd)
+        *r->rstd = quotient;
     if (r->round_twice && types.y != MMARN_F32)
         scale(types, r, rstd, true);
     else
@@ -175,6 +178,69 @@ AVX2_INLINE void row(int32_t dtype, const struct norm_row *r)
         typed_row((struct types){dtype, MMARN_F32, dtype}, r);
     else
         typed_row((struct types){dtype, dtype, dtype}, r);
+}
+
+/* The largest |row[i]| so far in each lane, as integers. */
+AVX2_INLINE __m256i largest_lanes(int32_t dtype, const char *row, __m256i most)
+{
+    for (size_t v = 0; v < NORM_LANES; v += VECTOR) {
+        const __m256i bits = _mm256_castps_si256(avx2_load(dtype, row + v * size_of(dtype)));
+        most = _mm256_max_epu32(most, _mm256_and_si256(bits, _mm256_set1_epi32(0x7FFFFFFF)));
+    }
+    return most;
+}
+
+AVX2_INLINE void quantise_lanes(int32_t dtype, const char *row, signed char *out, __m256 up, __m256 factor)
+{
+    __m256i whole[VECTORS];
+    for (int v = 0; v < VECTORS; v++) {
+        const __m256 value = avx2_load(dtype, row + (size_t)v * VECTOR * size_of(dtype));
+        whole[v] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_mul_ps(value, up), factor));
+    }
+    /* Packing works on halves of 128 bits: the order of four-byte pieces is put right at the end. */
+    const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)out, _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order));
+}
+
+AVX2_INLINE uint32_t largest_bits(int32_t dtype, const char *row, size_t n)
+{
+    __m256i most = _mm256_setzero_si256();
+    uint32_t lanes[VECTOR], largest = 0;
+    size_t i = 0;
+    for (; i + NORM_LANES <= n; i += NORM_LANES)
+        most = largest_lanes(dtype, row + i * size_of(dtype), most);
+    if (i < n) {
+        char last[NORM_LANES * sizeof(float)] = {0};
+        memcpy(last, row + i * size_of(dtype), (n - i) * size_of(dtype));
+        most = largest_lanes(dtype, last, most);
+    }
+    _mm256_storeu_si256((__m256i *)lanes, most);
+    for (int l = 0; l < VECTOR; l++)
+        largest = lanes[l] > largest ? lanes[l] : largest;
+    return largest;
+}
+
+AVX2_INLINE float quantise(int32_t dtype, const void *row, signed char *out, size_t n)
+{
+    const char *values = row;
+    const struct norm_factors factors = norm_factors_of(largest_bits(dtype, values, n));
+    if (!(factors.factor > 0)) {
+        memset(out, 0, n);
+        return factors.scale;
+    }
+    const __m256 up = _mm256_set1_ps(factors.up), factor = _mm256_set1_ps(factors.factor);
+    size_t i = 0;
+    for (; i + NORM_LANES <= n; i += NORM_LANES)
+        quantise_lanes(dtype, values + i * size_of(dtype), out + i, up, factor);
+    if (i < n) {
+        char last[NORM_LANES * sizeof(float)] = {0};
+        signed char last_out[NORM_LANES];
+        memcpy(last, values + i * size_of(dtype), (n - i) * size_of(dtype));
+        quantise_lanes(dtype, last, last_out, up, factor);
+        memcpy(out + i, last_out, n - i);
+    }
+    return factors.scale;
 }
 
 #include "norm/norm_table.h"

@@ -91,6 +91,8 @@ static void row(int32_t dtype, const struct norm_row *r)
         sum = sum_of_squares(y_dtype, r->y, r->n, down);
     }
     float rstd = 1.0F / sqrtf(sum / (float)r->n + r->epsilon * down * down);
+    if (r->rstd)
+        *r->rstd = rstd * down;
     float values[NORM_LANES], scale[NORM_LANES];
     for (size_t i = 0; i < r->n; i += NORM_LANES) {
         size_t here = step(i, r->n);
@@ -104,6 +106,34 @@ static void row(int32_t dtype, const struct norm_row *r)
             values[l] *= scale[l];
         store(dtype, values, r->norm_out, i, here);
     }
+}
+
+/* |value| as a number that orders NaN above infinity. */
+static uint32_t magnitude(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits & 0x7FFFFFFF;
+}
+
+static float quantise(int32_t dtype, const void *row, signed char *out, size_t n)
+{
+    float values[NORM_LANES];
+    uint32_t most = 0;
+    for (size_t i = 0; i < n; i += NORM_LANES) {
+        size_t here = step(i, n);
+        load(dtype, row, i, values, here);
+        for (size_t l = 0; l < here; l++)
+            most = magnitude(values[l]) > most ? magnitude(values[l]) : most;
+    }
+    const struct norm_factors factors = norm_factors_of(most);
+    for (size_t i = 0; i < n; i += NORM_LANES) {
+        size_t here = step(i, n);
+        load(dtype, row, i, values, here);
+        for (size_t l = 0; l < here; l++)
+            out[i + l] = factors.factor > 0 ? (signed char)rintf(values[l] * factors.up * factors.factor) : 0;
+    }
+    return factors.scale;
 }
 
 #include "norm/norm_table.h"

@@ -1,6 +1,7 @@
 /*
  * norm_table.h - the table of a norm kernel, for the files that include this at their end. By then they have add(),
- * add_sum() and row(), whose first arguments are dtypes: here each becomes a function for every combination.
+ * add_sum(), row() and quantise(), whose first arguments are dtypes: here each becomes a function for every
+ * combination.
  */
 #include "norm/norm.h"
 
@@ -25,6 +26,15 @@ NORM_ADD(f32, MMARN_F32, MMARN_F32)
     {                                                                                                                  \
         row(dtype, r);                                                                                                 \
     }
+#define NORM_QUANTISE(name, dtype)                                                                                     \
+    static float quantise_##name(const void *row, signed char *out, size_t n)                                          \
+    {                                                                                                                  \
+        return quantise(dtype, row, out, n);                                                                           \
+    }
+NORM_QUANTISE(f16, MMARN_F16)
+NORM_QUANTISE(bf16, MMARN_BF16)
+NORM_QUANTISE(f32, MMARN_F32)
+
 NORM_ROW(f16, MMARN_F16)
 NORM_ROW(bf16, MMARN_BF16)
 NORM_ROW(f32, MMARN_F32)
@@ -40,4 +50,5 @@ NORM_ROW(f32, MMARN_F32)
                     [MMARN_BF16] = {add_sum_bf16, add_sum_bf16_wide},                                                  \
                     [MMARN_F32] = {add_sum_f32, add_sum_f32}},                                                         \
         .row = {[MMARN_F16] = row_f16, [MMARN_BF16] = row_bf16, [MMARN_F32] = row_f32},                                \
+        .quantise = {[MMARN_F16] = quantise_f16, [MMARN_BF16] = quantise_bf16, [MMARN_F32] = quantise_f32},            \
     }

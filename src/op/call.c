@@ -8,10 +8,15 @@
 
 #include "base/error.h"
 
+/* Flags that change what other ranks compute; they are neighbours, and flags_text counts on it. */
+enum { AGREED_FLAGS = MMARN_BIAS_ONCE | MMARN_NORM_FIRST | MMARN_SHARD_ROWS };
+
 static const char *kind_text(int64_t kind)
 {
-    static const char *const texts[] = {"the whole operator", "all_reduce", "all_reduce_add_rms_norm"};
-    return kind >= 0 && kind < 3 ? texts[kind] : "?";
+    static const char *const texts[] = {"the whole operator",      "mm_all_reduce",  "all_reduce",
+                                        "all_reduce_add_rms_norm", "reduce_scatter", "all_gather"};
+    const int64_t count = sizeof texts / sizeof *texts;
+    return kind >= 0 && kind < count ? texts[kind] : "?";
 }
 
 static const char *numerics_text(int64_t numerics)
@@ -34,7 +39,17 @@ static const char *epsilon_text(int64_t bits)
 
 static const char *flags_text(int64_t flags)
 {
-    return flags & MMARN_BIAS_ONCE ? "MMARN_BIAS_ONCE" : "0";
+    static const char *const texts[] = {
+        "0",
+        "MMARN_BIAS_ONCE",
+        "MMARN_NORM_FIRST",
+        "MMARN_BIAS_ONCE | MMARN_NORM_FIRST",
+        "MMARN_SHARD_ROWS",
+        "MMARN_BIAS_ONCE | MMARN_SHARD_ROWS",
+        "MMARN_NORM_FIRST | MMARN_SHARD_ROWS",
+        "MMARN_BIAS_ONCE | MMARN_NORM_FIRST | MMARN_SHARD_ROWS",
+    };
+    return texts[flags / MMARN_BIAS_ONCE % 8];
 }
 
 static const struct coll_field fields[COLL_FIELDS] = {
@@ -49,21 +64,29 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
     uint32_t epsilon;
     memcpy(&epsilon, &terms->epsilon, sizeof epsilon);
     int64_t values[COLL_FIELDS] = {
-        terms->kind, terms->n, terms->rows, terms->dtype, terms->numerics, epsilon, terms->flags & MMARN_BIAS_ONCE,
+        terms->kind, terms->n, terms->rows, terms->dtype, terms->numerics, epsilon, terms->flags & AGREED_FLAGS,
     };
     pipeline->fields = fields;
     memcpy(pipeline->values, values, sizeof values);
 
-    bool norm = terms->kind != CALL_ALL_REDUCE;
-    bool wide = terms->numerics == MMARN_NUMERICS_FP32;
-    struct op_sink *sink = &pipeline->sink;
-    sink->dtype = terms->dtype;
-    sink->epsilon = terms->epsilon;
-    /* Without a residual the sum is the output, and is rounded once either way. */
-    sink->sum_dtype = wide && norm ? MMARN_F32 : terms->dtype;
-    sink->in_rank_order = terms->numerics == MMARN_NUMERICS_ASCEND;
-    sink->round_twice = !wide;
-    sink->rescale = !sink->in_rank_order;
+    /* A sum that is the result is rounded once either way. */
+    op_sink_round(&pipeline->sink, terms->numerics,
+                  terms->kind != CALL_ALL_REDUCE && terms->kind != CALL_REDUCE_SCATTER);
+    pipeline->sink.epsilon = terms->epsilon;
+}
+
+mmarn_status call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
+                      struct op_pipeline *pipeline)
+{
+    const struct op_plan plan =
+        op_plan_make(comm->coll, source, terms->rows, terms->n, terms->flags & MMARN_SHARD_ROWS);
+    pipeline->coll = comm->coll;
+    pipeline->plan = &plan;
+    pipeline->name = comm_call_name(comm);
+    call_terms_set(pipeline, terms);
+    mmarn_status status = op_pipeline_run(pipeline, comm->threads);
+    call_leave(comm);
+    return status;
 }
 
 void call_leave(mmarn_comm *comm)

@@ -1,9 +1,4 @@
-/*
- * check_options.c - dtypes, layouts and options of the operator's weights, by scenario, and what MMARN_STRICT refuses
- * besides.
- */
-#include <string.h>
-
+/* check_options.c - dtypes, layouts and options of an operator's weights, by scenario. */
 #include "base/dtype.h"
 #include "base/error.h"
 #include "gemm/gemm.h"
@@ -12,7 +7,7 @@
 #include "op/weights.h"
 
 /* Sums of more products of two bytes may not fit 32 bits: 131072 * 128 * 128 = 2^31. */
-enum { INT8_MOST_K = 131071, STRICT_QUANT_AXIS = 65535 };
+enum { INT8_MOST_K = 131071 };
 
 static mmarn_status check_absent(const char *name, const void *given, const mmarn_op_config *config)
 {
@@ -48,9 +43,9 @@ static mmarn_status check_dtypes(const mmarn_op_config *config, const struct op_
     if (kind->scenario == OP_WEIGHT_QUANT)
         CHECK(check_float_dtype("antiquant_scale", kind->x_dtype));
     const char *like = kind->scenario == OP_WEIGHT_QUANT ? "antiquant_scale" : "x2";
-    if (kind->scenario == OP_INT8)
+    if (config->gamma && kind->scenario == OP_INT8)
         CHECK(check_float_dtype("gamma", config->gamma->dtype));
-    else
+    else if (config->gamma)
         CHECK(check_dtype_or_f32("gamma", config->gamma, like, kind->out_dtype));
     if (!config->bias)
         return MMARN_OK;
@@ -62,8 +57,10 @@ static mmarn_status check_dtypes(const mmarn_op_config *config, const struct op_
 static mmarn_status check_vectors(const mmarn_op_config *config)
 {
     const int64_t n = config->x2->shape[1];
-    CHECK(check_vector("gamma", config->gamma, "x2", n));
-    CHECK(tensor_check_contiguous("gamma", config->gamma));
+    if (config->gamma) {
+        CHECK(check_vector("gamma", config->gamma, "x2", n));
+        CHECK(tensor_check_contiguous("gamma", config->gamma));
+    }
     if (!config->bias)
         return MMARN_OK;
     CHECK(check_vector("bias", config->bias, "x2", n));
@@ -92,52 +89,9 @@ static mmarn_status check_x2(const mmarn_tensor *x2, const struct op_kind *kind)
 static mmarn_status check_plain_options(const mmarn_op_config *config)
 {
     CHECK(check_epsilon(config->epsilon));
-    if (config->reduce_op && strcmp(config->reduce_op, "sum") != 0)
-        return error_set(MMARN_ERR_UNSUPPORTED, "reduce_op is \"%.32s\" but only \"sum\" is supported",
-                         config->reduce_op);
-    if (config->comm_turn != 0)
-        return error_set(MMARN_ERR_UNSUPPORTED, "comm_turn is %lld but only 0 is supported",
-                         (long long)config->comm_turn);
     CHECK(check_numerics(config->numerics));
-    const uint32_t known = MMARN_BORROW_X2 | MMARN_BIAS_ONCE | MMARN_STRICT;
-    if (config->flags & ~known)
-        return error_set(MMARN_ERR_UNSUPPORTED, "flags is 0x%x but only the bits of 0x%x are known", config->flags,
-                         known);
-    return MMARN_OK;
-}
-
-/* ------------------------------------------------------------------------------------------------ MMARN_STRICT */
-
-static mmarn_status check_strict_axis(const mmarn_op_config *config, const char *name, int64_t size, int64_t most)
-{
-    if (size <= most)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_ARGUMENT, "x2 is %s: %s is %lld but MMARN_STRICT allows %lld", tensor_shape(config->x2),
-                     name, (long long)size, (long long)most);
-}
-
-static mmarn_status check_strict_axes(const mmarn_op_config *config, const struct op_kind *kind)
-{
-    const int64_t k = config->x2->shape[0], n = config->x2->shape[1];
-    const bool quantised = kind->scenario != OP_FLOAT;
-    CHECK(check_strict_axis(config, "k", k, quantised ? STRICT_QUANT_AXIS : INT32_MAX));
-    /* int8 x int8 bounds x1's and x2's last axes; x2's is k when it is transposed. */
-    const bool n_bounded = kind->scenario == OP_WEIGHT_QUANT || (quantised && weights_layout(config->x2) == GEMM_KN);
-    return check_strict_axis(config, "n", n, n_bounded ? STRICT_QUANT_AXIS : INT32_MAX);
-}
-
-static mmarn_status check_strict(const mmarn_op_config *config, const struct op_kind *kind, int world_size)
-{
-    if (world_size != 1 && world_size != 2 && world_size != 4 && world_size != 8)
-        return error_set(MMARN_ERR_UNSUPPORTED, "world_size is %d but MMARN_STRICT allows 1, 2, 4 and 8", world_size);
-    if (config->epsilon >= 1)
-        return error_set(MMARN_ERR_ARGUMENT, "epsilon is %g but MMARN_STRICT wants it below 1", config->epsilon);
-    if (config->gamma->dtype == MMARN_F32 || config->x2->dtype == MMARN_I4)
-        return error_set(MMARN_ERR_UNSUPPORTED, "gamma is %s and x2 is %s; MMARN_STRICT allows neither f32 nor i4",
-                         dtype_name(config->gamma->dtype), dtype_name(config->x2->dtype));
-    if (config->dequant_scale && config->dequant_scale->dtype == MMARN_F32)
-        return error_set(MMARN_ERR_UNSUPPORTED, "dequant_scale is f32 but MMARN_STRICT allows i64, u64 and bf16");
-    return check_strict_axes(config, kind);
+    return check_flags(config->flags,
+                       MMARN_BORROW_X2 | MMARN_GAMMA_PLUS_ONE | MMARN_BIAS_ONCE | MMARN_NORM_FIRST | MMARN_SHARD_ROWS);
 }
 
 mmarn_status check_config_options(const mmarn_op_config *config, int world_size)
@@ -149,5 +103,37 @@ mmarn_status check_config_options(const mmarn_op_config *config, int world_size)
     CHECK(check_x2(config->x2, &kind));
     CHECK(check_scales(config, &kind));
     CHECK(check_plain_options(config));
-    return config->flags & MMARN_STRICT ? check_strict(config, &kind, world_size) : MMARN_OK;
+    return check_ascend_config(config, &kind, world_size);
+}
+
+/* ------------------------------------------------------------------------------------------------ without a matmul */
+
+static mmarn_status check_no_matmul(const char *name, const void *given)
+{
+    return given ? error_set(MMARN_ERR_UNSUPPORTED, "%s is given but this call has no matmul", name) : MMARN_OK;
+}
+
+mmarn_status check_norm_nulls(const mmarn_op_config *config)
+{
+    CHECK(tensor_check_given("gamma", config->gamma));
+    CHECK(check_no_matmul("x2", config->x2));
+    CHECK(check_no_matmul("bias", config->bias));
+    CHECK(check_no_matmul("dequant_scale", config->dequant_scale));
+    CHECK(check_no_matmul("antiquant_scale", config->antiquant_scale));
+    CHECK(check_no_matmul("antiquant_offset", config->antiquant_offset));
+    CHECK(check_no_matmul("antiquant_group_size", config->antiquant_group_size ? config : NULL));
+    return check_no_matmul("ascend", config->ascend);
+}
+
+mmarn_status check_norm_options(const struct op_call *call)
+{
+    const mmarn_op_config *config = call->config;
+    const uint32_t flags = MMARN_GAMMA_PLUS_ONE | MMARN_NORM_FIRST;
+    CHECK(check_vector("gamma", config->gamma, "x1", tensor_last(call->step.x1)));
+    CHECK(check_float_dtype("x1", call->step.x1->dtype));
+    CHECK(check_dtype_or_f32("gamma", config->gamma, "x1", call->step.x1->dtype));
+    CHECK(tensor_check_contiguous("gamma", config->gamma));
+    CHECK(check_epsilon(config->epsilon));
+    CHECK(check_numerics(config->numerics));
+    return check_flags(config->flags, call->form == OP_ADD_RMS_NORM ? flags : flags | MMARN_SHARD_ROWS);
 }

@@ -1,47 +1,101 @@
-/* check_parts.c - the rules of the operator's parts when they are called alone. */
+/* check_parts.c - the rules of the collectives alone: all-reduce, reduce-scatter, all-gather. */
+#include "base/dtype.h"
+#include "base/error.h"
 #include "op/check.h"
 #include "op/tensor.h"
 
-mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, bool *empty)
+static mmarn_status check_both(const mmarn_tensor *in, const mmarn_tensor *out)
 {
     CHECK(tensor_check_given("in", in));
-    CHECK(tensor_check_given("out", out));
+    return tensor_check_given("out", out);
+}
+
+static mmarn_status check_layouts(const mmarn_tensor *in, const mmarn_tensor *out)
+{
+    CHECK(tensor_check_dtype("out", out, "in", in->dtype));
+    CHECK(tensor_check_contiguous("in", in));
+    return tensor_check_contiguous("out", out);
+}
+
+static mmarn_status check_data(const mmarn_tensor *in, const mmarn_tensor *out)
+{
+    CHECK(tensor_check_data("in", in));
+    return tensor_check_data("out", out);
+}
+
+mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, bool *empty)
+{
+    CHECK(check_both(in, out));
     CHECK(tensor_check_form("in", in, 1, MMARN_MAX_NDIM));
     CHECK(check_same_shape("out", out, "in", in));
     *empty = tensor_elements(in) == 0;
     if (*empty)
         return MMARN_OK;
     CHECK(check_float_dtype("in", in->dtype));
-    CHECK(tensor_check_dtype("out", out, "in", in->dtype));
-    CHECK(tensor_check_contiguous("in", in));
-    CHECK(tensor_check_contiguous("out", out));
+    CHECK(check_layouts(in, out));
     CHECK(check_numerics(numerics));
+    CHECK(check_data(in, out));
     return tensor_check_apart("out", out, "in", in, true);
 }
 
-mmarn_status check_all_reduce_norm(int32_t numerics, double epsilon, const struct op_io *io, const mmarn_tensor *gamma,
-                                   bool *empty)
+/* part has this rank's rows of whole. */
+static mmarn_status check_shard(const char *part_name, const mmarn_tensor *part, const char *whole_name,
+                                const mmarn_tensor *whole, int rank, int world_size)
 {
-    CHECK(tensor_check_given("x", io->x));
-    CHECK(tensor_check_given("residual", io->residual));
-    CHECK(tensor_check_given("gamma", gamma));
-    CHECK(tensor_check_given("y", io->y));
-    CHECK(tensor_check_given("norm_out", io->norm_out));
-    CHECK(tensor_check_form("x", io->x, 2, 3));
-    CHECK(check_same_shape("residual", io->residual, "x", io->x));
-    CHECK(check_vector("gamma", gamma, "x", tensor_last(io->x)));
-    CHECK(check_same_shape("y", io->y, "x", io->x));
-    CHECK(check_same_shape("norm_out", io->norm_out, "x", io->x));
-    *empty = tensor_elements(io->x) == 0;
+    CHECK(tensor_check_form(whole_name, whole, 1, 3));
+    CHECK(tensor_check_form(part_name, part, whole->ndim == 1 ? 1 : 2, whole->ndim == 1 ? 1 : 3));
+    const bool vector = whole->ndim == 1;
+    const int64_t n = vector ? 1 : tensor_last(whole), rows = vector ? whole->shape[0] : tensor_rows(whole);
+    const int64_t part_n = vector ? 1 : tensor_last(part), part_rows = vector ? part->shape[0] : tensor_rows(part);
+    const int64_t own = op_rows_shard(rows, rank, world_size).count;
+    if (part_n != n)
+        return error_set(MMARN_ERR_ARGUMENT, "%s is %s but %s's last axis is %lld", part_name, tensor_shape(part),
+                         whole_name, (long long)n);
+    if (part_rows == own)
+        return MMARN_OK;
+    return error_set(MMARN_ERR_ARGUMENT, "%s is %s, which has %lld rows, but %s is %s, of which rank %d of %d has %lld",
+                     part_name, tensor_shape(part), (long long)part_rows, whole_name, tensor_shape(whole), rank,
+                     world_size, (long long)own);
+}
+
+mmarn_status check_reduce_scatter(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, int rank,
+                                  int world_size, bool *empty)
+{
+    CHECK(check_both(in, out));
+    CHECK(check_shard("out", out, "in", in, rank, world_size));
+    *empty = tensor_elements(in) == 0;
     if (*empty)
         return MMARN_OK;
-    CHECK(check_float_dtype("x", io->x->dtype));
-    CHECK(check_outputs_memory(io, "x", "x", io->x->dtype));
-    CHECK(check_dtype_or_f32("gamma", gamma, "x", io->x->dtype));
-    CHECK(tensor_check_contiguous("gamma", gamma));
-    CHECK(check_epsilon(epsilon));
+    CHECK(check_float_dtype("in", in->dtype));
+    CHECK(check_layouts(in, out));
     CHECK(check_numerics(numerics));
-    CHECK(check_outputs_apart(io, "x", true));
-    CHECK(tensor_check_apart("y", io->y, "gamma", gamma, false));
-    return tensor_check_apart("norm_out", io->norm_out, "gamma", gamma, false);
+    CHECK(check_data(in, out));
+    return tensor_check_apart("out", out, "in", in, false);
+}
+
+/* in may be where its rows of out lie: nobody writes them to another place. */
+static mmarn_status check_place(const mmarn_tensor *in, const mmarn_tensor *out, int64_t first, int64_t n)
+{
+    const char *own = (const char *)out->data + (size_t)(first * n) * dtype_size(out->dtype);
+    if (!tensor_overlap(in, out) || in->data == own)
+        return MMARN_OK;
+    return error_set(MMARN_ERR_ARGUMENT,
+                     "in (at %p) overlaps out (at %p); it must be memory of its own or its own rows of out (at %p)",
+                     in->data, out->data, (const void *)own);
+}
+
+mmarn_status check_all_gather(const mmarn_tensor *in, const mmarn_tensor *out, int rank, int world_size, bool *empty)
+{
+    CHECK(check_both(in, out));
+    CHECK(check_shard("in", in, "out", out, rank, world_size));
+    *empty = tensor_elements(out) == 0;
+    if (*empty)
+        return MMARN_OK;
+    if (!dtype_is_float(out->dtype) && out->dtype != MMARN_I8 && out->dtype != MMARN_I32)
+        return error_set(MMARN_ERR_UNSUPPORTED, "out is %s; mmarn_all_gather takes f16, bf16, f32, i8 and i32",
+                         dtype_name(out->dtype));
+    CHECK(check_layouts(in, out));
+    CHECK(check_data(in, out));
+    const int64_t rows = out->ndim == 1 ? out->shape[0] : tensor_rows(out);
+    return check_place(in, out, op_rows_shard(rows, rank, world_size).first, out->ndim == 1 ? 1 : tensor_last(out));
 }

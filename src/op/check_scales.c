@@ -78,6 +78,6 @@ mmarn_status check_scales(const mmarn_op_config *config, const struct op_kind *k
         return check_antiquant(config, kind);
     if (kind->scenario == OP_FLOAT)
         return MMARN_OK;
-    CHECK(check_dequant_dtype(config->dequant_scale->dtype, config->gamma->dtype));
+    CHECK(check_dequant_dtype(config->dequant_scale->dtype, config->gamma ? config->gamma->dtype : MMARN_F32));
     return check_scale_shape("dequant_scale", config->dequant_scale, config->x2->shape[1]);
 }

@@ -7,23 +7,28 @@
 #include "base/convert.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "op/growth.h"
 #include "op/op.h"
 
 static bool copy_gamma(mmarn_op *op, const mmarn_tensor *gamma)
 {
-    size_t size = dtype_size(gamma->dtype);
-    op->gamma_dtype = gamma->dtype;
-    op->gamma = memory_alloc((size_t)gamma->shape[0], size);
-    if (op->gamma && gamma->data)
-        memcpy(op->gamma, gamma->data, (size_t)gamma->shape[0] * size);
-    return op->gamma;
+    if (!gamma)
+        return true;
+    const size_t size = dtype_size(gamma->dtype), n = (size_t)gamma->shape[0];
+    if (op->options.config.flags & MMARN_GAMMA_PLUS_ONE) {
+        op->gamma = (struct op_gamma){outputs_gamma_plus_one(gamma), MMARN_F32};
+        return op->gamma.data;
+    }
+    void *copy = memory_alloc(n, size);
+    op->gamma = (struct op_gamma){copy, gamma->dtype};
+    if (copy && n)
+        memcpy(copy, gamma->data, n * size);
+    return copy;
 }
 
 /* With MMARN_BIAS_ONCE only rank 0 adds its bias. */
 static bool copy_bias(mmarn_op *op, const mmarn_tensor *bias)
 {
-    if (!bias || ((op->config.flags & MMARN_BIAS_ONCE) && op->comm->coll->rank != 0))
+    if (!bias || ((op->options.config.flags & MMARN_BIAS_ONCE) && op->comm->coll->rank != 0))
         return true;
     const size_t n = (size_t)bias->shape[0];
     if (op->kind.scenario == OP_INT8) {
@@ -61,34 +66,38 @@ static bool copy_scales(mmarn_op *op, const mmarn_op_config *config)
 static bool keep(mmarn_op *op)
 {
     struct gemm_weights borrowed = op->weights;
-    if (op->config.flags & MMARN_BORROW_X2)
+    if (op->options.config.flags & MMARN_BORROW_X2)
         return true;
     op->x2.data = NULL;
     return gemm_weights_pack(&borrowed, op->comm->threads, &op->weights);
 }
 
-static mmarn_status fill(mmarn_op *op, mmarn_comm *comm, const mmarn_op_config *config)
+static mmarn_status fill(mmarn_op *op, mmarn_comm *comm, const struct op_options *options)
 {
+    const mmarn_op_config *given = &options->config;
+    mmarn_op_config *config = &op->options.config;
     op->comm = comm;
-    op->kind = op_kind_of(config);
-    op->config = *config;
-    op->x2 = *config->x2;
-    op->config.x2 = &op->x2;
-    op->config.gamma = op->config.bias = NULL;
-    op->config.dequant_scale = op->config.antiquant_scale = op->config.antiquant_offset = NULL;
-    op->weights = weights_borrow(config->x2, &op->kind);
-    if (copy_gamma(op, config->gamma) && copy_bias(op, config->bias) && copy_scales(op, config) && keep(op))
+    op->kind = op_kind_of(given);
+    op->options = *options;
+    op->options.ascend.reduce_op = NULL;
+    config->ascend = given->ascend ? &op->options.ascend : NULL;
+    op->x2 = *given->x2;
+    config->x2 = &op->x2;
+    config->gamma = config->bias = NULL;
+    config->dequant_scale = config->antiquant_scale = config->antiquant_offset = NULL;
+    op->weights = weights_borrow(given->x2, &op->kind);
+    if (copy_gamma(op, given->gamma) && copy_bias(op, given->bias) && copy_scales(op, given) && keep(op))
         return MMARN_OK;
     return error_set(MMARN_ERR_MEMORY, "no memory for the operator's copy of x2, which is (%lld, %lld) %s",
                      (long long)op->weights.k, (long long)op->weights.n, dtype_name(op->weights.dtype));
 }
 
-mmarn_status op_create_checked(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **out)
+mmarn_status op_create_checked(mmarn_comm *comm, const struct op_options *options, mmarn_op **out)
 {
     mmarn_op *op = memory_alloc(1, sizeof *op);
     if (!op)
         return error_set(MMARN_ERR_MEMORY, "no memory for an operator's handle");
-    mmarn_status status = fill(op, comm, config);
+    mmarn_status status = fill(op, comm, options);
     if (status != MMARN_OK)
         op_destroy(op);
     else
@@ -98,18 +107,19 @@ mmarn_status op_create_checked(mmarn_comm *comm, const mmarn_op_config *config, 
 
 mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *given, mmarn_op **out)
 {
-    mmarn_op_config config;
-    CHECK(growth_take(&growth_op_config, given, &config));
-    CHECK(check_config_nulls(&config));
-    CHECK(check_config_shapes(&config));
-    CHECK(check_config_options(&config, comm->coll->world_size));
-    return op_create_checked(comm, &config, out);
+    struct op_options options;
+    CHECK(check_config_take(given, &options));
+    CHECK(check_config_nulls(&options.config));
+    CHECK(check_config_shapes(&options.config));
+    CHECK(check_config_options(&options.config, comm->coll->world_size));
+    CHECK(check_config_memory(&options.config));
+    return op_create_checked(comm, &options, out);
 }
 
 void op_destroy(mmarn_op *op)
 {
     gemm_weights_free(&op->weights);
-    memory_free(op->gamma);
+    memory_free((void *)(uintptr_t)op->gamma.data);
     memory_free(op->bias);
     memory_free(op->sums);
     memory_free(op->scale);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "mmarn/mmarn_ascend.h"
 #include "op/check.h"
 #include "op/tensor.h"
 
@@ -12,6 +13,8 @@ enum { GROWTH_MOST = 4096 };
 
 static const mmarn_comm_config comm_config_defaults = MMARN_COMM_CONFIG_INIT;
 static const mmarn_op_config op_config_defaults = MMARN_OP_CONFIG_INIT;
+static const mmarn_step step_defaults = MMARN_STEP_INIT;
+static const mmarn_ascend_options ascend_options_defaults = MMARN_ASCEND_OPTIONS_INIT;
 
 const struct growth growth_comm_config = {
     .argument = "config",
@@ -27,6 +30,22 @@ const struct growth growth_op_config = {
     .size = sizeof(mmarn_op_config),
     .first = offsetof(mmarn_op_config, dequant_scale),
     .defaults = &op_config_defaults,
+};
+
+const struct growth growth_step = {
+    .argument = "step",
+    .type = "mmarn_step",
+    .size = sizeof(mmarn_step),
+    .first = offsetof(mmarn_step, x1_scale),
+    .defaults = &step_defaults,
+};
+
+const struct growth growth_ascend_options = {
+    .argument = "ascend",
+    .type = "mmarn_ascend_options",
+    .size = sizeof(mmarn_ascend_options),
+    .first = offsetof(mmarn_ascend_options, flags),
+    .defaults = &ascend_options_defaults,
 };
 
 static mmarn_status check_size(const struct growth *growth, size_t size)

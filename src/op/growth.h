@@ -17,7 +17,7 @@ struct growth {
     const void *defaults;
 };
 
-extern const struct growth growth_comm_config, growth_op_config;
+extern const struct growth growth_comm_config, growth_op_config, growth_step, growth_ascend_options;
 
 /*
  * Copies the caller's struct into one of this library's size. Reads struct_size bytes and no more, and only struct_size

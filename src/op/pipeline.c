@@ -9,7 +9,6 @@
 #include "base/sync.h"
 #include "base/threads.h"
 #include "op/schedule.h"
-#include "op/sink.h"
 
 enum {
     /* Looks of a rank's only thread, some microseconds, before it asks for the bell. Where ranks share processors it
@@ -41,13 +40,15 @@ static void do_work(struct run *run, int thread, struct work *work)
         coll->transport->sum_publish(coll, work->tile);
         break;
     case STEP_TAKE_IN:
-        if (pipeline->plan->algorithm == COLL_ONE_SHOT)
+        if (pipeline->gather)
+            pipeline->gather(pipeline->ctx, &tile, work->parts);
+        else if (pipeline->plan->algorithm == COLL_ONE_SHOT)
             op_sink_parts(&pipeline->sink, pipeline->plan->n, &tile, work->parts, coll->world_size);
         else
             op_sink_sum(&pipeline->sink, pipeline->plan->n, &tile, work->sum);
         break;
     case STEP_NORM:
-        op_sink_norm(&pipeline->sink, pipeline->plan->n, work->row, work->rows);
+        op_sink_norm(&pipeline->sink, pipeline->plan->n, work->row, work->rows, thread);
         break;
     default:
         break;
@@ -110,7 +111,7 @@ mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads)
 
     struct run run;
     run.pipeline = pipeline;
-    schedule_begin(&run.schedule, coll, plan, pipeline->sink.residual != NULL, threads);
+    schedule_begin(&run.schedule, coll, plan, pipeline->sink.gamma != NULL, threads);
     threads_run(threads, worker, &run);
     status = schedule_end(&run.schedule);
     coll->transport->end(coll, status);

@@ -6,31 +6,19 @@
 #ifndef MMARN_OP_PIPELINE_H
 #define MMARN_OP_PIPELINE_H
 
-#include <stdbool.h>
-
-#include "op/plan.h"
+#include "op/sink.h"
 
 /* Fills part (tile.rows x tile.columns, dense, fp32) with this rank's part of a tile. thread: 0 .. threads - 1. */
 typedef void op_produce_fn(void *ctx, int thread, const struct op_tile *tile, float *part);
 
-/* Where sums go. Matrices are rows x n, dense. */
-struct op_sink {
-    int32_t dtype;                /* of mm_out and norm_out */
-    int32_t sum_dtype;            /* in which sums travel: dtype, or fp32 */
-    int32_t y_dtype, gamma_dtype; /* y's is also residual's; each is dtype, or fp32 */
-    bool in_rank_order;           /* coll_reduce's */
-    bool round_twice, rescale;    /* norm.h's */
-    float epsilon;
-    const void *residual; /* NULL: y is the sum itself, and there is no norm */
-    void *y;
-    const void *gamma;
-    void *norm_out;
-};
+/* Takes in a tile from all ranks' parts of it, in place of a sum: an all-gather's. */
+typedef void op_gather_fn(void *ctx, const struct op_tile *tile, const float *const parts[]);
 
 struct op_pipeline {
     struct coll *coll;
     const struct op_plan *plan;
     op_produce_fn *produce;
+    op_gather_fn *gather; /* NULL: parts are summed, into the sink. With it the algorithm is COLL_ONE_SHOT */
     void *ctx;
     struct op_sink sink;
     const struct coll_field *fields; /* what the ranks must agree on, and this rank's values */

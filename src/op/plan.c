@@ -87,10 +87,10 @@ static int tile_columns(const struct coll *coll, enum op_source_kind kind, enum 
     return (int)clamp(clamp(round_up(fair, LEAST_COLUMNS), LEAST_COLUMNS, most), GEMM_NR, round_up(n, GEMM_NR));
 }
 
-struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n)
+struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n, bool direct)
 {
     struct op_plan plan = {.rows = rows, .n = n, .block_rows = block_rows(kind, rows)};
-    plan.algorithm = algorithm(coll, rows, n);
+    plan.algorithm = direct ? COLL_ONE_SHOT : algorithm(coll, rows, n);
     plan.tile_columns = tile_columns(coll, kind, plan.algorithm, plan.block_rows, n);
     plan.column_tiles = divide_up(n, plan.tile_columns);
     plan.tiles = plan.column_tiles * divide_up(rows, plan.block_rows);

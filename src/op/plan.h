@@ -26,8 +26,11 @@ struct op_tile {
 /* What makes the parts: a matmul wants tall tiles, so that a piece of x2 serves many rows; a copy wants long rows. */
 enum op_source_kind { OP_SOURCE_MATMUL, OP_SOURCE_COPY };
 
-/* rows and n are at least 1. */
-struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n);
+/*
+ * rows and n are at least 1. direct: every rank reads what it needs from the ranks that have it, with no owner between
+ * them: where each rank takes in rows of its own alone, an owner would only be one hop more.
+ */
+struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n, bool direct);
 struct op_tile op_plan_tile(const struct op_plan *plan, int64_t tile);
 
 #endif

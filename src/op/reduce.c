@@ -1,9 +1,11 @@
 /*
- * reduce.c - the operator's parts alone: the all-reduce, and the all-reduce with residual and norm, for engines that
- * have a matmul of their own. Parts are pieces of the caller's array, widened to fp32.
+ * reduce.c - sums of the caller's own arrays: the all-reduce and the reduce-scatter alone, and the all-reduce with
+ * residual and norm, for engines that have a matmul of their own. Parts are pieces of the array, widened to fp32.
  */
 #include "base/convert.h"
 #include "op/call.h"
+#include "op/check.h"
+#include "op/norm_call.h"
 #include "op/op.h"
 #include "op/tensor.h"
 
@@ -24,16 +26,12 @@ static void produce(void *ctx, int thread, const struct op_tile *tile, float *pa
     }
 }
 
-static mmarn_status run(mmarn_comm *comm, const struct call_terms *terms, const void *in, struct op_sink sink)
+/* With the group taken: runs and leaves it. */
+static mmarn_status run(mmarn_comm *comm, const struct call_terms *terms, const void *in, const struct op_sink *sink)
 {
     struct copy copy = {in, terms->dtype, terms->n};
-    struct op_plan plan = op_plan_make(comm->coll, OP_SOURCE_COPY, terms->rows, terms->n);
-    struct op_pipeline pipeline = {.coll = comm->coll, .plan = &plan, .produce = produce, .ctx = &copy, .sink = sink};
-    pipeline.name = comm_call_name(comm);
-    call_terms_set(&pipeline, terms);
-    mmarn_status status = op_pipeline_run(&pipeline, comm->threads);
-    call_leave(comm);
-    return status;
+    struct op_pipeline pipeline = {.produce = produce, .ctx = &copy, .sink = *sink};
+    return call_run(comm, terms, OP_SOURCE_COPY, &pipeline);
 }
 
 mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out)
@@ -53,34 +51,58 @@ mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tenso
         .dtype = in->dtype,
         .numerics = numerics,
     };
-    return run(comm, &terms, in->data, (struct op_sink){.y_dtype = out->dtype, .y = out->data});
+    const struct op_sink sink = {.dtype = in->dtype, .count = 1, .mm = out->data};
+    return run(comm, &terms, in->data, &sink);
 }
 
-mmarn_status op_all_reduce_norm(mmarn_comm *comm, int32_t numerics, double epsilon, const struct op_io *io,
-                                const mmarn_tensor *gamma)
+mmarn_status op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out)
 {
     CHECK(comm_enter(comm));
     bool empty = false;
-    mmarn_status status = check_all_reduce_norm(numerics, epsilon, io, gamma, &empty);
+    const int rank = comm->coll->rank, world_size = comm->coll->world_size;
+    mmarn_status status = check_reduce_scatter(numerics, in, out, rank, world_size, &empty);
     if (status != MMARN_OK)
         return call_refuse(comm, status);
     if (empty)
         return call_skip(comm);
     struct call_terms terms = {
-        .kind = CALL_ALL_REDUCE_NORM,
-        .rows = tensor_rows(io->x),
-        .n = tensor_last(io->x),
-        .dtype = io->x->dtype,
+        .kind = CALL_REDUCE_SCATTER,
+        .rows = tensor_rows(in),
+        .n = tensor_last(in),
+        .dtype = in->dtype,
         .numerics = numerics,
-        .epsilon = (float)epsilon,
+        .flags = MMARN_SHARD_ROWS,
     };
-    struct op_sink sink = {
-        .y_dtype = io->y->dtype,
-        .gamma_dtype = gamma->dtype,
-        .residual = io->residual->data,
-        .y = io->y->data,
-        .gamma = gamma->data,
-        .norm_out = io->norm_out->data,
+    const struct op_rows own = op_rows_shard(terms.rows, rank, world_size);
+    const struct op_sink sink = {.dtype = in->dtype, .first = own.first, .count = own.count, .mm = out->data};
+    return run(comm, &terms, in->data, &sink);
+}
+
+mmarn_status op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, const mmarn_step *step)
+{
+    CHECK(comm_enter(comm));
+    struct norm_call norm;
+    bool empty = false;
+    void *room = NULL;
+    mmarn_status status = norm_call_check(&norm, comm, OP_ALL_REDUCE_ADD_RMS_NORM, given, step, &empty);
+    if (status == MMARN_OK && empty)
+        return call_skip(comm);
+    struct op_sink sink = {.dtype = 0};
+    if (status == MMARN_OK)
+        status = norm_call_open(&norm, comm->threads, &sink, &room);
+    if (status != MMARN_OK)
+        return call_refuse(comm, status);
+    const mmarn_tensor *x1 = norm.call.step.x1;
+    struct call_terms terms = {
+        .kind = CALL_ALL_REDUCE_NORM,
+        .rows = tensor_rows(x1),
+        .n = tensor_last(x1),
+        .dtype = x1->dtype,
+        .numerics = norm.options.config.numerics,
+        .epsilon = (float)norm.options.config.epsilon,
+        .flags = norm.options.config.flags,
     };
-    return run(comm, &terms, io->x->data, sink);
+    status = run(comm, &terms, x1->data, &sink);
+    norm_call_close(&norm, room);
+    return status;
 }

@@ -1,10 +1,13 @@
 /*
- * run.c - the whole operator as a pipeline whose parts are tiles of x1 @ x2 + bias, and the matmul alone.
+ * run.c - the operator as a pipeline whose parts are tiles of x1 @ x2 + bias + x3, and the matmul alone.
  */
 #include <stdatomic.h>
 
+#include "base/convert.h"
+#include "base/memory.h"
 #include "base/threads.h"
 #include "op/call.h"
+#include "op/check.h"
 #include "op/growth.h"
 #include "op/op.h"
 #include "op/tensor.h"
@@ -12,7 +15,9 @@
 struct matmul {
     const struct mmarn_op *op;
     const void *x1;
-    const float *x1_scale; /* NULL, or one for each row */
+    const float *x1_scale;  /* NULL, or one for each row */
+    const mmarn_tensor *x3; /* NULL, or to be added */
+    int32_t round_before;   /* x3 is added to what has been rounded to this dtype; fp32: to what there is */
     struct gemm_scratch **scratch;
 };
 
@@ -25,6 +30,34 @@ static void add_bias(const float *bias, const struct op_tile *tile, float *c, in
             c[i * ldc + j] += bias[tile->column + j];
 }
 
+static void round_to(int32_t dtype, float *values, size_t count)
+{
+    uint16_t narrow[COLL_CHUNK];
+    if (dtype == MMARN_F32)
+        return;
+    convert_from_f32(dtype, values, narrow, count);
+    convert_to_f32(dtype, narrow, values, count);
+}
+
+static void add_x3(const struct matmul *matmul, const struct op_tile *tile, float *c, int64_t ldc)
+{
+    const mmarn_tensor *x3 = matmul->x3;
+    float piece[COLL_CHUNK];
+    if (!x3)
+        return;
+    for (int i = 0; i < tile->rows; i++)
+        for (int j = 0; j < tile->columns; j += COLL_CHUNK) {
+            const int count = tile->columns - j < COLL_CHUNK ? tile->columns - j : COLL_CHUNK;
+            const int64_t at = (tile->row + i) * matmul->op->weights.n + tile->column + j;
+            float *sums = c + i * ldc + j;
+            convert_to_f32(x3->dtype, (const char *)x3->data + (size_t)at * dtype_size(x3->dtype), piece,
+                           (size_t)count);
+            round_to(matmul->round_before, sums, (size_t)count);
+            for (int l = 0; l < count; l++)
+                sums[l] += piece[l];
+        }
+}
+
 static void matmul_tile(const struct matmul *matmul, int thread, const struct op_tile *tile, float *c, int64_t ldc)
 {
     const mmarn_op *op = matmul->op;
@@ -35,6 +68,7 @@ static void matmul_tile(const struct matmul *matmul, int thread, const struct op
                         op->scale + tile->column, matmul->x1_scale ? matmul->x1_scale + tile->row : NULL);
     else
         add_bias(op->bias, tile, c, ldc);
+    add_x3(matmul, tile, c, ldc);
 }
 
 static void produce(void *ctx, int thread, const struct op_tile *tile, float *part)
@@ -51,90 +85,119 @@ static struct gemm_scratch **fresh_scratch(mmarn_comm *comm)
     return scratch;
 }
 
+static struct matmul matmul_of(const mmarn_op *op, const mmarn_step *step, int32_t round_before)
+{
+    return (struct matmul){
+        .op = op,
+        .x1 = step->x1->data,
+        .x1_scale = step->x1_scale ? step->x1_scale->data : NULL,
+        .x3 = step->x3,
+        .round_before = round_before,
+        .scratch = fresh_scratch(op->comm),
+    };
+}
+
 /* After the checks, with the group taken: runs and leaves it. */
-static mmarn_status run_checked(mmarn_op *op, const struct op_io *io)
+static mmarn_status run_checked(mmarn_op *op, const struct op_call *call)
 {
     mmarn_comm *comm = op->comm;
-    struct matmul matmul = {op, io->x->data, io->x_scale ? io->x_scale->data : NULL, fresh_scratch(comm)};
+    const mmarn_op_config *config = &op->options.config;
+    struct call_terms terms = {
+        .kind = op->kind.norm ? CALL_MATMUL : CALL_MATMUL_ONLY,
+        .rows = tensor_rows(call->step.x1),
+        .n = op->weights.n,
+        .dtype = op_out_dtype(call),
+        .numerics = config->numerics,
+        .epsilon = op->kind.norm ? (float)config->epsilon : 0,
+        .flags = config->flags,
+    };
+    struct matmul matmul =
+        matmul_of(op, &call->step, terms.numerics == MMARN_NUMERICS_ASCEND ? terms.dtype : MMARN_F32);
     if (!matmul.scratch)
         return call_refuse(comm, MMARN_ERR_MEMORY);
-    struct call_terms terms = {
-        .kind = CALL_MATMUL,
-        .rows = tensor_rows(io->x),
-        .n = op->weights.n,
-        .dtype = op_out_dtype(&op->kind, io),
-        .numerics = op->config.numerics,
-        .epsilon = (float)op->config.epsilon,
-        .flags = op->config.flags,
-    };
-    struct op_plan plan = op_plan_make(comm->coll, OP_SOURCE_MATMUL, terms.rows, terms.n);
-    struct op_pipeline pipeline = {
-        .coll = comm->coll,
-        .plan = &plan,
-        .produce = produce,
-        .ctx = &matmul,
-        .name = comm_call_name(comm),
-        .sink = {.y_dtype = io->y->dtype,
-                 .gamma_dtype = op->gamma_dtype,
-                 .residual = io->residual->data,
-                 .y = io->y->data,
-                 .gamma = op->gamma,
-                 .norm_out = io->norm_out->data},
-    };
-    call_terms_set(&pipeline, &terms);
-    mmarn_status status = op_pipeline_run(&pipeline, comm->threads);
-    call_leave(comm);
+    struct op_pipeline pipeline = {.produce = produce, .ctx = &matmul};
+    void *room;
+    if (!outputs_open(call, &op->gamma, terms.n, comm->threads, &pipeline.sink, &room))
+        return call_refuse(comm, MMARN_ERR_MEMORY);
+    mmarn_status status = call_run(comm, &terms, OP_SOURCE_MATMUL, &pipeline);
+    memory_free(room);
     return status;
 }
 
-static mmarn_status check_run(const mmarn_op *op, const struct op_io *io, bool *empty)
+static struct op_call call_of(const mmarn_op *op)
 {
-    CHECK(check_io_nulls(io));
-    CHECK(check_io_shapes(io, &op->x2, empty));
-    return *empty ? MMARN_OK : check_io_options(io, &op->config, &op->kind);
+    return (struct op_call){
+        .form = OP_MM_ALL_REDUCE_ADD_RMS_NORM,
+        .config = &op->options.config,
+        .kind = op->kind,
+        .rank = op->comm->coll->rank,
+        .world_size = op->comm->coll->world_size,
+    };
 }
 
-mmarn_status op_run(mmarn_op *op, const struct op_io *io)
+static mmarn_status check_run(struct op_call *call, const mmarn_step *step, bool *empty)
+{
+    CHECK(growth_take(&growth_step, step, &call->step));
+    CHECK(check_step_nulls(call));
+    CHECK(check_step_shapes(call, empty));
+    if (*empty)
+        return MMARN_OK;
+    CHECK(check_step_options(call));
+    return check_step_memory(call);
+}
+
+mmarn_status op_run(mmarn_op *op, const mmarn_step *step)
 {
     CHECK(comm_enter(op->comm));
     bool empty = false;
-    mmarn_status status = check_run(op, io, &empty);
+    struct op_call call = call_of(op);
+    mmarn_status status = check_run(&call, step, &empty);
     if (status != MMARN_OK)
         return call_refuse(op->comm, status);
-    return empty ? call_skip(op->comm) : run_checked(op, io);
+    return empty ? call_skip(op->comm) : run_checked(op, &call);
 }
+
+/* ------------------------------------------------------------------------------------------------- in one call */
 
 /* The configuration's and the step's checks, phase by phase, as if they were one list. */
-static mmarn_status check_once(const mmarn_comm *comm, const mmarn_op_config *given, mmarn_op_config *config,
-                               const struct op_io *io, bool *empty)
+static mmarn_status check_once(struct op_call *call, const mmarn_op_config *given, struct op_options *options,
+                               const mmarn_step *step, bool *empty)
 {
-    CHECK(growth_take(&growth_op_config, given, config));
-    CHECK(check_config_nulls(config));
-    CHECK(check_io_nulls(io));
-    CHECK(check_config_shapes(config));
-    CHECK(check_io_shapes(io, config->x2, empty));
+    CHECK(check_config_take(given, options));
+    CHECK(growth_take(&growth_step, step, &call->step));
+    CHECK(check_config_nulls(call->config));
+    if (call->form == OP_MM_ALL_REDUCE_ADD_RMS_NORM)
+        CHECK(tensor_check_given("gamma", call->config->gamma));
+    call->kind = op_kind_of(call->config);
+    CHECK(check_step_nulls(call));
+    CHECK(check_config_shapes(call->config));
+    CHECK(check_step_shapes(call, empty));
     if (*empty)
         return MMARN_OK;
-    CHECK(check_config_options(config, comm->coll->world_size));
-    const struct op_kind kind = op_kind_of(config);
-    return check_io_options(io, config, &kind);
+    CHECK(check_config_options(call->config, call->world_size));
+    CHECK(check_step_options(call));
+    CHECK(check_config_memory(call->config));
+    return check_step_memory(call);
 }
 
-mmarn_status op_once(mmarn_comm *comm, const mmarn_op_config *given, const struct op_io *io)
+mmarn_status op_once(mmarn_comm *comm, enum op_form form, const mmarn_op_config *given, const mmarn_step *step)
 {
     CHECK(comm_enter(comm));
     bool empty = false;
-    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
-    mmarn_status status = check_once(comm, given, &config, io, &empty);
+    struct op_options options;
+    struct op_call call = {
+        .form = form, .config = &options.config, .rank = comm->coll->rank, .world_size = comm->coll->world_size};
+    mmarn_op *op = NULL;
+    mmarn_status status = check_once(&call, given, &options, step, &empty);
     if (status == MMARN_OK && empty)
         return call_skip(comm);
-    config.flags |= MMARN_BORROW_X2;
-    mmarn_op *op = NULL;
-    if (status == MMARN_OK)
-        status = op_create_checked(comm, &config, &op);
+    if (status == MMARN_OK) {
+        options.config.flags |= MMARN_BORROW_X2;
+        status = op_create_checked(comm, &options, &op);
+    }
     if (status != MMARN_OK)
         return call_refuse(comm, status);
-    status = run_checked(op, io);
+    status = run_checked(op, &call);
     op_destroy(op);
     return status;
 }
@@ -159,19 +222,26 @@ static void local_worker(void *ctx, int thread)
     }
 }
 
-mmarn_status op_matmul(mmarn_op *op, const mmarn_tensor *x1, const mmarn_tensor *partial)
+static mmarn_status run_local(mmarn_op *op, const mmarn_step *step)
+{
+    struct local local = {.matmul = matmul_of(op, step, MMARN_F32), .partial = step->mm_out->data};
+    if (!local.matmul.scratch)
+        return MMARN_ERR_MEMORY;
+    local.plan = op_plan_make(op->comm->coll, OP_SOURCE_MATMUL, tensor_rows(step->x1), op->weights.n, true);
+    threads_run(op->comm->threads, local_worker, &local);
+    return MMARN_OK;
+}
+
+mmarn_status op_matmul(mmarn_op *op, const mmarn_step *step)
 {
     CHECK(comm_enter(op->comm));
     bool empty = false;
-    mmarn_status status = check_matmul(x1, &op->config, &op->kind, partial, &empty);
-    if (status == MMARN_OK && !empty) {
-        struct local local = {.matmul = {op, x1->data, NULL, fresh_scratch(op->comm)}, .partial = partial->data};
-        status = local.matmul.scratch ? MMARN_OK : MMARN_ERR_MEMORY;
-        if (status == MMARN_OK) {
-            local.plan = op_plan_make(op->comm->coll, OP_SOURCE_MATMUL, tensor_rows(x1), op->weights.n);
-            threads_run(op->comm->threads, local_worker, &local);
-        }
-    }
+    struct op_call call = call_of(op);
+    mmarn_status status = growth_take(&growth_step, step, &call.step);
+    if (status == MMARN_OK)
+        status = check_matmul(&call, &empty);
+    if (status == MMARN_OK && !empty)
+        status = run_local(op, &call.step);
     comm_leave(op->comm);
     return status;
 }

@@ -1,24 +1,20 @@
 /*
  * sink.c - residual and norm. A tile is taken in as soon as it is there, while it is in cache; a row's statistic needs
- * the whole row, so norms run over finished rows of y, which are then still in cache too.
+ * the whole row, so norms run over finished rows, which are then still in cache too.
  */
 #include "op/sink.h"
 
 #include <string.h>
 
+#include "base/convert.h"
 #include "norm/norm.h"
 
 enum { LINE = 64 };
 
-/* Element `at` of the residual, which there is. */
-static const void *residual_at(const struct op_sink *sink, int64_t at)
+/* Element `at` of a matrix that there is. */
+static void *element(const void *matrix, int32_t dtype, int64_t at)
 {
-    return (const char *)sink->residual + (size_t)at * dtype_size(sink->y_dtype);
-}
-
-static void *y_at(const struct op_sink *sink, int64_t at)
-{
-    return (char *)sink->y + (size_t)at * dtype_size(sink->y_dtype);
+    return (char *)(uintptr_t)matrix + (size_t)at * dtype_size(dtype);
 }
 
 /* norm.h's index of kernels whose y is fp32. */
@@ -32,16 +28,59 @@ static bool round_sum(const struct op_sink *sink)
     return sink->sum_dtype == sink->dtype;
 }
 
-/* Columns [column, column + count) of one row: y = sum + residual, or the sum itself. */
+static bool adds_on_the_way(const struct op_sink *sink)
+{
+    return sink->y && !sink->norm_first;
+}
+
+void op_sink_round(struct op_sink *sink, int32_t numerics, bool keep_sum)
+{
+    const bool wide = numerics == MMARN_NUMERICS_FP32;
+    sink->sum_dtype = wide && keep_sum ? MMARN_F32 : sink->dtype;
+    sink->in_rank_order = numerics == MMARN_NUMERICS_ASCEND;
+    sink->round_twice = !wide;
+    sink->rescale = !sink->in_rank_order;
+}
+
+/* From one type to another, of which one is fp32 if they differ. */
+static void convert(int32_t from, const void *in, int32_t to, void *out, size_t count)
+{
+    if (from == to) {
+        if (in != out)
+            memcpy(out, in, count * dtype_size(to));
+    } else if (to == MMARN_F32) {
+        convert_to_f32(from, in, out, count);
+    } else {
+        convert_from_f32(to, in, out, count);
+    }
+}
+
+/* Elements of the outputs from `at`, in one row, from their sums in sum_dtype. */
 static void take_in(const struct op_sink *sink, int64_t at, const void *sum, size_t count)
 {
-    void *y = y_at(sink, at);
+    if (sink->mm)
+        convert(sink->sum_dtype, sum, sink->dtype, element(sink->mm, sink->dtype, at), count);
+    if (!adds_on_the_way(sink))
+        return;
+    void *y = element(sink->y, sink->y_dtype, at);
     if (!sink->residual)
-        memcpy(y, sum, count * dtype_size(sink->dtype));
+        convert(sink->sum_dtype, sum, sink->y_dtype, y, count);
     else if (round_sum(sink))
-        norm_kernel_best()->add[sink->dtype][wide_y(sink)](sum, residual_at(sink, at), y, count);
+        norm_kernel_best()->add[sink->dtype][wide_y(sink)](sum, element(sink->residual, sink->y_dtype, at), y, count);
     else
-        norm_kernel_best()->add_sum[sink->dtype][wide_y(sink)](sum, NULL, false, residual_at(sink, at), y, count);
+        norm_kernel_best()->add_sum[sink->dtype][wide_y(sink)](sum, NULL, false,
+                                                               element(sink->residual, sink->y_dtype, at), y, count);
+}
+
+static void prefetch(const void *matrix, int32_t dtype, int64_t at, size_t count, bool write)
+{
+    const char *first = element(matrix, dtype, at);
+    for (size_t i = 0; i < count * dtype_size(dtype); i += LINE) {
+        if (write)
+            __builtin_prefetch(first + i, 1);
+        else
+            __builtin_prefetch(first + i, 0);
+    }
 }
 
 /*
@@ -50,23 +89,34 @@ static void take_in(const struct op_sink *sink, int64_t at, const void *sum, siz
  */
 static void prefetch_row(const struct op_sink *sink, int64_t at, size_t count)
 {
-    const size_t size = dtype_size(sink->y_dtype), first = (size_t)at * size, bytes = count * size;
-    for (size_t i = 0; i < bytes; i += LINE) {
-        if (sink->residual)
-            __builtin_prefetch((const char *)sink->residual + first + i, 0);
-        if (sink->y != sink->residual)
-            __builtin_prefetch((const char *)sink->y + first + i, 1);
-    }
+    if (sink->mm)
+        prefetch(sink->mm, sink->dtype, at, count, true);
+    if (!adds_on_the_way(sink))
+        return;
+    if (sink->residual)
+        prefetch(sink->residual, sink->y_dtype, at, count, false);
+    if (sink->y != sink->residual)
+        prefetch(sink->y, sink->y_dtype, at, count, true);
+}
+
+/* The rows of a tile that are taken in here: [*from, *to), counted from the tile's first. */
+static void own_rows(const struct op_sink *sink, int64_t row, int rows, int *from, int *to)
+{
+    const int64_t end = sink->first + sink->count;
+    *from = sink->first > row ? (int)(sink->first - row < rows ? sink->first - row : rows) : 0;
+    *to = end < row + rows ? (int)(end > row ? end - row : 0) : rows;
 }
 
 void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const void *sum)
 {
-    size_t row_bytes = (size_t)tile->columns * dtype_size(sink->sum_dtype);
-    for (int i = 0; i < tile->rows; i++) {
-        int64_t at = (tile->row + i) * n + tile->column;
-        if (i + 1 < tile->rows)
-            prefetch_row(sink, at + n, (size_t)tile->columns);
-        take_in(sink, at, (const char *)sum + (size_t)i * row_bytes, (size_t)tile->columns);
+    const size_t columns = (size_t)tile->columns;
+    int from, to;
+    own_rows(sink, tile->row, tile->rows, &from, &to);
+    for (int i = from; i < to; i++) {
+        const int64_t at = (tile->row + i - sink->first) * n + tile->column;
+        if (i + 1 < to)
+            prefetch_row(sink, at + n, columns);
+        take_in(sink, at, element(sum, sink->sum_dtype, (int64_t)i * tile->columns), columns);
     }
 }
 
@@ -74,51 +124,83 @@ void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *ti
 static void take_in_parts(const struct op_sink *sink, int64_t at, const float *const parts[], int world_size,
                           size_t count)
 {
-    void *y = y_at(sink, at);
     struct coll_halves halves;
-    if (!sink->residual) {
-        coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, sink->in_rank_order, y);
-    } else if (sink->in_rank_order) {
+    if (sink->mm && !adds_on_the_way(sink) && round_sum(sink)) {
+        coll_reduce(parts, world_size, (int64_t)count, sink->dtype, sink->in_rank_order,
+                    element(sink->mm, sink->dtype, at));
+    } else if (sink->mm || !sink->residual || sink->in_rank_order) {
         float sum[COLL_CHUNK]; /* of sum_dtype, which is at most as wide */
-        coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, true, sum);
+        coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, sink->in_rank_order, sum);
         take_in(sink, at, sum, count);
     } else {
         coll_reduce_halves(parts, world_size, count, &halves);
         norm_kernel_best()->add_sum[sink->dtype][wide_y(sink)](halves.left, halves.right, round_sum(sink),
-                                                               residual_at(sink, at), y, count);
+                                                               element(sink->residual, sink->y_dtype, at),
+                                                               element(sink->y, sink->y_dtype, at), count);
     }
 }
 
 void op_sink_parts(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[],
                    int world_size)
 {
-    for (int i = 0; i < tile->rows; i++) {
+    int from, to;
+    own_rows(sink, tile->row, tile->rows, &from, &to);
+    for (int i = from; i < to; i++) {
         for (int column = 0; column < tile->columns; column += COLL_CHUNK) {
             int left = tile->columns - column;
             int count = left < COLL_CHUNK ? left : COLL_CHUNK;
             const float *at[MMARN_MAX_RANKS];
             for (int rank = 0; rank < world_size; rank++)
                 at[rank] = parts[rank] + (int64_t)i * tile->columns + column;
-            take_in_parts(sink, (tile->row + i) * n + tile->column + column, at, world_size, (size_t)count);
+            take_in_parts(sink, (tile->row + i - sink->first) * n + tile->column + column, at, world_size,
+                          (size_t)count);
         }
     }
 }
 
-void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows)
+/* y = norm_out + residual, for one row; the norm came first. */
+static void add_after(const struct op_sink *sink, int64_t n, int64_t row, const void *norm_out)
+{
+    void *y = element(sink->y, sink->y_dtype, row * n);
+    if (sink->residual)
+        norm_kernel_best()->add[sink->dtype][wide_y(sink)](norm_out, element(sink->residual, sink->y_dtype, row * n), y,
+                                                           (size_t)n);
+    else
+        convert(sink->dtype, norm_out, sink->y_dtype, y, (size_t)n);
+}
+
+/* What follows a row's norm. */
+static void finish_row(const struct op_sink *sink, int64_t n, int64_t row, const void *norm_out)
+{
+    if (sink->quantised)
+        sink->norm_scale[row] =
+            norm_kernel_best()->quantise[sink->dtype](norm_out, sink->quantised + row * n, (size_t)n);
+    if (sink->norm_first && sink->y)
+        add_after(sink, n, row, norm_out);
+}
+
+void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows, int thread)
 {
     norm_row_fn *norm = norm_kernel_best()->row[sink->dtype];
+    const void *normed = sink->norm_first ? sink->mm : sink->y;
+    const int32_t normed_dtype = sink->norm_first ? sink->dtype : sink->y_dtype;
     struct norm_row call = {
         .gamma = sink->gamma,
         .n = (size_t)n,
         .epsilon = sink->epsilon,
-        .wide_y = wide_y(sink),
+        .wide_y = normed_dtype != sink->dtype,
         .wide_gamma = sink->gamma_dtype != sink->dtype,
         .round_twice = sink->round_twice,
         .rescale = sink->rescale,
     };
-    for (int64_t i = row; i < row + rows; i++) {
-        call.y = y_at(sink, i * n);
-        call.norm_out = (char *)sink->norm_out + (size_t)(i * n) * dtype_size(sink->dtype);
+    int from, to;
+    own_rows(sink, row, rows, &from, &to);
+    for (int64_t i = row + from - sink->first; i < row + to - sink->first; i++) {
+        call.y = element(normed, normed_dtype, i * n);
+        call.norm_out =
+            sink->norm_out ? element(sink->norm_out, sink->dtype, i * n) : element(sink->rows, sink->dtype, thread * n);
+        call.rstd = sink->rstd ? sink->rstd + i : NULL;
         norm(&call);
+        finish_row(sink, n, i, call.norm_out);
     }
 }

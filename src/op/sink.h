@@ -1,19 +1,49 @@
 /*
- * sink.h - from sums to outputs: residual and norm over tiles and rows of a pipeline's op_sink.
+ * sink.h - from sums to outputs: mm_out, residual and norm over tiles and rows of one call. Knows nothing of where sums
+ * come from. A norm reads rows that are complete: of y, or of mm_out where the norm comes first.
  */
 #ifndef MMARN_OP_SINK_H
 #define MMARN_OP_SINK_H
 
-#include "op/pipeline.h"
+#include <stdbool.h>
 
-/* Takes in a tile of sums (dense, sum_dtype): adds the residual and writes y. */
+#include "op/plan.h"
+
+/*
+ * Where sums go. Matrices are n columns wide, dense, and begin with row `first`: of the rows of a call only
+ * [first, first + count) are taken in. Any output may be NULL, but for what the norm reads.
+ */
+struct op_sink {
+    int32_t dtype;     /* of mm, norm_out and rows */
+    int32_t sum_dtype; /* in which sums travel: dtype, or fp32 */
+    int32_t y_dtype;   /* of residual and y: dtype, or fp32 */
+    int32_t gamma_dtype;
+    bool in_rank_order;        /* coll_reduce's */
+    bool round_twice, rescale; /* norm.h's */
+    bool norm_first;           /* of mm, and the residual is added to norm_out */
+    float epsilon;
+    int64_t first, count;
+    void *mm;
+    const void *residual;
+    void *y;
+    const void *gamma; /* NULL: no norm */
+    void *norm_out;    /* in dtype; may be what the norm reads */
+    signed char *quantised;
+    float *norm_scale, *rstd;
+    char *rows; /* one row in dtype for each thread, where norm_out is NULL */
+};
+
+/* How sums travel and norms round in a mode. keep_sum: in the mode that keeps sums in fp32, they come in fp32. */
+void op_sink_round(struct op_sink *sink, int32_t numerics, bool keep_sum);
+
+/* Takes in a tile of sums (dense, sum_dtype). */
 void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const void *sum);
 
 /* The same from all ranks' parts, which are summed on the way. */
 void op_sink_parts(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[],
                    int world_size);
 
-/* Writes norm_out for rows whose y is complete. */
-void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows);
+/* Finishes rows of the call whose sums have all been taken in. */
+void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows, int thread);
 
 #endif

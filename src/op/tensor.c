@@ -111,10 +111,15 @@ mmarn_status tensor_check_form(const char *name, const mmarn_tensor *tensor, int
         if (tensor->shape[i] > 0 && __builtin_mul_overflow(bytes, tensor->shape[i], &bytes))
             return error_set(MMARN_ERR_ARGUMENT, "%s is %s, more elements than %lld bytes hold", name,
                              tensor_shape(tensor), (long long)INT64_MAX);
-    if (!tensor->data && tensor_elements(tensor) > 0)
-        return error_set(MMARN_ERR_NULL, "%s->data is NULL but %s has %lld elements", name, name,
-                         (long long)tensor_elements(tensor));
     return MMARN_OK;
+}
+
+mmarn_status tensor_check_data(const char *name, const mmarn_tensor *tensor)
+{
+    if (!tensor || tensor->data || tensor_elements(tensor) == 0)
+        return MMARN_OK;
+    return error_set(MMARN_ERR_NULL, "%s->data is NULL but %s has %lld elements", name, name,
+                     (long long)tensor_elements(tensor));
 }
 
 mmarn_status tensor_check_dtype(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype)
@@ -139,7 +144,7 @@ mmarn_status tensor_check_contiguous(const char *name, const mmarn_tensor *tenso
 mmarn_status tensor_check_apart(const char *a_name, const mmarn_tensor *a, const char *b_name, const mmarn_tensor *b,
                                 bool may_be_same)
 {
-    if (!b || !tensor_overlap(a, b) || (may_be_same && a->data == b->data && a->dtype == b->dtype))
+    if (!a || !b || !tensor_overlap(a, b) || (may_be_same && a->data == b->data && a->dtype == b->dtype))
         return MMARN_OK;
     return error_set(MMARN_ERR_ARGUMENT, "%s (at %p) overlaps %s (at %p); it must %s", a_name, a->data, b_name, b->data,
                      may_be_same ? "be the same memory or none of it" : "be memory of its own");

@@ -25,11 +25,13 @@ bool tensor_overlap(const mmarn_tensor *a, const mmarn_tensor *b);
 
 /* NULL: MMARN_ERR_NULL. */
 mmarn_status tensor_check_given(const char *name, const void *pointer);
-/* Axes between least and most, no negative size, an element count that memory could hold, data unless it is empty. */
+/* Axes between least and most, no negative size, an element count that memory could hold. */
 mmarn_status tensor_check_form(const char *name, const mmarn_tensor *tensor, int least, int most);
+/* NULL data with elements: MMARN_ERR_NULL. tensor may be NULL. */
+mmarn_status tensor_check_data(const char *name, const mmarn_tensor *tensor);
 mmarn_status tensor_check_dtype(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype);
 mmarn_status tensor_check_contiguous(const char *name, const mmarn_tensor *tensor);
-/* a must not overlap b, unless may_be_same and they are one and the same memory. b may be NULL. */
+/* a must not overlap b, unless may_be_same and they are one and the same memory. Either may be NULL. */
 mmarn_status tensor_check_apart(const char *a_name, const mmarn_tensor *a, const char *b_name, const mmarn_tensor *b,
                                 bool may_be_same);
 

@@ -53,6 +53,16 @@ bool group_fail(struct group_rank *rank, const char *format, ...) __attribute__(
                               mmarn_last_error(), mmarn_status_string(expected));                                      \
     } while (0)
 
+/* A step of these tensors, for the length of the block that it stands in. */
+#define STEP(x1_, residual_, y_, norm_out_)                                                                            \
+    (&(mmarn_step){                                                                                                    \
+        .struct_size = sizeof(mmarn_step), .x1 = (x1_), .residual = (residual_), .y = (y_), .norm_out = (norm_out_)})
+
+/* A configuration of a call without a matmul. */
+#define NORM_CONFIG(gamma_, epsilon_, numerics_)                                                                       \
+    (&(mmarn_op_config){                                                                                               \
+        .struct_size = sizeof(mmarn_op_config), .gamma = (gamma_), .epsilon = (epsilon_), .numerics = (numerics_)})
+
 /* Seconds on a clock that all ranks share. */
 double group_seconds(void);
 

@@ -156,14 +156,14 @@ static mmarn_status call_op(mmarn_comm *comm, const struct op_case *shape, const
     config.numerics = shape->numerics;
     config.flags = (shape->bias_once ? MMARN_BIAS_ONCE : 0) | (shape->call == OP_CASE_BORROWED ? MMARN_BORROW_X2 : 0);
     if (shape->call == OP_CASE_PARTS)
-        return mmarn_all_reduce_add_rms_norm(comm, shape->numerics, EPSILON, &t->x, &t->residual, &t->gamma, &t->y,
-                                             &t->norm_out);
+        return mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&t->gamma, EPSILON, shape->numerics),
+                                             STEP(&t->x, &t->residual, &t->y, &t->norm_out));
     if (shape->call == OP_CASE_ONCE)
-        return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &t->x1, &t->residual, &t->y, &t->norm_out);
+        return mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(&t->x1, &t->residual, &t->y, &t->norm_out));
     mmarn_op *op = NULL;
     mmarn_status status = mmarn_op_create(comm, &config, &op);
     if (status == MMARN_OK)
-        status = mmarn_op_run(op, &t->x1, &t->residual, &t->y, &t->norm_out);
+        status = mmarn_op_run(op, STEP(&t->x1, &t->residual, &t->y, &t->norm_out));
     mmarn_op_destroy(op);
     return status;
 }

@@ -275,12 +275,14 @@ static mmarn_status call_op(mmarn_comm *comm, const struct quant_data_set *set, 
     config.antiquant_scale = is_int8(shape) ? NULL : &scale;
     config.antiquant_offset = shape->offset ? &offset : NULL;
     config.antiquant_group_size = shape->group;
+    mmarn_step step = *STEP(&x1, &residual, &y_t, &norm_t);
+    step.x1_scale = shape->per_token ? &x1_scale : NULL;
     if (shape->call == QUANT_ONCE)
-        return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &x1, &residual, &y_t, &norm_t);
+        return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &step);
     mmarn_op *op = NULL;
     mmarn_status status = mmarn_op_create(comm, &config, &op);
     if (status == MMARN_OK)
-        status = mmarn_op_run_per_token(op, &x1, shape->per_token ? &x1_scale : NULL, &residual, &y_t, &norm_t);
+        status = mmarn_op_run(op, &step);
     mmarn_op_destroy(op);
     return status;
 }

@@ -1,6 +1,6 @@
 /*
- * test_bad_input.c - every rule at the door: its status, the sentence, and outputs left as they were. Each line breaks
- * one thing in a call that is otherwise right.
+ * test_bad_input.c - every rule of the operator's arguments: its status, the sentence, and outputs left as they were.
+ * Each line breaks one thing in a call that is otherwise right.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,13 +12,15 @@
 
 #include <cmocka.h>
 
-#include "mmarn/mmarn.h"
+#include "group.h"
+#include "mmarn/mmarn_ascend.h"
 
 enum { B = 1, S = 16, K = 32, N = 16, POISON = 0xA5 };
 
 /* A right call: x1 (16, 32), x2 (32, 16), bias (16), residual (1, 16, 16). */
 struct call {
     mmarn_op_config config;
+    mmarn_ascend_options ascend;
     mmarn_tensor x1, x2, bias, gamma, residual, y, norm_out;
     const mmarn_tensor *x1_p, *residual_p, *y_p, *norm_out_p;
 };
@@ -40,6 +42,8 @@ static void make_call(struct call *c)
     c->y = mmarn_tensor_make(y_data, MMARN_F16, 3, (int64_t[]){B, S, N});
     c->norm_out = mmarn_tensor_make(norm_data, MMARN_F16, 3, (int64_t[]){B, S, N});
     c->config = (mmarn_op_config)MMARN_OP_CONFIG_INIT;
+    c->ascend = (mmarn_ascend_options)MMARN_ASCEND_OPTIONS_INIT;
+    c->config.ascend = &c->ascend;
     c->config.x2 = &c->x2;
     c->config.bias = &c->bias;
     c->config.gamma = &c->gamma;
@@ -68,6 +72,12 @@ BREAK(residual_null, c->residual_p = NULL)
 BREAK(gamma_null, c->config.gamma = NULL)
 BREAK(y_null, c->y_p = NULL)
 BREAK(norm_null, c->norm_out_p = NULL)
+BREAK(outputs_null, c->y_p = c->norm_out_p = NULL)
+BREAK(limits, c->ascend.flags = MMARN_ASCEND_LIMITS)
+BREAK(residual_null_limits, (limits(c), residual_null(c)))
+BREAK(y_null_limits, (limits(c), y_null(c)))
+BREAK(norm_null_limits, (limits(c), norm_null(c)))
+BREAK(ascend_flags, c->ascend.flags = 6)
 BREAK(x1_data_null, c->x1.data = NULL)
 BREAK(struct_size, c->config.struct_size = 3)
 BREAK(x1_1d, shape(&c->x1, 1, K, 0, 0))
@@ -104,8 +114,8 @@ BREAK(epsilon_negative, c->config.epsilon = -1e-6)
 BREAK(epsilon_tiny, c->config.epsilon = 1e-60)
 BREAK(epsilon_nan, c->config.epsilon = 0.0 / 0.0)
 BREAK(epsilon_infinite, c->config.epsilon = 1.0 / 0.0)
-BREAK(reduce_op, c->config.reduce_op = "max")
-BREAK(comm_turn, c->config.comm_turn = 2)
+BREAK(reduce_op, c->ascend.reduce_op = "max")
+BREAK(comm_turn, c->ascend.comm_turn = 2)
 BREAK(numerics, c->config.numerics = 7)
 BREAK(flags, c->config.flags = 1u << 30)
 BREAK(y_is_x1, c->y.data = x1_data)
@@ -121,16 +131,16 @@ BREAK(x1_3d, shape(&c->x1, 3, 2, S / 2, K))
 BREAK(residual_2d, (shape(&c->residual, 2, S, N, 0), shape(&c->y, 2, S, N, 0), shape(&c->norm_out, 2, S, N, 0)))
 BREAK(transposed, (shape(&c->x2, 2, N, K, 0), c->x2 = mmarn_tensor_transpose(&c->x2)))
 BREAK(in_place, c->residual.data = y_data)
-BREAK(sum, c->config.reduce_op = "sum")
+BREAK(sum, c->ascend.reduce_op = "sum")
 BREAK(odd_stride_of_one, c->residual.strides[0] = 12345)
 BREAK(no_rows, (shape(&c->x1, 2, 0, K, 0), shape(&c->residual, 3, 1, 0, N), shape(&c->y, 3, 1, 0, N),
                 shape(&c->norm_out, 3, 1, 0, N)))
 BREAK(no_columns, (shape(&c->x2, 2, K, 0, 0), shape(&c->gamma, 1, 0, 0, 0), shape(&c->bias, 1, 0, 0, 0),
                    shape(&c->residual, 3, 1, S, 0), shape(&c->y, 3, 1, S, 0), shape(&c->norm_out, 3, 1, S, 0)))
-BREAK(no_rows_bad_option, (no_rows(c), c->config.comm_turn = 1))
+BREAK(no_rows_bad_option, (no_rows(c), c->ascend.comm_turn = 1))
 
 /* The order of the rules: null before shape, shape before empty, empty before dtype and options. */
-BREAK(null_and_shape, (c->norm_out_p = NULL, x2_k(c)))
+BREAK(null_and_shape, (c->x1_p = NULL, c->residual.shape[0] = -1))
 BREAK(shape_and_dtype, (x2_k(c), c->x1.dtype = 99, c->config.epsilon = 0))
 
 static const struct rule {
@@ -151,10 +161,14 @@ static const struct rule {
     {no_rows_bad_option, MMARN_OK, {"", ""}},
     {x1_null, MMARN_ERR_NULL, {"x1 is NULL", ""}},
     {x2_null, MMARN_ERR_NULL, {"x2 is NULL", ""}},
-    {residual_null, MMARN_ERR_NULL, {"residual is NULL", ""}},
+    {residual_null, MMARN_OK, {"", ""}},
     {gamma_null, MMARN_ERR_NULL, {"gamma is NULL", ""}},
-    {y_null, MMARN_ERR_NULL, {"y is NULL", ""}},
-    {norm_null, MMARN_ERR_NULL, {"norm_out is NULL", ""}},
+    {y_null, MMARN_OK, {"", ""}},
+    {norm_null, MMARN_OK, {"", ""}},
+    {outputs_null, MMARN_ERR_NULL, {"y, norm_out and mm_out are NULL", "must have an output"}},
+    {residual_null_limits, MMARN_ERR_NULL, {"residual is NULL", ""}},
+    {y_null_limits, MMARN_ERR_NULL, {"y is NULL", ""}},
+    {norm_null_limits, MMARN_ERR_NULL, {"norm_out is NULL", ""}},
     {x1_data_null, MMARN_ERR_NULL, {"x1->data is NULL", "512 elements"}},
     {struct_size, MMARN_ERR_ARGUMENT, {"struct_size is 3", "mmarn_op_config has"}},
     {x1_1d, MMARN_ERR_ARGUMENT, {"x1 has 1 axes", "2 to 3"}},
@@ -195,14 +209,16 @@ static const struct rule {
     {reduce_op, MMARN_ERR_UNSUPPORTED, {"reduce_op is \"max\"", "\"sum\""}},
     {comm_turn, MMARN_ERR_UNSUPPORTED, {"comm_turn is 2", "only 0"}},
     {numerics, MMARN_ERR_UNSUPPORTED, {"numerics is 7", "0 to 2"}},
-    {flags, MMARN_ERR_UNSUPPORTED, {"flags is 0x40000000", "0x7"}},
+    {flags, MMARN_ERR_UNSUPPORTED, {"flags is 0x40000000", "0x1f"}},
+    {ascend_flags, MMARN_ERR_UNSUPPORTED, {"ascend->flags is 0x6", "0x1"}},
+    {limits, MMARN_OK, {"", ""}},
     {y_is_x1, MMARN_ERR_ARGUMENT, {"y (at", "overlaps x1"}},
     {y_shifted, MMARN_ERR_ARGUMENT, {"y (at", "overlaps residual"}},
     {norm_is_residual, MMARN_ERR_ARGUMENT, {"norm_out (at", "overlaps residual"}},
     {norm_is_y, MMARN_ERR_ARGUMENT, {"norm_out (at", "overlaps y"}},
     {norm_in_x2, MMARN_ERR_ARGUMENT, {"norm_out (at", "overlaps x2"}},
     {y_in_gamma, MMARN_ERR_ARGUMENT, {"y (at", "overlaps gamma"}},
-    {null_and_shape, MMARN_ERR_NULL, {"norm_out is NULL", ""}},
+    {null_and_shape, MMARN_ERR_NULL, {"x1 is NULL", ""}},
     {shape_and_dtype, MMARN_ERR_ARGUMENT, {"x2 is (30, 16)", "x1's last axis is 32"}},
 };
 
@@ -222,7 +238,7 @@ static void rules_of_the_whole_call(void **state)
         make_call(&c);
         rules[i].apply(&c);
         mmarn_status status =
-            mmarn_mm_all_reduce_add_rms_norm(comm, &c.config, c.x1_p, c.residual_p, c.y_p, c.norm_out_p);
+            mmarn_mm_all_reduce_add_rms_norm(comm, &c.config, STEP(c.x1_p, c.residual_p, c.y_p, c.norm_out_p));
         if (status != rules[i].status)
             fail_msg("rule %zu: %s (%s) instead of %s", i, mmarn_status_string(status), mmarn_last_error(),
                      mmarn_status_string(rules[i].status));
@@ -251,7 +267,7 @@ static void rules_of_create_and_run(void **state)
         mmarn_op *op = NULL;
         mmarn_status status = mmarn_op_create(comm, &c.config, &op);
         if (status == MMARN_OK)
-            status = mmarn_op_run(op, c.x1_p, c.residual_p, c.y_p, c.norm_out_p);
+            status = mmarn_op_run(op, STEP(c.x1_p, c.residual_p, c.y_p, c.norm_out_p));
         mmarn_op_destroy(op);
         /* x2 is taken as the weights' type when they are packed, so x1 is what does not fit. */
         assert_int_equal(status, rules[i].status);
@@ -270,13 +286,13 @@ static void handles(void **state)
     assert_int_equal(mmarn_op_create(NULL, &c.config, &op), MMARN_ERR_NULL);
     assert_int_equal(mmarn_op_create(comm, &c.config, NULL), MMARN_ERR_NULL);
     assert_int_equal(mmarn_op_create(comm, NULL, &op), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_op_run(NULL, c.x1_p, c.residual_p, c.y_p, c.norm_out_p), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_mm_all_reduce_add_rms_norm(NULL, &c.config, c.x1_p, c.residual_p, c.y_p, c.norm_out_p),
+    assert_int_equal(mmarn_op_run(NULL, STEP(c.x1_p, c.residual_p, c.y_p, c.norm_out_p)), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_mm_all_reduce_add_rms_norm(NULL, &c.config, STEP(c.x1_p, c.residual_p, c.y_p, c.norm_out_p)),
                      MMARN_ERR_NULL);
     assert_int_equal(mmarn_all_reduce(NULL, MMARN_NUMERICS_DEFAULT, &c.x1, &c.x1), MMARN_ERR_NULL);
     assert_int_equal(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, NULL, &c.x1), MMARN_ERR_NULL);
     assert_int_equal(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &c.x1, &c.x2), MMARN_ERR_ARGUMENT);
-    assert_int_equal(mmarn_op_matmul(NULL, &c.x1, &c.y), MMARN_ERR_NULL);
+    assert_int_equal(mmarn_op_matmul(NULL, STEP(&c.x1, NULL, NULL, NULL)), MMARN_ERR_NULL);
     mmarn_op_destroy(NULL);
     mmarn_comm_destroy(NULL);
     mmarn_comm_abort(NULL);
@@ -302,7 +318,7 @@ static void parts_of_several_types(void **state)
         {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F32, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED,
          "y is f32 but residual is f16"},
         {MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F16, MMARN_F32, 2, 3, MMARN_ERR_UNSUPPORTED,
-         "norm_out is f32 but x is f16"},
+         "norm_out is f32 but x1 is f16"},
         {MMARN_F16, MMARN_BF16, MMARN_F16, MMARN_BF16, MMARN_F16, 2, 3, MMARN_ERR_UNSUPPORTED, "must be f16 or f32"},
         {MMARN_BF16, MMARN_BF16, MMARN_F16, MMARN_BF16, MMARN_BF16, 2, 3, MMARN_ERR_UNSUPPORTED, "gamma is f16"},
         {MMARN_F32, MMARN_F16, MMARN_F32, MMARN_F16, MMARN_F32, 2, 3, MMARN_ERR_UNSUPPORTED, "residual is f16"},
@@ -316,155 +332,13 @@ static void parts_of_several_types(void **state)
                            gamma = mmarn_tensor_make(memory[4], lines[i].gamma, 1, rows + 1),
                            y = mmarn_tensor_make(memory[lines[i].y_at], lines[i].y, 2, rows),
                            norm_out = mmarn_tensor_make(memory[lines[i].norm_at], lines[i].norm_out, 2, rows);
-        const mmarn_status status =
-            mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_DEFAULT, 1e-6, &x, &residual, &gamma, &y, &norm_out);
+        const mmarn_status status = mmarn_all_reduce_add_rms_norm(
+            comm, NORM_CONFIG(&gamma, 1e-6, MMARN_NUMERICS_DEFAULT), STEP(&x, &residual, &y, &norm_out));
         if (status != lines[i].status || (status != MMARN_OK && !strstr(mmarn_last_error(), lines[i].text)))
             fail_msg("line %zu: %s (%s)", i, mmarn_status_string(status), mmarn_last_error());
         for (size_t at = 0; at < sizeof memory && status != MMARN_OK; at++)
             assert_int_equal(((unsigned char *)memory)[at], POISON);
     }
-}
-
-static void groups(void **state)
-{
-    (void)state;
-    mmarn_comm *none = NULL;
-    static const struct {
-        mmarn_comm_config config;
-        mmarn_status status;
-        const char *text;
-    } lines[] = {
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 0, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "world_size is 0"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 65, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "world_size is 65"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 1, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "rank is 1"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, -1, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "rank is -1"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 1, -2, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "threads is -2"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 1025, 0, NULL, NULL},
-         MMARN_ERR_ARGUMENT,
-         "threads is 1025; a rank has 1 to 1024"},
-        {{sizeof(mmarn_comm_config), NULL, "shm", 0, 1, 100000, 0, NULL, NULL},
-         MMARN_ERR_ARGUMENT,
-         "threads is 100000"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, 1025, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "threads is 1025"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 1, 2, INT32_MAX, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "1 to 1024"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, INT32_MIN, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "1 to 1024"},
-        {{sizeof(mmarn_comm_config), NULL, NULL, 0, 2, 0, 0, NULL, NULL}, MMARN_ERR_NULL, "id is NULL"},
-        {{sizeof(mmarn_comm_config), "", NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "name has 0"},
-        {{sizeof(mmarn_comm_config), "a\nb", NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "character 1 is 0x0a"},
-        {{sizeof(mmarn_comm_config), NULL, "pigeon", 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_UNSUPPORTED, "pigeon"},
-        {{1, NULL, NULL, 0, 1, 0, 0, NULL, NULL}, MMARN_ERR_ARGUMENT, "struct_size is 1"},
-    };
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        assert_int_equal(mmarn_comm_create(NULL, &lines[i].config, &none), lines[i].status);
-        assert_non_null(strstr(mmarn_last_error(), lines[i].text));
-        assert_null(none);
-    }
-    assert_int_equal(mmarn_comm_create(NULL, NULL, &none), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_id_create(NULL), MMARN_ERR_NULL);
-    mmarn_comm_config most = MMARN_COMM_CONFIG_INIT;
-    most.threads = MMARN_MAX_THREADS;
-    assert_int_equal(mmarn_comm_create(NULL, &most, &none), MMARN_OK);
-    mmarn_comm_destroy(none);
-}
-
-static void names(void **state)
-{
-    (void)state;
-    mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    config.name = "tensor-parallel";
-    mmarn_comm *named = NULL, *second = NULL, *found = NULL;
-    assert_int_equal(mmarn_comm_create(NULL, &config, &named), MMARN_OK);
-    assert_int_equal(mmarn_comm_create(NULL, &config, &second), MMARN_ERR_ARGUMENT);
-    assert_int_equal(mmarn_comm_find("tensor-parallel", &found), MMARN_OK);
-    assert_ptr_equal(found, named);
-    mmarn_comm_destroy(named);
-    assert_int_equal(mmarn_comm_find("tensor-parallel", &found), MMARN_ERR_ARGUMENT);
-    assert_non_null(strstr(mmarn_last_error(), "tensor-parallel"));
-}
-
-/* Functions that have nothing to say about NULL but that they survive it. */
-static void nulls_elsewhere(void **state)
-{
-    (void)state;
-    mmarn_id id, read;
-    char text[MMARN_ID_TEXT_SIZE];
-    const mmarn_tensor shapeless = mmarn_tensor_make(x1_data, MMARN_F16, 2, NULL), none = mmarn_tensor_transpose(NULL);
-    assert_int_equal(shapeless.ndim, 0);
-    assert_int_equal(none.ndim, 0);
-    assert_null(none.data);
-    assert_int_equal(mmarn_tensor_make_const(NULL, MMARN_F16, 3, NULL).ndim, 0);
-    assert_int_equal(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &shapeless, &shapeless), MMARN_ERR_ARGUMENT);
-    assert_int_equal(mmarn_id_create(&id), MMARN_OK);
-    assert_int_equal(mmarn_id_to_text(NULL, text, sizeof text), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_id_to_text(&id, NULL, sizeof text), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_id_from_text(NULL, &id), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_id_from_text(text, NULL), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_id_from_env(NULL, NULL, NULL), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_comm_find(NULL, NULL), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_comm_rank(NULL, NULL, NULL), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_comm_rank(comm, NULL, NULL), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_comm_name_next(NULL, NULL), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_comm_refuse(NULL, "why"), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
-    assert_int_equal(mmarn_trans_quant_param(NULL, 1, NULL, 0, 0, NULL), MMARN_ERR_NULL);
-    assert_true(mmarn_describe(NULL, 100) > 100);
-    memset(text, POISON, sizeof text);
-    assert_int_equal(mmarn_id_to_text(&id, text, sizeof text - 1), MMARN_ERR_ARGUMENT);
-    assert_int_equal((unsigned char)text[0], POISON);
-    assert_int_equal(mmarn_id_to_text(&id, text, sizeof text), MMARN_OK);
-    assert_int_equal(strlen(text), MMARN_ID_TEXT_SIZE - 1);
-    assert_int_equal(mmarn_id_from_text(text, &read), MMARN_OK);
-    assert_memory_equal(&read, &id, sizeof id);
-    assert_int_equal(mmarn_id_from_text(text + 1, &read), MMARN_ERR_ARGUMENT);
-    memset(&id, 7, sizeof id);
-    assert_int_equal(mmarn_id_to_text(&id, text, sizeof text), MMARN_ERR_ARGUMENT);
-}
-
-static void versions(void **state)
-{
-    (void)state;
-    assert_int_equal(mmarn_version_check(MMARN_VERSION), MMARN_OK);
-    assert_int_equal(mmarn_version_check(MMARN_VERSION + 1), MMARN_OK); /* another patch */
-    assert_int_equal(mmarn_version_check(MMARN_VERSION + 100), MMARN_ERR_UNSUPPORTED);
-    assert_int_equal(mmarn_version_check(MMARN_VERSION + 10000), MMARN_ERR_UNSUPPORTED);
-    assert_non_null(strstr(mmarn_last_error(), mmarn_version()));
-    assert_int_equal(mmarn_version_check(-1), MMARN_ERR_UNSUPPORTED);
-    assert_int_equal(mmarn_version_check(INT32_MIN), MMARN_ERR_UNSUPPORTED);
-}
-
-static int told;
-static void count_failures(void *ctx, mmarn_status status, const char *sentence)
-{
-    (void)ctx;
-    told += status == MMARN_ERR_NULL && strstr(sentence, "id is NULL");
-}
-
-static void logger(void **state)
-{
-    (void)state;
-    mmarn_set_logger(count_failures, NULL);
-    mmarn_id_create(NULL);
-    mmarn_set_logger(NULL, NULL);
-    mmarn_id_create(NULL);
-    assert_int_equal(told, 1);
-}
-
-static void identity_from_environment(void **state)
-{
-    (void)state;
-    mmarn_id id;
-    int32_t rank = -7, world_size = -7;
-    assert_int_equal(mmarn_id_from_env(&id, &rank, &world_size), MMARN_ERR_ARGUMENT);
-    assert_non_null(strstr(mmarn_last_error(), "MMARN_WORLD_SIZE is not set"));
-    setenv("MMARN_WORLD_SIZE", "4x", 1);
-    assert_int_equal(mmarn_id_from_env(&id, &rank, &world_size), MMARN_ERR_ARGUMENT);
-    assert_non_null(strstr(mmarn_last_error(), "\"4x\""));
-    setenv("MMARN_WORLD_SIZE", "4", 1);
-    setenv("MMARN_RANK", "2", 1);
-    setenv("MMARN_ID", "zz", 1);
-    assert_int_equal(mmarn_id_from_env(&id, &rank, &world_size), MMARN_ERR_ARGUMENT);
-    assert_non_null(strstr(mmarn_last_error(), "MMARN_ID is \"zz"));
-    assert_int_equal(rank, -7);
 }
 
 int main(void)
@@ -483,12 +357,6 @@ int main(void)
         cmocka_unit_test(rules_of_create_and_run),
         cmocka_unit_test(handles),
         cmocka_unit_test(parts_of_several_types),
-        cmocka_unit_test(nulls_elsewhere),
-        cmocka_unit_test(versions),
-        cmocka_unit_test(groups),
-        cmocka_unit_test(names),
-        cmocka_unit_test(logger),
-        cmocka_unit_test(identity_from_environment),
     };
     int failures = cmocka_run_group_tests_name("bad input", tests, NULL, NULL);
     mmarn_comm_destroy(comm);

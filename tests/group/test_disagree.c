@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "group.h"
+#include "mmarn/mmarn_ascend.h"
 
 enum { ROWS = 4, K = 8, N = 32, BIG_N = 64 };
 
@@ -66,12 +67,14 @@ static mmarn_status call(mmarn_comm *comm, enum change change, bool odd, float *
         config.epsilon = 2e-6;
     if (odd && change == FLAGS_DIFFER)
         config.flags = MMARN_BIAS_ONCE;
+    mmarn_ascend_options ascend = MMARN_ASCEND_OPTIONS_INIT;
+    ascend.reduce_op = "max";
     if (odd && change == REFUSED)
-        config.reduce_op = "max";
+        config.ascend = &ascend;
     if (odd && change == CALL_DIFFERS)
-        return mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_DEFAULT, 1e-6, &residual_t, &residual_t, &gamma_t,
-                                             &y_t, &norm_t);
-    return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &x1_t, &residual_t, &y_t, &norm_t);
+        return mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&gamma_t, 1e-6, MMARN_NUMERICS_DEFAULT),
+                                             STEP(&residual_t, &residual_t, &y_t, &norm_t));
+    return mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(&x1_t, &residual_t, &y_t, &norm_t));
 }
 
 static bool poisoned(const float *values)

@@ -52,15 +52,15 @@ static bool call_until_failure(struct group_rank *rank, void *ctx)
     config.gamma = &gamma;
     mmarn_op *op = NULL;
     EXPECT_STATUS(rank, mmarn_op_create(comm, &config, &op), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_op_run(op, &x, &residual, &y, &norm_out), MMARN_OK);
+    EXPECT_STATUS(rank, mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out)), MMARN_OK);
     atomic_fetch_add(&watch->running, 1);
     mmarn_status status = MMARN_OK;
     while (status == MMARN_OK)
-        status = mmarn_op_run(op, &x, &residual, &y, &norm_out);
+        status = mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out));
     watch->noticed[rank->rank] = group_seconds();
     EXPECT(rank, status == MMARN_ERR_PEER, "%s: %s", mmarn_status_string(status), mmarn_last_error());
     EXPECT(rank, strstr(mmarn_last_error(), "rank 2"), "the dead rank is not named: %s", mmarn_last_error());
-    EXPECT_STATUS(rank, mmarn_op_run(op, &x, &residual, &y, &norm_out), MMARN_ERR_PEER);
+    EXPECT_STATUS(rank, mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out)), MMARN_ERR_PEER);
     free(y.data);
     free(norm_out.data);
     mmarn_op_destroy(op);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "group.h"
+#include "mmarn/mmarn_ascend.h"
 #include "odd_env.h"
 #include "reference/quantised.h"
 
@@ -68,17 +69,22 @@ static bool operator_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_e
     STATUS_FROM(env, threads, mmarn_op_create(comm, &config, &op), MMARN_ERR_ARGUMENT);
     config.epsilon = 1e-6;
     STATUS_FROM(env, threads, mmarn_op_create(comm, &config, &op), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_op_run(op, &a.x1_t, &a.residual_t, &a.y_t, &a.norm_t), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_op_run(op, &a.x1_t, &a.residual_t, &a.wrong_t, &a.norm_t), MMARN_ERR_ARGUMENT);
-    STATUS_FROM(env, threads, mmarn_op_run(NULL, &a.x1_t, &a.residual_t, &a.y_t, &a.norm_t), MMARN_ERR_NULL);
-    STATUS_FROM(env, threads, mmarn_op_run_per_token(op, &a.x1_t, NULL, &a.residual_t, &a.y_t, &a.norm_t), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_op_run_per_token(op, &a.x1_t, &a.gamma_t, &a.residual_t, &a.y_t, &a.norm_t),
-                MMARN_ERR_UNSUPPORTED);
-    STATUS_FROM(env, threads, mmarn_op_matmul(op, &a.x1_t, &a.y_t), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_op_matmul(op, &a.x1_t, &a.wrong_t), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, threads, mmarn_op_run(op, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)), MMARN_OK);
+    STATUS_FROM(env, threads, mmarn_op_run(op, STEP(&a.x1_t, &a.residual_t, &a.wrong_t, &a.norm_t)),
+                MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, threads, mmarn_op_run(NULL, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)), MMARN_ERR_NULL);
+    mmarn_step scaled = *STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t), matmul = *STEP(&a.x1_t, NULL, NULL, NULL);
+    scaled.x1_scale = &a.gamma_t;
+    STATUS_FROM(env, threads, mmarn_op_run(op, &scaled), MMARN_ERR_UNSUPPORTED);
+    matmul.mm_out = &a.y_t;
+    STATUS_FROM(env, threads, mmarn_op_matmul(op, &matmul), MMARN_OK);
+    matmul.mm_out = &a.wrong_t;
+    STATUS_FROM(env, threads, mmarn_op_matmul(op, &matmul), MMARN_ERR_ARGUMENT);
     STATUS_FROM(env, threads,
-                mmarn_mm_all_reduce_add_rms_norm(comm, &config, &a.x1_t, &a.residual_t, &a.y_t, &a.norm_t), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_mm_all_reduce_add_rms_norm(comm, &config, &a.x1_t, NULL, &a.y_t, &a.norm_t),
+                mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)),
+                MMARN_OK);
+    STATUS_FROM(env, threads,
+                mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(NULL, &a.residual_t, &a.y_t, &a.norm_t)),
                 MMARN_ERR_NULL);
     FROM(env, threads, mmarn_op_destroy(op));
     return true;
@@ -92,12 +98,12 @@ static bool parts_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env 
     STATUS_FROM(env, threads, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &a.residual_t, &a.wrong_t),
                 MMARN_ERR_ARGUMENT);
     STATUS_FROM(env, threads,
-                mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_DEFAULT, 1e-6, &a.y_t, &a.residual_t, &a.gamma_t,
-                                              &a.y_t, &a.norm_t),
+                mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&a.gamma_t, 1e-6, MMARN_NUMERICS_DEFAULT),
+                                              STEP(&a.y_t, &a.residual_t, &a.y_t, &a.norm_t)),
                 MMARN_OK);
     STATUS_FROM(env, threads,
-                mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_DEFAULT, 1e300, &a.y_t, &a.residual_t, &a.gamma_t,
-                                              &a.y_t, &a.norm_t),
+                mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&a.gamma_t, 1e300, MMARN_NUMERICS_DEFAULT),
+                                              STEP(&a.y_t, &a.residual_t, &a.y_t, &a.norm_t)),
                 MMARN_ERR_ARGUMENT);
     STATUS_FROM(env, threads, mmarn_comm_name_next(comm, "refused"), MMARN_OK);
     STATUS_FROM(env, threads, mmarn_comm_refuse(comm, "for no reason"), MMARN_OK); /* on both ranks */

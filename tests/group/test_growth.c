@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#include "mmarn/mmarn.h"
+#include "mmarn/mmarn_ascend.h"
 
 enum { K = 4, N = 8, POISON = 0xA5 };
 
-static float x2_data[K * N], gamma_data[N];
-static mmarn_tensor x2, gamma_view;
+static float x2_data[K * N], gamma_data[N], out_data[K * N];
+static mmarn_tensor x2, gamma_view, out;
 static mmarn_comm *comm;
 static char *wall; /* the first byte that cannot be read */
 
@@ -64,6 +64,44 @@ static mmarn_status init_create(void *given, size_t size)
     return mmarn_op_config_init(given, size);
 }
 
+static mmarn_status run(const void *given)
+{
+    return mmarn_add_rms_norm(comm, &(mmarn_op_config){sizeof(mmarn_op_config), .gamma = &gamma_view, .epsilon = 1},
+                              given);
+}
+
+static void fill_run(void *given)
+{
+    mmarn_step step = MMARN_STEP_INIT;
+    step.x1 = &x2;
+    step.norm_out = &out;
+    memcpy(given, &step, sizeof step);
+}
+
+static mmarn_status init_run(void *given, size_t size)
+{
+    return mmarn_step_init(given, size);
+}
+
+static mmarn_status create_ascend(const void *given)
+{
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+    config.x2 = &x2;
+    config.gamma = &gamma_view;
+    config.ascend = given;
+    return create(&config);
+}
+
+static void fill_ascend(void *given)
+{
+    *(mmarn_ascend_options *)given = (mmarn_ascend_options)MMARN_ASCEND_OPTIONS_INIT;
+}
+
+static mmarn_status init_ascend(void *given, size_t size)
+{
+    return mmarn_ascend_options_init(given, size);
+}
+
 /* size and first: of this library's struct, and of its first form, which promises are counted from. */
 static const struct grown {
     const char *type;
@@ -75,6 +113,8 @@ static const struct grown {
     {"mmarn_comm_config", sizeof(mmarn_comm_config), 40, fill_join, join, init_join},
     {"mmarn_op_config", sizeof(mmarn_op_config), offsetof(mmarn_op_config, dequant_scale), fill_create, create,
      init_create},
+    {"mmarn_step", sizeof(mmarn_step), offsetof(mmarn_step, x1_scale), fill_run, run, init_run},
+    {"mmarn_ascend_options", sizeof(mmarn_ascend_options), 24, fill_ascend, create_ascend, init_ascend},
 };
 enum { STRUCTS = sizeof structs / sizeof *structs };
 
@@ -162,6 +202,12 @@ static void init_functions_do_as_the_macros(void **state)
     mmarn_op_config op_by_macro = MMARN_OP_CONFIG_INIT, op_by_function;
     mmarn_comm_config_init(&by_function, sizeof by_function);
     mmarn_op_config_init(&op_by_function, sizeof op_by_function);
+    mmarn_step step_by_macro = MMARN_STEP_INIT, step_by_function;
+    mmarn_ascend_options ascend_by_macro = MMARN_ASCEND_OPTIONS_INIT, ascend_by_function;
+    mmarn_step_init(&step_by_function, sizeof step_by_function);
+    mmarn_ascend_options_init(&ascend_by_function, sizeof ascend_by_function);
+    assert_memory_equal(&step_by_macro, &step_by_function, sizeof step_by_macro);
+    assert_memory_equal(&ascend_by_macro, &ascend_by_function, sizeof ascend_by_macro);
     assert_memory_equal(&by_macro, &by_function, sizeof by_macro);
     assert_memory_equal(&op_by_macro, &op_by_function, sizeof op_by_macro);
 }
@@ -178,6 +224,7 @@ int main(void)
     for (int i = 0; i < N; i++)
         gamma_data[i] = (float)i + 0.5F;
     x2 = mmarn_tensor_make(x2_data, MMARN_F32, 2, (int64_t[]){K, N});
+    out = mmarn_tensor_make(out_data, MMARN_F32, 2, (int64_t[]){K, N});
     gamma_view = mmarn_tensor_make(gamma_data, MMARN_F32, 1, (int64_t[]){N});
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
     if (mmarn_comm_create(NULL, &config, &comm) != MMARN_OK)

@@ -88,7 +88,7 @@ static mmarn_status run(mmarn_comm *comm, const struct tensors *t)
     for (int64_t rows = 1; status == MMARN_OK && rows <= ROWS; rows += ROWS - 1) {
         const mmarn_tensor x1 = matrix(t->x1, MMARN_F16, rows, K), residual = matrix(t->residual, MMARN_F16, rows, N);
         const mmarn_tensor y = matrix(t->y, MMARN_F16, rows, N), out = matrix(t->norm_out, MMARN_F16, rows, N);
-        status = mmarn_op_run(op, &x1, &residual, &y, &out);
+        status = mmarn_op_run(op, STEP(&x1, &residual, &y, &out));
     }
     mmarn_op_destroy(op);
     return status;

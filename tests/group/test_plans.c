@@ -43,7 +43,9 @@ static mmarn_status run_plan(mmarn_comm *comm, const struct op_plan *plan, int n
         .plan = plan,
         .produce = produce,
         .ctx = (void *)x,
-        .sink = {.y_dtype = MMARN_F16,
+        .sink = {.dtype = MMARN_F16,
+                 .count = ROWS,
+                 .y_dtype = MMARN_F16,
                  .gamma_dtype = MMARN_F16,
                  .residual = residual,
                  .y = y,
@@ -109,7 +111,8 @@ static void plans_cover(void **state)
             for (size_t j = 0; j < sizeof columns / sizeof *columns; j++)
                 for (int kind = OP_SOURCE_MATMUL; kind <= OP_SOURCE_COPY; kind++) {
                     coll.world_size = world_size;
-                    struct op_plan plan = op_plan_make(&coll, (enum op_source_kind)kind, rows[i], columns[j]);
+                    struct op_plan plan =
+                        op_plan_make(&coll, (enum op_source_kind)kind, rows[i], columns[j], world_size % 2);
                     int64_t covered = 0;
                     for (int64_t t = 0; t < plan.tiles; t++) {
                         struct op_tile tile = op_plan_tile(&plan, t);

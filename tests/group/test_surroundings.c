@@ -149,13 +149,14 @@ static bool call_everything(struct group_rank *rank, struct stack_rank *self, mm
     config.x2 = &x2;
     config.gamma = &vector;
     config.antiquant_scale = types[type].weights != dtype ? &vector : NULL;
-    EXPECT_STATUS(rank, mmarn_mm_all_reduce_add_rms_norm(comm, &config, &x1, &residual, &y, &norm_out), MMARN_OK);
+    EXPECT_STATUS(rank, mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(&x1, &residual, &y, &norm_out)), MMARN_OK);
     EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &y, &y), MMARN_OK);
     EXPECT_STATUS(rank,
-                  mmarn_all_reduce_add_rms_norm(comm, MMARN_NUMERICS_FP32, 1e-6, &y, &residual, &vector, &y, &norm_out),
+                  mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&vector, 1e-6, MMARN_NUMERICS_FP32),
+                                                STEP(&y, &residual, &y, &norm_out)),
                   MMARN_OK);
     EXPECT_STATUS(rank, mmarn_op_create(comm, &config, &op), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_op_run(op, &x1, &y, &y, &norm_out), MMARN_OK);
+    EXPECT_STATUS(rank, mmarn_op_run(op, STEP(&x1, &y, &y, &norm_out)), MMARN_OK);
     mmarn_op_destroy(op);
     config.epsilon = -1;
     EXPECT_STATUS(rank, mmarn_op_create(comm, &config, &op), MMARN_ERR_ARGUMENT);

@@ -101,7 +101,7 @@ class Doors(Tree):
 
     def test_elsewhere(self):
         self.write("src/op/a.c", "mmarn_status mmarn_run(int a, int b)\n{\n    FLOAT_ENV_SCOPE();\n    return 0;\n}\n")
-        self.fails("check_doors.py", "mmarn.h: mmarn_run is not defined in src/api")
+        self.fails("check_doors.py", "include/mmarn: mmarn_run is not defined in src/api")
 
 
 class Lengths(Tree):

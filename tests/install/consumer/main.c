@@ -42,7 +42,12 @@ static mmarn_status run(mmarn_comm *comm, float *y, float *norm_out)
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
     config.x2 = &x2_view;
     config.gamma = &gamma_view;
-    return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &x1_view, &residual_view, &y_view, &norm_view);
+    mmarn_step step = MMARN_STEP_INIT;
+    step.x1 = &x1_view;
+    step.residual = &residual_view;
+    step.y = &y_view;
+    step.norm_out = &norm_view;
+    return mmarn_mm_all_reduce_add_rms_norm(comm, &config, &step);
 }
 
 int main(void)

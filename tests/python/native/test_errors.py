@@ -54,7 +54,7 @@ def test_unsupported(group, case):
     op = mmarn.Op, group, case.x2[0], case.gamma
     refusal(TypeError, "MMARN_ERR_UNSUPPORTED", 561002, '^reduce_op is "max"', *op, reduce_op="max")
     refusal(TypeError, "MMARN_ERR_UNSUPPORTED", 561002, "^comm_turn is 1 but", *op, comm_turn=1)
-    refusal(TypeError, "MMARN_ERR_UNSUPPORTED", 561002, "MMARN_STRICT allows neither f32", *op, strict=True)
+    refusal(TypeError, "MMARN_ERR_UNSUPPORTED", 561002, "the original's limits allow neither f32", *op, strict=True)
     refusal(TypeError, "MMARN_ERR_UNSUPPORTED", 561002, "transport", mmarn.Group, transport="pigeon")
 
 

@@ -59,7 +59,7 @@ ALONE = [
     (dict(INT8, x1=ones(6, K), dequant_scale=WORDS), RuntimeError, "dequant_scale is given but x1 is torch.float16"),
     (INT8, RuntimeError, "[161001]"),
     (dict(INT8, dequant_scale=ones(N, dtype=BF16)), RuntimeError, "dequant_scale"),
-    (dict(INT8, dequant_scale=ones(N, dtype=torch.float32)), RuntimeError, "dequant_scale is f32 but MMARN_STRICT"),
+    (dict(INT8, dequant_scale=ones(N, dtype=torch.float32)), RuntimeError, "dequant_scale is f32 but the original's limits"),
     ({"x2": ones(K, N, dtype=BF16)}, RuntimeError, "[561002]"),
     ({"gamma": ones(N, dtype=torch.float64)}, RuntimeError, "gamma"),
     ({"reduce_op": "max"}, RuntimeError, 'reduce_op is "max" but only "sum" is supported [561002]'),

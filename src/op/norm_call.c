@@ -1,0 +1,128 @@
+/*
+ * norm_call.c - checking and opening calls without a matmul, and the local one: rows are shared out among the threads,
+ * and each thread takes some in and finishes them while they are in its cache.
+ */
+#include "op/norm_call.h"
+
+#include <stdatomic.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "op/check.h"
+#include "op/growth.h"
+#include "op/op.h"
+#include "op/tensor.h"
+
+/* Elements of a thread's share at a time: what a first-level cache holds of it several times over. */
+enum { SHARE_ELEMENTS = 8192 };
+
+mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, enum op_form form,
+                             const mmarn_op_config *config, const mmarn_step *step, bool *empty)
+{
+    struct op_call *call = &norm->call;
+    norm->gamma = NULL;
+    *call = (struct op_call){.form = form, .config = &norm->options.config, .rank = 0, .world_size = 1};
+    if (comm)
+        call->rank = comm->coll->rank, call->world_size = comm->coll->world_size;
+    CHECK(check_config_take(config, &norm->options));
+    CHECK(growth_take(&growth_step, step, &call->step));
+    CHECK(tensor_check_given("x1", call->step.x1));
+    CHECK(check_norm_nulls(call->config));
+    call->kind = op_kind_without_matmul(call->config, call->step.x1);
+    CHECK(check_step_nulls(call));
+    CHECK(check_step_shapes(call, empty));
+    if (*empty)
+        return MMARN_OK;
+    CHECK(check_norm_options(call));
+    CHECK(check_step_options(call));
+    CHECK(check_config_memory(call->config));
+    return check_step_memory(call);
+}
+
+mmarn_status norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room)
+{
+    const mmarn_op_config *config = &norm->options.config;
+    struct op_gamma gamma = {config->gamma->data, config->gamma->dtype};
+    if (config->flags & MMARN_GAMMA_PLUS_ONE) {
+        norm->gamma = outputs_gamma_plus_one(config->gamma);
+        gamma = (struct op_gamma){norm->gamma, MMARN_F32};
+        if (!norm->gamma)
+            return error_set(MMARN_ERR_MEMORY, "no memory for 1 + gamma, %lld elements",
+                             (long long)config->gamma->shape[0]);
+    }
+    if (outputs_open(&norm->call, &gamma, tensor_last(norm->call.step.x1), threads, sink, room))
+        return MMARN_OK;
+    norm_call_close(norm, NULL);
+    return MMARN_ERR_MEMORY;
+}
+
+void norm_call_close(struct norm_call *norm, void *room)
+{
+    memory_free(norm->gamma);
+    memory_free(room);
+    norm->gamma = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------- the local one */
+
+struct rows {
+    struct op_sink sink;
+    const char *x;
+    int64_t rows, n;
+    int share;         /* rows that a thread claims at a time */
+    atomic_llong next; /* the next row to be claimed; rows are independent, so the order of claims does not matter */
+};
+
+/* Whole rows, or pieces of one that is too long for a tile. */
+static void take_in(const struct rows *rows, int64_t row, int count)
+{
+    for (int64_t column = 0; column < rows->n; column += SHARE_ELEMENTS) {
+        const int64_t left = rows->n - column;
+        const struct op_tile tile = {
+            .row = row, .rows = count, .column = column, .columns = left < SHARE_ELEMENTS ? (int)left : SHARE_ELEMENTS};
+        op_sink_sum(&rows->sink, rows->n, &tile,
+                    rows->x + (size_t)(row * rows->n + column) * dtype_size(rows->sink.dtype));
+    }
+}
+
+static void worker(void *ctx, int thread)
+{
+    struct rows *rows = ctx;
+    long long row;
+    while ((row = atomic_fetch_add_explicit(&rows->next, rows->share, memory_order_relaxed)) < rows->rows) {
+        const int count = rows->rows - row < rows->share ? (int)(rows->rows - row) : rows->share;
+        take_in(rows, row, count);
+        if (rows->sink.gamma)
+            op_sink_norm(&rows->sink, rows->n, row, count, thread);
+    }
+}
+
+static mmarn_status run(struct norm_call *norm, int threads)
+{
+    const mmarn_op_config *config = &norm->options.config;
+    const mmarn_tensor *x = norm->call.step.x1;
+    struct rows rows = {.x = x->data, .rows = tensor_rows(x), .n = tensor_last(x)};
+    void *room;
+    CHECK(norm_call_open(norm, threads, &rows.sink, &room));
+    op_sink_round(&rows.sink, config->numerics, false);
+    rows.sink.epsilon = (float)config->epsilon;
+    rows.share = rows.n < SHARE_ELEMENTS ? (int)(SHARE_ELEMENTS / rows.n) : 1;
+    threads_run(threads, worker, &rows);
+    norm_call_close(norm, room);
+    return MMARN_OK;
+}
+
+mmarn_status op_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step)
+{
+    struct norm_call norm;
+    bool empty = false;
+    if (comm)
+        CHECK(comm_enter(comm));
+    mmarn_status status = norm_call_check(&norm, comm, OP_ADD_RMS_NORM, config, step, &empty);
+    if (status == MMARN_OK && !empty)
+        status = run(&norm, comm ? comm->threads : 1);
+    if (comm)
+        comm_leave(comm);
+    return status;
+}

@@ -1,0 +1,25 @@
+/*
+ * norm_call.h - what the calls without a matmul share, mmarn_all_reduce_add_rms_norm and mmarn_add_rms_norm: their
+ * arguments checked, and their outputs opened.
+ */
+#ifndef MMARN_OP_NORM_CALL_H
+#define MMARN_OP_NORM_CALL_H
+
+#include "op/comm.h"
+#include "op/outputs.h"
+
+struct norm_call {
+    struct op_options options;
+    struct op_call call; /* points into options */
+    float *gamma;        /* 1 + gamma, or NULL */
+};
+
+/* comm may be NULL: a group of one. */
+mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, enum op_form form,
+                             const mmarn_op_config *config, const mmarn_step *step, bool *empty);
+
+/* outputs_open for the call, with its gamma; norm_call_close gives back what either took. Errors: MEMORY. */
+mmarn_status norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room);
+void norm_call_close(struct norm_call *norm, void *room);
+
+#endif

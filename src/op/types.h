@@ -1,0 +1,54 @@
+/*
+ * types.h - the words of the operator floor: which scenario an operator is, which form of it a call is, and the call
+ * itself, as its checks and its work read it.
+ */
+#ifndef MMARN_OP_TYPES_H
+#define MMARN_OP_TYPES_H
+
+#include <stdbool.h>
+
+#include "base/arithmetic.h"
+#include "mmarn/mmarn_ascend.h"
+
+/* A configuration in this library's size, with the original's options beside it where config.ascend is given. */
+struct op_options {
+    mmarn_op_config config;
+    mmarn_ascend_options ascend;
+};
+
+/* Which of the three scenarios an operator is; which dtypes x1 and the outputs have follows from it. */
+enum op_scenario { OP_FLOAT, OP_INT8, OP_WEIGHT_QUANT };
+struct op_kind {
+    enum op_scenario scenario;
+    int32_t x_dtype;
+    int32_t out_dtype; /* 0: the weights leave it to each step */
+    bool norm;         /* there is a gamma */
+};
+
+/* What a call has of the operator: with or without a matmul, an all-reduce, a norm. */
+enum op_form { OP_MM_ALL_REDUCE_ADD_RMS_NORM, OP_MM_ALL_REDUCE, OP_ALL_REDUCE_ADD_RMS_NORM, OP_ADD_RMS_NORM };
+
+struct op_call {
+    enum op_form form;
+    const mmarn_op_config *config; /* x2 is NULL where there is no matmul */
+    struct op_kind kind;
+    int rank, world_size;
+    mmarn_step step; /* in this library's size */
+};
+
+/* This rank's rows of a call's outputs. */
+struct op_rows {
+    int64_t first, count;
+};
+struct op_rows op_rows_shard(int64_t rows, int rank, int world_size);
+struct op_rows op_rows_of(const struct op_call *call);
+
+/* Of the outputs: the operator's, or the step's choice; 0 where a step has no output to tell. */
+int32_t op_out_dtype(const struct op_call *call);
+
+/* After check_config_nulls. */
+struct op_kind op_kind_of(const mmarn_op_config *config);
+/* Of an operator without x2, whose x1 is what is summed. */
+struct op_kind op_kind_without_matmul(const mmarn_op_config *config, const mmarn_tensor *x);
+
+#endif

@@ -122,17 +122,33 @@ static float sum_of_squares(int32_t dtype, const void *y, int64_t first, int64_t
     return lane[0];
 }
 
+/* rstd as rows are multiplied by it, after *down. */
+static float rstd_of(int32_t dtype, int32_t numerics, int64_t first, int64_t n, const void *y, double epsilon,
+                     float *down)
+{
+    float sum = sum_of_squares(dtype, y, first, n, 1.0f), smallest = (float)epsilon;
+    *down = 1.0f;
+    if (isinf(sum) && numerics != MMARN_NUMERICS_ASCEND) {
+        *down = DOWN;
+        sum = sum_of_squares(dtype, y, first, n, DOWN);
+        smallest = smallest * DOWN * DOWN;
+    }
+    return 1.0f / sqrtf(sum / (float)n + smallest);
+}
+
+float exact_rstd(int32_t dtype, int32_t numerics, int64_t n, const void *y, double epsilon)
+{
+    float down;
+    const float rstd = rstd_of(dtype, numerics, 0, n, y, epsilon, &down);
+    return rstd * down;
+}
+
 void exact_norm(struct exact_norm_dtypes dtypes, int32_t numerics, int64_t rows, int64_t n, const void *y,
                 const void *gamma, double epsilon, void *norm_out)
 {
     for (int64_t row = 0; row < rows; row++) {
-        float sum = sum_of_squares(dtypes.y, y, row * n, n, 1.0f), down = 1.0f, smallest = (float)epsilon;
-        if (isinf(sum) && numerics != MMARN_NUMERICS_ASCEND) {
-            down = DOWN;
-            sum = sum_of_squares(dtypes.y, y, row * n, n, down);
-            smallest = smallest * down * down;
-        }
-        const float rstd = 1.0f / sqrtf(sum / (float)n + smallest);
+        float down;
+        const float rstd = rstd_of(dtypes.y, numerics, row * n, n, y, epsilon, &down);
         for (int64_t j = 0; j < n; j++) {
             const size_t index = (size_t)(row * n + j);
             float t = halffloat_load(dtypes.y, y, index) * down;

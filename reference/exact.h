@@ -32,6 +32,9 @@ void exact_reduce(int32_t dtype, int32_t numerics, int world_size, int64_t count
 /* y = round(mm + residual), count elements of residual's and y's dtype; y may be residual. */
 void exact_add(int32_t dtype, int64_t count, const float *mm, const void *residual, void *y);
 
+/* 1 / sqrt(mean(y * y) + epsilon) over one row of n. */
+float exact_rstd(int32_t dtype, int32_t numerics, int64_t n, const void *y, double epsilon);
+
 /* norm_out from the rounded y, rows of n. */
 struct exact_norm_dtypes {
     int32_t y, gamma, norm_out;

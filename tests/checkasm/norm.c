@@ -1,6 +1,7 @@
 /*
  * norm.c - the norm kernels against a model written from norm.h: every length up to two rounds of lanes and some long
- * ones, y in its own memory and in residual's, all combinations of types, both ways of rounding, rows that overflow.
+ * ones, y in its own memory and in residual's, norm_out in its own and in y's, all combinations of types, both ways of
+ * rounding, rows that overflow; rows in int8.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -117,8 +118,8 @@ static float model_mean(int32_t dtype, const void *y, size_t n, float epsilon, f
     return isinf(lanes[0]) && down == 1.0F ? INFINITY : mean + epsilon * down * down;
 }
 
-/* The model of one row, into expected. */
-static void model_row(int32_t dtype, const struct norm_row *r, void *expected)
+/* The model of one row, into expected; returns its rstd. */
+static float model_row(int32_t dtype, const struct norm_row *r, void *expected)
 {
     const int32_t y_dtype = wide_or(r->wide_y, dtype), gamma_dtype = wide_or(r->wide_gamma, dtype);
     float down = 1.0F, mean = model_mean(y_dtype, r->y, r->n, r->epsilon, down);
@@ -137,6 +138,7 @@ static void model_row(int32_t dtype, const struct norm_row *r, void *expected)
         }
         data_set(dtype, expected, i, value * data_get(gamma_dtype, r->gamma, i));
     }
+    return rstd * down;
 }
 
 /* Wide numbers of a narrow type's range overflow nothing, so some rows are scaled up to where squares do. */
@@ -161,18 +163,56 @@ static void test_row(const struct norm_kernel *kernel, int32_t dtype, unsigned o
     void *y = guard_place(SLOT_A, n * dtype_size(y_dtype), at_end);
     void *gamma = guard_place(SLOT_B, n * dtype_size(gamma_dtype), at_end);
     void *expected = malloc(n * dtype_size(dtype));
-    row.norm_out = guard_place(SLOT_OUT, n * dtype_size(dtype), at_end);
+    const bool in_place = y_dtype == dtype && random_int(0, 3) == 0;
+    row.norm_out = in_place ? y : guard_place(SLOT_OUT, n * dtype_size(dtype), at_end);
+    float rstd = -1;
+    row.rstd = random_bits() & 1 ? &rstd : NULL;
     row.y = y;
     row.gamma = gamma;
     data_fill(kind, y_dtype, y, n);
     data_fill(kind, gamma_dtype, gamma, n);
     if (random_int(0, 3) == 0)
         enlarge(y_dtype, y, n);
-    model_row(dtype, &row, expected);
+    const float model_rstd = model_row(dtype, &row, expected), expected_rstd = row.rstd ? model_rstd : -1;
     kernel->row[dtype](&row);
-    check(same_arrays(dtype, expected, row.norm_out, n) && guard_intact(SLOT_OUT),
-          "norm %s: row %s, n = %zu, data %d, options %u, rescale %d", kernel->name, dtype_name(dtype), n, (int)kind,
-          options, row.rescale);
+    check(same_arrays(dtype, expected, row.norm_out, n) && guard_intact(in_place ? SLOT_A : SLOT_OUT) &&
+              data_same(MMARN_F32, &rstd, 0, &expected_rstd, 0),
+          "norm %s: row %s, n = %zu, data %d, options %u, rescale %d, in place %d, rstd %d", kernel->name,
+          dtype_name(dtype), n, (int)kind, options, row.rescale, in_place, row.rstd != NULL);
+    free(expected);
+}
+
+/* The model of a row in int8, into expected; returns its scale. */
+static float model_quantise(int32_t dtype, const void *row, size_t n, signed char *expected)
+{
+    float largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float size = fabsf(data_get(dtype, row, i));
+        largest = isnan(size) || isnan(largest) ? NAN : size > largest ? size : largest;
+    }
+    const float up = largest < 0x1p-100F ? 0x1p100F : 1.0F;
+    for (size_t i = 0; i < n; i++) {
+        expected[i] = 0;
+        if (largest > 0 && !isinf(largest))
+            expected[i] = (signed char)rintf(data_get(dtype, row, i) * up * (127 / (largest * up)));
+    }
+    return largest / 127;
+}
+
+static void test_quantise(const struct norm_kernel *kernel, int32_t dtype, size_t n, enum data kind)
+{
+    const bool at_end = random_bits() & 1;
+    void *row = guard_place(SLOT_A, n * dtype_size(dtype), at_end);
+    signed char *out = guard_place(SLOT_OUT, n, at_end), *expected = malloc(n);
+    data_fill(kind, dtype, row, n);
+    const int change = random_int(0, 7);
+    for (size_t i = 0; i < n && change < 2; i++) /* among subnormal numbers, or all zero */
+        data_set(dtype, row, i, change ? ldexpf(data_get(dtype, row, i), -random_int(100, 140)) : 0);
+    const float expected_scale = model_quantise(dtype, row, n, expected);
+    const float scale = kernel->quantise[dtype](row, out, n);
+    check(memcmp(expected, out, n) == 0 && data_same(MMARN_F32, &scale, 0, &expected_scale, 0) &&
+              guard_intact(SLOT_OUT),
+          "norm %s: quantise %s, n = %zu, data %d, change %d", kernel->name, dtype_name(dtype), n, (int)kind, change);
     free(expected);
 }
 
@@ -180,6 +220,7 @@ static void test_length(const struct norm_kernel *kernel, size_t n)
 {
     for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
         for (int kind = 0; kind < DATA_KINDS; kind++) {
+            test_quantise(kernel, dtype, n, kind);
             for (unsigned wide = 0; wide < 2; wide++)
                 test_add(kernel, dtype, wide, n, kind);
             for (unsigned options = 0; options < 8; options++) {

@@ -11,7 +11,7 @@ import sys
 
 from project_files import argument_parser, project_files, report
 
-PUBLIC = {"mmarn/mmarn.h", "mmarn/mmarn_ascend.h"}
+PUBLIC = {f"mmarn/{name}.h" for name in ("mmarn", "mmarn_types", "mmarn_group", "mmarn_ascend")}
 BELOW = {
     "base": set(),
     "gemm": {"base"},

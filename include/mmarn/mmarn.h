@@ -1,5 +1,6 @@
 /*
- * mmarn.h - the whole C interface of libmmarn: matmul, all-reduce, residual and RMSNorm in one step, and their parts.
+ * mmarn.h - the C interface of libmmarn: matmul, all-reduce, residual and RMSNorm in one step, and their parts. It
+ * brings with it mmarn_types.h (statuses, dtypes, tensors, diagnostics) and mmarn_group.h (joining a group of ranks).
  *
  *     mm_out   = sum over ranks of (x1 @ x2 + bias + x3)
  *     y        = mm_out + residual
@@ -34,209 +35,18 @@
 #ifndef MMARN_H
 #define MMARN_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#if defined(MMARN_STATIC)
-#define MMARN_API
-#else
-#define MMARN_API __attribute__((visibility("default")))
-#endif
-
 #define MMARN_VERSION_MAJOR 0
 #define MMARN_VERSION_MINOR 1
 #define MMARN_VERSION_PATCH 0
 /* The same as one number, for mmarn_version_check. */
 #define MMARN_VERSION (MMARN_VERSION_MAJOR * 10000 + MMARN_VERSION_MINOR * 100 + MMARN_VERSION_PATCH)
 
-/* Largest group: ranks 0 .. MMARN_MAX_RANKS - 1. */
-#define MMARN_MAX_RANKS 64
-/* Most threads of one rank. */
-#define MMARN_MAX_THREADS 1024
-/* Most axes a tensor may have. */
-#define MMARN_MAX_NDIM 4
-/* Longest group name, without its terminating zero. */
-#define MMARN_MAX_NAME 127
+#include "mmarn_group.h"
+#include "mmarn_types.h"
 
-/* What a call can return. Anything but MMARN_OK is an error; mmarn_last_error() explains it. */
-typedef int32_t mmarn_status;
-enum {
-    MMARN_OK = 0,
-    MMARN_ERR_NULL = -1,        /* a required pointer is NULL */
-    MMARN_ERR_ARGUMENT = -2,    /* a shape, size, handle or struct is wrong */
-    MMARN_ERR_UNSUPPORTED = -3, /* well formed, but outside what the operator does: dtype, option, stride */
-    MMARN_ERR_MEMORY = -4,      /* memory could not be had */
-    MMARN_ERR_SYSTEM = -5,      /* an operating-system call failed; the sentence names it */
-    MMARN_ERR_MISMATCH = -6,    /* the ranks disagree about this call, or one of them refused it */
-    MMARN_ERR_PEER = -7,        /* a rank died or left the group; the group is of no more use */
-    MMARN_ERR_TIMEOUT = -8,     /* a deadline passed; the group is of no more use */
-    MMARN_ERR_ABORTED = -9,     /* mmarn_comm_abort was called on some rank; the group is of no more use */
-    MMARN_ERR_FORKED = -10,     /* the handle was made by a parent process; only the parent may use it */
-    MMARN_ERR_BUSY = -11        /* another thread of this rank is inside a call on the same group */
-};
-
-/*
- * Element types. Half precision is IEEE binary16; bfloat16 is the upper half of binary32. I4 holds two elements in a
- * byte, the one with the lower index in the lower four bits, two's complement; its shape and strides count elements,
- * and the axis whose stride is 1 must be even.
- */
-typedef int32_t mmarn_dtype;
-enum {
-    MMARN_F16 = 1,
-    MMARN_BF16 = 2,
-    MMARN_F32 = 3,
-    MMARN_I8 = 4,
-    MMARN_I4 = 5,
-    MMARN_I32 = 6,
-    MMARN_I64 = 7,
-    MMARN_U64 = 8
-};
-
-/*
- * Where the operator rounds; docs/numerics.md states each chain in full. All ranks must choose the same.
- *   DEFAULT  fp32 partials are summed in a fixed binary tree over ranks; mm_out is rounded once to the output type,
- *            y is rounded, the statistic is taken from the rounded y, y * rstd is rounded before gamma.
- *   ASCEND   as DEFAULT, but every rank's partial is rounded, and the sum runs in rank order with each addition
- *            rounded: what an all-reduce in the output type does.
- *   FP32     as DEFAULT, but mm_out stays in fp32 and norm_out is rounded once.
- */
-typedef int32_t mmarn_numerics;
-enum { MMARN_NUMERICS_DEFAULT = 0, MMARN_NUMERICS_ASCEND = 1, MMARN_NUMERICS_FP32 = 2 };
-
-/*
- * A view of somebody's memory, after DLPack: shape[0 .. ndim - 1], and strides in elements, not bytes.
- * data may be NULL only when the tensor has no elements.
- */
-typedef struct mmarn_tensor {
-    void *data;
-    mmarn_dtype dtype;
-    int32_t ndim; /* 1 .. MMARN_MAX_NDIM */
-    int64_t shape[MMARN_MAX_NDIM];
-    int64_t strides[MMARN_MAX_NDIM];
-} mmarn_tensor;
-
-/*
- * A compact (row-major) tensor over data. ndim is cut to 0 .. MMARN_MAX_NDIM; shape holds ndim sizes. A NULL shape
- * gives a tensor of no axes, which every call refuses.
- */
-MMARN_API mmarn_tensor mmarn_tensor_make(void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape);
-
-/* The same over memory that is only read: for inputs. Passing it as an output writes to that memory all the same. */
-MMARN_API mmarn_tensor mmarn_tensor_make_const(const void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape);
-
-/*
- * The same memory with its last two axes swapped: an (n, k) array seen as (k, n). With fewer axes the tensor itself;
- * of NULL a tensor of no axes.
- */
-MMARN_API mmarn_tensor mmarn_tensor_transpose(const mmarn_tensor *tensor);
-
-/* ------------------------------------------------------------------------------------------------ groups */
-
-/* Names one group-to-be: 64 bytes with a random nonce. Make one, carry it to every rank by any channel, use it once. */
-typedef struct mmarn_id {
-    uint8_t bytes[64];
-} mmarn_id;
-
-/* Fills *id. Errors: NULL, SYSTEM (no randomness to be had). */
-MMARN_API mmarn_status mmarn_id_create(mmarn_id *id);
-
-/*
- * An id as text, for channels that carry text: 128 hexadecimal digits and a zero, MMARN_ID_TEXT_SIZE bytes in all.
- * size is that of text, at least MMARN_ID_TEXT_SIZE. Reading takes either case of letters, and nothing but an id.
- * Errors: NULL, ARGUMENT (size; a text or an id that mmarn_id_create did not make).
- */
-#define MMARN_ID_TEXT_SIZE 129
-MMARN_API mmarn_status mmarn_id_to_text(const mmarn_id *id, char *text, size_t size);
-MMARN_API mmarn_status mmarn_id_from_text(const char *text, mmarn_id *id);
-
-/*
- * Reads what `mmarn launch` gives each rank it starts: MMARN_ID (128 hexadecimal digits), MMARN_RANK and
- * MMARN_WORLD_SIZE. Errors: NULL, ARGUMENT (a variable is missing or malformed; the sentence names it).
- */
-MMARN_API mmarn_status mmarn_id_from_env(mmarn_id *id, int32_t *rank, int32_t *world_size);
-
-/* One rank's membership of a group. Ranks may be processes, or threads of one process, or a mixture. */
-typedef struct mmarn_comm mmarn_comm;
-
-typedef struct mmarn_comm_config {
-    size_t struct_size;
-    const char
-        *name; /* optional: 1 .. 127 printable characters, unique in this process and rank; for mmarn_comm_find */
-    const char *transport; /* NULL or "auto": "self" for one rank, else "shm"; or one of these by name */
-    int32_t rank;          /* 0 .. world_size - 1 */
-    int32_t world_size;    /* 1 .. MMARN_MAX_RANKS */
-    int32_t threads;       /* of this rank, 1 .. MMARN_MAX_THREADS; 0: its share of the processors that this process
-                              may use, at most OpenMP's own limit */
-    int32_t timeout_ms;    /* of joining and of every later wait; 0: 300 000; negative: none */
-    /*
-     * NULL, or asked every 1 to 20 ms while this rank waits for others, in joining and in calls, by any thread of the
-     * call, maybe by several at once. Nonzero gives the wait up: the group is aborted, as by mmarn_comm_abort. Must not
-     * call the library. For runtimes that have signals of their own to look at, as Python has.
-     */
-    int32_t (*interrupted)(void *ctx);
-    void *interrupted_ctx;
-} mmarn_comm_config;
-
-#define MMARN_COMM_CONFIG_INIT {sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 0, 0, NULL, NULL}
-
-/*
- * MMARN_COMM_CONFIG_INIT as a function, for languages without C's macros: fills struct_size bytes, the size of the
- * caller's mmarn_comm_config. Errors: NULL, ARGUMENT (struct_size is no size that a call would take).
- */
-MMARN_API mmarn_status mmarn_comm_config_init(mmarn_comm_config *config, size_t struct_size);
-
-/*
- * Joins a group. Collective over the ranks that hold the same id. A group of one needs no id (NULL).
- * On success *comm is the caller's, to be given to mmarn_comm_destroy.
- * Memory, beside the caller's tensors and packed weights: at most 4 MiB for a rank of one thread, 2 MiB for each
- * further thread, whatever the shapes and the number of ranks. The shared part of it is there when this returns.
- * Errors: NULL, ARGUMENT (rank, world_size, threads, name, struct_size), UNSUPPORTED (transport), MISMATCH (a peer
- * joined with another world_size, the same rank or another version of the library), TIMEOUT (names the ranks that did
- * not come), PEER, MEMORY, SYSTEM.
- */
-MMARN_API mmarn_status mmarn_comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
-
-/*
- * The group that this process joined under a name. With ranks as threads several members share the name; then the
- * one that the calling thread created is found. *comm stays owned by whoever created it.
- * Errors: NULL, ARGUMENT (no such name).
- */
-MMARN_API mmarn_status mmarn_comm_find(const char *name, mmarn_comm **comm);
-
-/* This member's rank and its group's size. Errors: NULL. */
-MMARN_API mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, int32_t *world_size);
-
-/*
- * Names this rank's next collective call on the group, so that it meets only a call that the other ranks name alike: a
- * call of another name, or of none, is a MISMATCH whose sentence has both. A call uses its name up, whatever becomes of
- * it. 1 to 127 printable characters, copied; NULL takes the name back. Local.
- * Errors: NULL (comm), ARGUMENT (name), FORKED, BUSY; the name is then what it was.
- */
-MMARN_API mmarn_status mmarn_comm_name_next(mmarn_comm *comm, const char *name);
-
-/*
- * Instead of this rank's next collective call, which its caller cannot make: the call fails on the other ranks with
- * MISMATCH and "rank R refused the call: " sentence, and the group goes on. For doors that check arguments themselves.
- * sentence is copied, up to 199 bytes of it. Collective, as the call that it stands for; waits for nobody's call.
- * Errors: NULL, FORKED, BUSY.
- */
-MMARN_API mmarn_status mmarn_comm_refuse(mmarn_comm *comm, const char *sentence);
-
-/*
- * From any thread of any rank: the pending and every later call on the group fails with ABORTED, on all ranks.
- * NULL is ignored.
- */
-MMARN_API void mmarn_comm_abort(mmarn_comm *comm);
-
-/*
- * Leaves the group; not collective. Peers that still need this rank get PEER. Its operators must be destroyed
- * first, and none of its calls may be running. NULL is ignored.
- */
-MMARN_API void mmarn_comm_destroy(mmarn_comm *comm);
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---------------------------------------------------------------------------------------------- operator */
 
@@ -377,7 +187,7 @@ MMARN_API void mmarn_op_destroy(mmarn_op *op);
 /* ------------------------------------------------------------------------------------------- in one call */
 
 /*
- * mmarn_op_create with MMARN_BORROW_X2, mmarn_op_run and mmarn_op_destroy in one; nothing is kept. gamma is required.
+ * mmarn_op_create with MMARN_BORROW_X2, mmarn_op_run and mmarn_op_destroy in one; nothing is kept.
  * Collective. Errors: as mmarn_op_run.
  */
 MMARN_API mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_config *config,
@@ -389,6 +199,32 @@ MMARN_API mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const 
  * Collective. Errors: as mmarn_op_run.
  */
 MMARN_API mmarn_status mmarn_mm_all_reduce(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step);
+
+/* ------------------------------------------------------------------------------------------- before a call */
+
+/* What mmarn_check asks about: the function of that name. MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM is mmarn_op_run too. */
+typedef int32_t mmarn_form;
+enum {
+    MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM = 0,
+    MMARN_FORM_MM_ALL_REDUCE = 1,
+    MMARN_FORM_ALL_REDUCE_ADD_RMS_NORM = 2,
+    MMARN_FORM_ADD_RMS_NORM = 3,
+    MMARN_FORM_OP_MATMUL = 4,
+    MMARN_FORM_ALL_REDUCE = 5, /* of config numerics only, of step x1 as in and mm_out as out; NULL are the others */
+    MMARN_FORM_REDUCE_SCATTER = 6, /* likewise */
+    MMARN_FORM_ALL_GATHER = 7      /* likewise */
+};
+
+/*
+ * Would this call be refused on this rank? Gives the status and the sentence that the call would give, for everything
+ * but memory: no data is looked at, and may be NULL, no address is compared, nothing is packed, computed or
+ * communicated, and no group is needed. What other ranks pass is theirs to check. step may be NULL: then config is
+ * checked as mmarn_op_create does it. An operator that has been made with config takes what mmarn_check takes for
+ * MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM, also where gamma is NULL.
+ * Errors: NULL, ARGUMENT, UNSUPPORTED.
+ */
+MMARN_API mmarn_status mmarn_check(mmarn_form form, int32_t rank, int32_t world_size, const mmarn_op_config *config,
+                                   const mmarn_step *step);
 
 /* ------------------------------------------------------------------------------------- the parts alone */
 
@@ -443,40 +279,6 @@ MMARN_API mmarn_status mmarn_add_rms_norm(mmarn_comm *comm, const mmarn_op_confi
  */
 MMARN_API mmarn_status mmarn_trans_quant_param(const float *scale, int64_t scale_count, const float *offset,
                                                int64_t offset_count, int32_t round_mode, uint64_t *words);
-
-/* ------------------------------------------------------------------------------------------- diagnostics */
-
-/* "MMARN_OK", "MMARN_ERR_TIMEOUT", ... for a status; never NULL. */
-MMARN_API const char *mmarn_status_string(mmarn_status status);
-
-/* The sentence of the calling thread's last failure; "" before the first. Valid until the thread's next failure. */
-MMARN_API const char *mmarn_last_error(void);
-
-/* The library's version, "major.minor.patch". */
-MMARN_API const char *mmarn_version(void);
-
-/*
- * May a program that was compiled with a header of this version (MMARN_VERSION) use the library that is loaded? Yes
- * where major and, until 1.0, minor are the same. Errors: UNSUPPORTED, with both versions in the sentence.
- */
-MMARN_API mmarn_status mmarn_version_check(int32_t version);
-
-/*
- * Calls fn(ctx, status, sentence) for every failure, on the thread that fails. fn must not call the library.
- * NULL turns it off, which is the default. Process-wide. Also, with MMARN_OK, for what joining a group finds odd:
- *   - all ranks are bound to one processor, or by OpenMP's variables to fewer than there are ranks, though the system
- *     would let them use more: once for the group, on rank 0;
- *   - MMARN_CPU is set, but to no level: once in the process.
- */
-typedef void (*mmarn_log_fn)(void *ctx, mmarn_status status, const char *sentence);
-MMARN_API void mmarn_set_logger(mmarn_log_fn fn, void *ctx);
-
-/*
- * Describes what this processor and library chose, one "key: value" line each: cpu features, MMARN_CPU level, the
- * kernel of each table, transports, and a note where MMARN_CPU is no level. Writes at most size bytes with a
- * terminating zero; returns the full length without it, as snprintf does. buffer may be NULL when size is 0.
- */
-MMARN_API size_t mmarn_describe(char *buffer, size_t size);
 
 #ifdef __cplusplus
 }

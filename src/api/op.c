@@ -59,6 +59,13 @@ mmarn_status mmarn_shard(int64_t rows, int32_t rank, int32_t world_size, int64_t
     return MMARN_OK;
 }
 
+mmarn_status mmarn_check(mmarn_form form, int32_t rank, int32_t world_size, const mmarn_op_config *config,
+                         const mmarn_step *step)
+{
+    FLOAT_ENV_SCOPE();
+    return check_without_a_group(form, rank, world_size, config, step);
+}
+
 mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_step *step)
 {
     FLOAT_ENV_SCOPE();
@@ -83,14 +90,14 @@ mmarn_status mmarn_mm_all_reduce_add_rms_norm(mmarn_comm *comm, const mmarn_op_c
 {
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
-    return status == MMARN_OK ? op_once(comm, OP_MM_ALL_REDUCE_ADD_RMS_NORM, config, step) : status;
+    return status == MMARN_OK ? op_once(comm, MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM, config, step) : status;
 }
 
 mmarn_status mmarn_mm_all_reduce(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step)
 {
     FLOAT_ENV_SCOPE();
     mmarn_status status = tensor_check_given("comm", comm);
-    return status == MMARN_OK ? op_once(comm, OP_MM_ALL_REDUCE, config, step) : status;
+    return status == MMARN_OK ? op_once(comm, MMARN_FORM_MM_ALL_REDUCE, config, step) : status;
 }
 
 mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in,

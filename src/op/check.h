@@ -16,37 +16,54 @@
             return check_status;                                                                                       \
     } while (0)
 
+/*
+ * A whole call, but for its memory (check_call.c): takes configuration and step in this library's sizes, and runs the
+ * phases over both. form, rank and world_size of the call are set; the rest is set here, and points into options.
+ * *empty is set when there is nothing to do.
+ */
+mmarn_status check_call(struct op_call *call, struct op_options *options, const mmarn_op_config *config,
+                        const mmarn_step *step, bool *empty);
+mmarn_status check_call_memory(const struct op_call *call);
+/* Weights and options of an operator, but for their memory. */
+mmarn_status check_weights(const mmarn_op_config *config, int world_size);
+/* mmarn_check. */
+mmarn_status check_without_a_group(mmarn_form form, int32_t rank, int32_t world_size, const mmarn_op_config *config,
+                                   const mmarn_step *step);
+
 /* The caller's configuration, and the original's options where it has some, in this library's sizes (growth.h). */
 mmarn_status check_config_take(const mmarn_op_config *given, struct op_options *options);
 
-/* Weights and options of a configuration with x2. world_size is the group's. */
+/* A configuration with x2. world_size is the group's. */
 mmarn_status check_config_nulls(const mmarn_op_config *config);
 mmarn_status check_config_shapes(const mmarn_op_config *config);
 mmarn_status check_config_options(const mmarn_op_config *config, int world_size);
 mmarn_status check_config_memory(const mmarn_op_config *config);
 
-/* Weights and options of one without x2: gamma for columns of x1's dtype. */
+/* One without x2: gamma for columns of x1's dtype. */
 mmarn_status check_norm_nulls(const mmarn_op_config *config);
 mmarn_status check_norm_options(const struct op_call *call);
 
-/* One step (check_step.c). *empty is set when there is nothing to do. */
+/* One step (check_step.c). */
 mmarn_status check_step_nulls(const struct op_call *call);
 mmarn_status check_step_shapes(const struct op_call *call, bool *empty);
 mmarn_status check_step_options(const struct op_call *call);
 mmarn_status check_step_memory(const struct op_call *call);
 
-/* mmarn_op_matmul (check_step.c). */
+/* mmarn_op_matmul's step, but for its memory (check_step.c). */
 mmarn_status check_matmul(const struct op_call *call, bool *empty);
 
 /* The original's limits (check_ascend.c), where the configuration asks for them. */
 mmarn_status check_ascend_config(const mmarn_op_config *config, const struct op_kind *kind, int world_size);
 mmarn_status check_ascend_step(const struct op_call *call);
 
-/* The collectives alone (check_parts.c). */
+/* The collectives alone, but for their memory (check_parts.c). */
 mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, bool *empty);
 mmarn_status check_reduce_scatter(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, int rank,
                                   int world_size, bool *empty);
 mmarn_status check_all_gather(const mmarn_tensor *in, const mmarn_tensor *out, int rank, int world_size, bool *empty);
+/* out must be memory of its own; may_be_in: or in. */
+mmarn_status check_parts_memory(const mmarn_tensor *in, const mmarn_tensor *out, bool may_be_in);
+mmarn_status check_gather_memory(const mmarn_tensor *in, const mmarn_tensor *out, int rank, int world_size);
 
 /* Pieces that the files above share. */
 mmarn_status check_epsilon(double epsilon);

@@ -135,5 +135,5 @@ mmarn_status check_norm_options(const struct op_call *call)
     CHECK(tensor_check_contiguous("gamma", config->gamma));
     CHECK(check_epsilon(config->epsilon));
     CHECK(check_numerics(config->numerics));
-    return check_flags(config->flags, call->form == OP_ADD_RMS_NORM ? flags : flags | MMARN_SHARD_ROWS);
+    return check_flags(config->flags, call->form == MMARN_FORM_ADD_RMS_NORM ? flags : flags | MMARN_SHARD_ROWS);
 }

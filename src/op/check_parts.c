@@ -17,12 +17,6 @@ static mmarn_status check_layouts(const mmarn_tensor *in, const mmarn_tensor *ou
     return tensor_check_contiguous("out", out);
 }
 
-static mmarn_status check_data(const mmarn_tensor *in, const mmarn_tensor *out)
-{
-    CHECK(tensor_check_data("in", in));
-    return tensor_check_data("out", out);
-}
-
 mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, bool *empty)
 {
     CHECK(check_both(in, out));
@@ -33,9 +27,7 @@ mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mm
         return MMARN_OK;
     CHECK(check_float_dtype("in", in->dtype));
     CHECK(check_layouts(in, out));
-    CHECK(check_numerics(numerics));
-    CHECK(check_data(in, out));
-    return tensor_check_apart("out", out, "in", in, true);
+    return check_numerics(numerics);
 }
 
 /* part has this rank's rows of whole. */
@@ -68,20 +60,7 @@ mmarn_status check_reduce_scatter(int32_t numerics, const mmarn_tensor *in, cons
         return MMARN_OK;
     CHECK(check_float_dtype("in", in->dtype));
     CHECK(check_layouts(in, out));
-    CHECK(check_numerics(numerics));
-    CHECK(check_data(in, out));
-    return tensor_check_apart("out", out, "in", in, false);
-}
-
-/* in may be where its rows of out lie: nobody writes them to another place. */
-static mmarn_status check_place(const mmarn_tensor *in, const mmarn_tensor *out, int64_t first, int64_t n)
-{
-    const char *own = (const char *)out->data + (size_t)(first * n) * dtype_size(out->dtype);
-    if (!tensor_overlap(in, out) || in->data == own)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_ARGUMENT,
-                     "in (at %p) overlaps out (at %p); it must be memory of its own or its own rows of out (at %p)",
-                     in->data, out->data, (const void *)own);
+    return check_numerics(numerics);
 }
 
 mmarn_status check_all_gather(const mmarn_tensor *in, const mmarn_tensor *out, int rank, int world_size, bool *empty)
@@ -94,8 +73,30 @@ mmarn_status check_all_gather(const mmarn_tensor *in, const mmarn_tensor *out, i
     if (!dtype_is_float(out->dtype) && out->dtype != MMARN_I8 && out->dtype != MMARN_I32)
         return error_set(MMARN_ERR_UNSUPPORTED, "out is %s; mmarn_all_gather takes f16, bf16, f32, i8 and i32",
                          dtype_name(out->dtype));
-    CHECK(check_layouts(in, out));
-    CHECK(check_data(in, out));
-    const int64_t rows = out->ndim == 1 ? out->shape[0] : tensor_rows(out);
-    return check_place(in, out, op_rows_shard(rows, rank, world_size).first, out->ndim == 1 ? 1 : tensor_last(out));
+    return check_layouts(in, out);
+}
+
+/* ------------------------------------------------------------------------------------------------------- memory */
+
+mmarn_status check_parts_memory(const mmarn_tensor *in, const mmarn_tensor *out, bool may_be_in)
+{
+    CHECK(tensor_check_data("in", in));
+    CHECK(tensor_check_data("out", out));
+    return tensor_check_apart("out", out, "in", in, may_be_in);
+}
+
+/* in may be where its rows of out lie: nobody writes them to another place. */
+mmarn_status check_gather_memory(const mmarn_tensor *in, const mmarn_tensor *out, int rank, int world_size)
+{
+    const bool vector = out->ndim == 1;
+    const int64_t first = op_rows_shard(vector ? out->shape[0] : tensor_rows(out), rank, world_size).first;
+    const int64_t before = vector ? first : first * tensor_last(out);
+    CHECK(tensor_check_data("in", in));
+    CHECK(tensor_check_data("out", out));
+    const char *own = (const char *)out->data + (size_t)before * dtype_size(out->dtype);
+    if (!tensor_overlap(in, out) || in->data == own)
+        return MMARN_OK;
+    return error_set(MMARN_ERR_ARGUMENT,
+                     "in (at %p) overlaps out (at %p); it must be memory of its own or its own rows of out (at %p)",
+                     in->data, out->data, (const void *)own);
 }

@@ -109,9 +109,7 @@ mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *given, mmarn_op 
 {
     struct op_options options;
     CHECK(check_config_take(given, &options));
-    CHECK(check_config_nulls(&options.config));
-    CHECK(check_config_shapes(&options.config));
-    CHECK(check_config_options(&options.config, comm->coll->world_size));
+    CHECK(check_weights(&options.config, comm->coll->world_size));
     CHECK(check_config_memory(&options.config));
     return op_create_checked(comm, &options, out);
 }

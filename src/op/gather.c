@@ -54,6 +54,8 @@ mmarn_status op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn
     bool empty = false;
     const int rank = comm->coll->rank, world_size = comm->coll->world_size;
     mmarn_status status = check_all_gather(in, out, rank, world_size, &empty);
+    if (status == MMARN_OK && !empty)
+        status = check_gather_memory(in, out, rank, world_size);
     if (status != MMARN_OK)
         return call_refuse(comm, status);
     if (empty)

@@ -10,34 +10,22 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "op/check.h"
-#include "op/growth.h"
 #include "op/op.h"
 #include "op/tensor.h"
 
 /* Elements of a thread's share at a time: what a first-level cache holds of it several times over. */
 enum { SHARE_ELEMENTS = 8192 };
 
-mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, enum op_form form,
+mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form,
                              const mmarn_op_config *config, const mmarn_step *step, bool *empty)
 {
     struct op_call *call = &norm->call;
     norm->gamma = NULL;
-    *call = (struct op_call){.form = form, .config = &norm->options.config, .rank = 0, .world_size = 1};
+    *call = (struct op_call){.form = form, .rank = 0, .world_size = 1};
     if (comm)
         call->rank = comm->coll->rank, call->world_size = comm->coll->world_size;
-    CHECK(check_config_take(config, &norm->options));
-    CHECK(growth_take(&growth_step, step, &call->step));
-    CHECK(tensor_check_given("x1", call->step.x1));
-    CHECK(check_norm_nulls(call->config));
-    call->kind = op_kind_without_matmul(call->config, call->step.x1);
-    CHECK(check_step_nulls(call));
-    CHECK(check_step_shapes(call, empty));
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_norm_options(call));
-    CHECK(check_step_options(call));
-    CHECK(check_config_memory(call->config));
-    return check_step_memory(call);
+    CHECK(check_call(call, &norm->options, config, step, empty));
+    return *empty ? MMARN_OK : check_call_memory(call);
 }
 
 mmarn_status norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room)
@@ -119,7 +107,7 @@ mmarn_status op_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmar
     bool empty = false;
     if (comm)
         CHECK(comm_enter(comm));
-    mmarn_status status = norm_call_check(&norm, comm, OP_ADD_RMS_NORM, config, step, &empty);
+    mmarn_status status = norm_call_check(&norm, comm, MMARN_FORM_ADD_RMS_NORM, config, step, &empty);
     if (status == MMARN_OK && !empty)
         status = run(&norm, comm ? comm->threads : 1);
     if (comm)

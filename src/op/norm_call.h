@@ -15,7 +15,7 @@ struct norm_call {
 };
 
 /* comm may be NULL: a group of one. */
-mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, enum op_form form,
+mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form,
                              const mmarn_op_config *config, const mmarn_step *step, bool *empty);
 
 /* outputs_open for the call, with its gamma; norm_call_close gives back what either took. Errors: MEMORY. */

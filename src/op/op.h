@@ -29,10 +29,10 @@ void op_destroy(mmarn_op *op);
 
 /*
  * The doors' calls; each takes and leaves the group by itself, and refuses towards its peers what it refuses.
- * form: with a norm, or OP_MM_ALL_REDUCE.
+ * form: with a norm, or MMARN_FORM_MM_ALL_REDUCE.
  */
 mmarn_status op_run(mmarn_op *op, const mmarn_step *step);
-mmarn_status op_once(mmarn_comm *comm, enum op_form form, const mmarn_op_config *config, const mmarn_step *step);
+mmarn_status op_once(mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config, const mmarn_step *step);
 mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out);
 mmarn_status op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out);
 mmarn_status op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out);

@@ -39,6 +39,8 @@ mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tenso
     CHECK(comm_enter(comm));
     bool empty = false;
     mmarn_status status = check_all_reduce(numerics, in, out, &empty);
+    if (status == MMARN_OK && !empty)
+        status = check_parts_memory(in, out, true);
     if (status != MMARN_OK)
         return call_refuse(comm, status);
     if (empty)
@@ -61,6 +63,8 @@ mmarn_status op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_t
     bool empty = false;
     const int rank = comm->coll->rank, world_size = comm->coll->world_size;
     mmarn_status status = check_reduce_scatter(numerics, in, out, rank, world_size, &empty);
+    if (status == MMARN_OK && !empty)
+        status = check_parts_memory(in, out, false);
     if (status != MMARN_OK)
         return call_refuse(comm, status);
     if (empty)
@@ -84,7 +88,7 @@ mmarn_status op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, 
     struct norm_call norm;
     bool empty = false;
     void *room = NULL;
-    mmarn_status status = norm_call_check(&norm, comm, OP_ALL_REDUCE_ADD_RMS_NORM, given, step, &empty);
+    mmarn_status status = norm_call_check(&norm, comm, MMARN_FORM_ALL_REDUCE_ADD_RMS_NORM, given, step, &empty);
     if (status == MMARN_OK && empty)
         return call_skip(comm);
     struct op_sink sink = {.dtype = 0};

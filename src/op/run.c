@@ -124,10 +124,10 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_call *call)
     return status;
 }
 
-static struct op_call call_of(const mmarn_op *op)
+static struct op_call call_of(const mmarn_op *op, mmarn_form form)
 {
     return (struct op_call){
-        .form = OP_MM_ALL_REDUCE_ADD_RMS_NORM,
+        .form = form,
         .config = &op->options.config,
         .kind = op->kind,
         .rank = op->comm->coll->rank,
@@ -150,7 +150,7 @@ mmarn_status op_run(mmarn_op *op, const mmarn_step *step)
 {
     CHECK(comm_enter(op->comm));
     bool empty = false;
-    struct op_call call = call_of(op);
+    struct op_call call = call_of(op, MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM);
     mmarn_status status = check_run(&call, step, &empty);
     if (status != MMARN_OK)
         return call_refuse(op->comm, status);
@@ -159,38 +159,18 @@ mmarn_status op_run(mmarn_op *op, const mmarn_step *step)
 
 /* ------------------------------------------------------------------------------------------------- in one call */
 
-/* The configuration's and the step's checks, phase by phase, as if they were one list. */
-static mmarn_status check_once(struct op_call *call, const mmarn_op_config *given, struct op_options *options,
-                               const mmarn_step *step, bool *empty)
-{
-    CHECK(check_config_take(given, options));
-    CHECK(growth_take(&growth_step, step, &call->step));
-    CHECK(check_config_nulls(call->config));
-    if (call->form == OP_MM_ALL_REDUCE_ADD_RMS_NORM)
-        CHECK(tensor_check_given("gamma", call->config->gamma));
-    call->kind = op_kind_of(call->config);
-    CHECK(check_step_nulls(call));
-    CHECK(check_config_shapes(call->config));
-    CHECK(check_step_shapes(call, empty));
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_config_options(call->config, call->world_size));
-    CHECK(check_step_options(call));
-    CHECK(check_config_memory(call->config));
-    return check_step_memory(call);
-}
-
-mmarn_status op_once(mmarn_comm *comm, enum op_form form, const mmarn_op_config *given, const mmarn_step *step)
+mmarn_status op_once(mmarn_comm *comm, mmarn_form form, const mmarn_op_config *given, const mmarn_step *step)
 {
     CHECK(comm_enter(comm));
     bool empty = false;
     struct op_options options;
-    struct op_call call = {
-        .form = form, .config = &options.config, .rank = comm->coll->rank, .world_size = comm->coll->world_size};
+    struct op_call call = {.form = form, .rank = comm->coll->rank, .world_size = comm->coll->world_size};
     mmarn_op *op = NULL;
-    mmarn_status status = check_once(&call, given, &options, step, &empty);
+    mmarn_status status = check_call(&call, &options, given, step, &empty);
     if (status == MMARN_OK && empty)
         return call_skip(comm);
+    if (status == MMARN_OK)
+        status = check_call_memory(&call);
     if (status == MMARN_OK) {
         options.config.flags |= MMARN_BORROW_X2;
         status = op_create_checked(comm, &options, &op);
@@ -236,10 +216,12 @@ mmarn_status op_matmul(mmarn_op *op, const mmarn_step *step)
 {
     CHECK(comm_enter(op->comm));
     bool empty = false;
-    struct op_call call = call_of(op);
+    struct op_call call = call_of(op, MMARN_FORM_OP_MATMUL);
     mmarn_status status = growth_take(&growth_step, step, &call.step);
     if (status == MMARN_OK)
         status = check_matmul(&call, &empty);
+    if (status == MMARN_OK && !empty)
+        status = check_step_memory(&call);
     if (status == MMARN_OK && !empty)
         status = run_local(op, &call.step);
     comm_leave(op->comm);

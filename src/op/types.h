@@ -25,11 +25,15 @@ struct op_kind {
     bool norm;         /* there is a gamma */
 };
 
-/* What a call has of the operator: with or without a matmul, an all-reduce, a norm. */
-enum op_form { OP_MM_ALL_REDUCE_ADD_RMS_NORM, OP_MM_ALL_REDUCE, OP_ALL_REDUCE_ADD_RMS_NORM, OP_ADD_RMS_NORM };
+/* Of a form's calls: x1 @ x2 is part of it. */
+static inline bool op_has_matmul(mmarn_form form)
+{
+    return form == MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM || form == MMARN_FORM_MM_ALL_REDUCE ||
+           form == MMARN_FORM_OP_MATMUL;
+}
 
 struct op_call {
-    enum op_form form;
+    mmarn_form form;
     const mmarn_op_config *config; /* x2 is NULL where there is no matmul */
     struct op_kind kind;
     int rank, world_size;

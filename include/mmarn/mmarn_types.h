@@ -1,0 +1,139 @@
+/*
+ * mmarn_types.h - what all of mmarn.h is written in: limits, statuses, element types, tensors; and what a program can
+ * ask about failures, versions and this machine. Include mmarn.h, which states the conventions.
+ */
+#ifndef MMARN_TYPES_H
+#define MMARN_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(MMARN_STATIC)
+#define MMARN_API
+#else
+#define MMARN_API __attribute__((visibility("default")))
+#endif
+
+/* Largest group: ranks 0 .. MMARN_MAX_RANKS - 1. */
+#define MMARN_MAX_RANKS 64
+/* Most threads of one rank. */
+#define MMARN_MAX_THREADS 1024
+/* Most axes a tensor may have. */
+#define MMARN_MAX_NDIM 4
+/* Longest group name, without its terminating zero. */
+#define MMARN_MAX_NAME 127
+
+/* What a call can return. Anything but MMARN_OK is an error; mmarn_last_error() explains it. */
+typedef int32_t mmarn_status;
+enum {
+    MMARN_OK = 0,
+    MMARN_ERR_NULL = -1,        /* a required pointer is NULL */
+    MMARN_ERR_ARGUMENT = -2,    /* a shape, size, handle or struct is wrong */
+    MMARN_ERR_UNSUPPORTED = -3, /* well formed, but outside what the operator does: dtype, option, stride */
+    MMARN_ERR_MEMORY = -4,      /* memory could not be had */
+    MMARN_ERR_SYSTEM = -5,      /* an operating-system call failed; the sentence names it */
+    MMARN_ERR_MISMATCH = -6,    /* the ranks disagree about this call, or one of them refused it */
+    MMARN_ERR_PEER = -7,        /* a rank died or left the group; the group is of no more use */
+    MMARN_ERR_TIMEOUT = -8,     /* a deadline passed; the group is of no more use */
+    MMARN_ERR_ABORTED = -9,     /* mmarn_comm_abort was called on some rank; the group is of no more use */
+    MMARN_ERR_FORKED = -10,     /* the handle was made by a parent process; only the parent may use it */
+    MMARN_ERR_BUSY = -11        /* another thread of this rank is inside a call on the same group */
+};
+
+/*
+ * Element types. Half precision is IEEE binary16; bfloat16 is the upper half of binary32. I4 holds two elements in a
+ * byte, the one with the lower index in the lower four bits, two's complement; its shape and strides count elements,
+ * and the axis whose stride is 1 must be even.
+ */
+typedef int32_t mmarn_dtype;
+enum {
+    MMARN_F16 = 1,
+    MMARN_BF16 = 2,
+    MMARN_F32 = 3,
+    MMARN_I8 = 4,
+    MMARN_I4 = 5,
+    MMARN_I32 = 6,
+    MMARN_I64 = 7,
+    MMARN_U64 = 8
+};
+
+/*
+ * Where the operator rounds; docs/numerics.md states each chain in full. All ranks must choose the same.
+ *   DEFAULT  fp32 partials are summed in a fixed binary tree over ranks; mm_out is rounded once to the output type,
+ *            y is rounded, the statistic is taken from the rounded y, y * rstd is rounded before gamma.
+ *   ASCEND   as DEFAULT, but every rank's partial is rounded, and the sum runs in rank order with each addition
+ *            rounded: what an all-reduce in the output type does.
+ *   FP32     as DEFAULT, but mm_out stays in fp32 and norm_out is rounded once.
+ */
+typedef int32_t mmarn_numerics;
+enum { MMARN_NUMERICS_DEFAULT = 0, MMARN_NUMERICS_ASCEND = 1, MMARN_NUMERICS_FP32 = 2 };
+
+/*
+ * A view of somebody's memory, after DLPack: shape[0 .. ndim - 1], and strides in elements, not bytes.
+ * data may be NULL only when the tensor has no elements.
+ */
+typedef struct mmarn_tensor {
+    void *data;
+    mmarn_dtype dtype;
+    int32_t ndim; /* 1 .. MMARN_MAX_NDIM */
+    int64_t shape[MMARN_MAX_NDIM];
+    int64_t strides[MMARN_MAX_NDIM];
+} mmarn_tensor;
+
+/*
+ * A compact (row-major) tensor over data. ndim is cut to 0 .. MMARN_MAX_NDIM; shape holds ndim sizes. A NULL shape
+ * gives a tensor of no axes, which every call refuses.
+ */
+MMARN_API mmarn_tensor mmarn_tensor_make(void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape);
+
+/* The same over memory that is only read: for inputs. Passing it as an output writes to that memory all the same. */
+MMARN_API mmarn_tensor mmarn_tensor_make_const(const void *data, mmarn_dtype dtype, int32_t ndim, const int64_t *shape);
+
+/*
+ * The same memory with its last two axes swapped: an (n, k) array seen as (k, n). With fewer axes the tensor itself;
+ * of NULL a tensor of no axes.
+ */
+MMARN_API mmarn_tensor mmarn_tensor_transpose(const mmarn_tensor *tensor);
+
+/* ------------------------------------------------------------------------------------------- diagnostics */
+
+/* "MMARN_OK", "MMARN_ERR_TIMEOUT", ... for a status; never NULL. */
+MMARN_API const char *mmarn_status_string(mmarn_status status);
+
+/* The sentence of the calling thread's last failure; "" before the first. Valid until the thread's next failure. */
+MMARN_API const char *mmarn_last_error(void);
+
+/* The library's version, "major.minor.patch". */
+MMARN_API const char *mmarn_version(void);
+
+/*
+ * May a program that was compiled with a header of this version (MMARN_VERSION) use the library that is loaded? Yes
+ * where major and, until 1.0, minor are the same. Errors: UNSUPPORTED, with both versions in the sentence.
+ */
+MMARN_API mmarn_status mmarn_version_check(int32_t version);
+
+/*
+ * Calls fn(ctx, status, sentence) for every failure, on the thread that fails. fn must not call the library.
+ * NULL turns it off, which is the default. Process-wide. Also, with MMARN_OK, for what joining a group finds odd:
+ *   - all ranks are bound to one processor, or by OpenMP's variables to fewer than there are ranks, though the system
+ *     would let them use more: once for the group, on rank 0;
+ *   - MMARN_CPU is set, but to no level: once in the process.
+ */
+typedef void (*mmarn_log_fn)(void *ctx, mmarn_status status, const char *sentence);
+MMARN_API void mmarn_set_logger(mmarn_log_fn fn, void *ctx);
+
+/*
+ * Describes what this processor and library chose, one "key: value" line each: cpu features, MMARN_CPU level, the
+ * kernel of each table, transports, and a note where MMARN_CPU is no level. Writes at most size bytes with a
+ * terminating zero; returns the full length without it, as snprintf does. buffer may be NULL when size is 0.
+ */
+MMARN_API size_t mmarn_describe(char *buffer, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -54,7 +54,8 @@ static mmarn_status check_form(const struct op_call *call)
     CHECK(check_absent("residual", step->residual, why));
     CHECK(check_absent("y", step->y, why));
     CHECK(check_absent("norm_out", step->norm_out, why));
-    return check_absent("rstd", step->rstd, why);
+    CHECK(check_absent("rstd", step->rstd, why));
+    return check_absent("norm_scale", step->norm_scale, why);
 }
 
 mmarn_status check_step_nulls(const struct op_call *call)

@@ -24,6 +24,11 @@ enum change {
     EPSILON_DIFFERS,
     CALL_DIFFERS,
     FLAGS_DIFFER,
+    ORDER_DIFFERS,
+    SHARDING_DIFFERS,
+    NORM_DIFFERS,
+    SCATTERS,
+    GATHERS,
     REFUSED,
     EMPTY,
     CHANGES
@@ -39,9 +44,33 @@ static const char *const expected_text[CHANGES] = {
     [EPSILON_DIFFERS] = "epsilon is",
     [CALL_DIFFERS] = "the call is",
     [FLAGS_DIFFER] = "flags is",
+    [ORDER_DIFFERS] = "MMARN_NORM_FIRST",
+    [SHARDING_DIFFERS] = "MMARN_SHARD_ROWS",
+    [NORM_DIFFERS] = "mm_all_reduce",
+    [SCATTERS] = "reduce_scatter",
+    [GATHERS] = "all_gather",
     [REFUSED] = "refused",
     [EMPTY] = "empty",
 };
+
+/* Other calls than the peers'; y has one rank's rows of an array of as many rows for each. */
+static mmarn_status other_call(mmarn_comm *comm, enum change change, const mmarn_tensor *x1, const mmarn_tensor *x2,
+                               const mmarn_tensor *y)
+{
+    static float whole[MMARN_MAX_RANKS * ROWS * N];
+    int32_t rank, world_size;
+    mmarn_comm_rank(comm, &rank, &world_size);
+    const mmarn_tensor all = mmarn_tensor_make(whole, MMARN_F32, 2, (int64_t[]){world_size * ROWS, N});
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+    config.x2 = x2;
+    if (change == SCATTERS)
+        return mmarn_reduce_scatter(comm, MMARN_NUMERICS_DEFAULT, &all, y);
+    if (change == GATHERS)
+        return mmarn_all_gather(comm, y, &all);
+    mmarn_step step = *STEP(x1, NULL, NULL, NULL);
+    step.mm_out = y;
+    return mmarn_mm_all_reduce(comm, &config, &step);
+}
 
 /* One call of the operator on poisoned outputs; odd is the rank that differs. */
 static mmarn_status call(mmarn_comm *comm, enum change change, bool odd, float *y, float *norm_out)
@@ -74,6 +103,18 @@ static mmarn_status call(mmarn_comm *comm, enum change change, bool odd, float *
     if (odd && change == CALL_DIFFERS)
         return mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&gamma_t, 1e-6, MMARN_NUMERICS_DEFAULT),
                                              STEP(&residual_t, &residual_t, &y_t, &norm_t));
+    if (odd && (change == NORM_DIFFERS || change == SCATTERS || change == GATHERS))
+        return other_call(comm, change, &x1_t, &x2_t, &y_t);
+    if (odd && change == ORDER_DIFFERS)
+        config.flags = MMARN_NORM_FIRST;
+    if (odd && change == SHARDING_DIFFERS) {
+        int64_t first;
+        int32_t rank, world_size;
+        config.flags = MMARN_SHARD_ROWS;
+        mmarn_comm_rank(comm, &rank, &world_size);
+        mmarn_shard(ROWS, rank, world_size, &first, &rows);
+        y_t.shape[0] = residual_t.shape[0] = norm_t.shape[0] = rows;
+    }
     return mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(&x1_t, &residual_t, &y_t, &norm_t));
 }
 

@@ -200,6 +200,7 @@ int main(int argc, char **argv)
 {
     (void)argv;
     mode = argc > 1 ? GROUP_THREADS : GROUP_PROCESSES;
+    group_seed(); /* one for all ranks */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_forms),
         cmocka_unit_test(shards),

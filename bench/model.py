@@ -16,13 +16,14 @@ import math
 
 from cases import Case
 
-# src/op/plan.c, under the same names; tests/bench/test_model.py compares them.
+# src/op/plan.c, under the same names; tests/bench/test_model.py compares the plans that they make with the library's.
 PLAN = {"MATMUL_ROWS": 96, "FEW_ROWS": 24, "COPY_ROWS": 16, "COPY_ELEMENTS": 16384, "LEAST_COLUMNS": 64,
         "MATMUL_TILES": 4, "COPY_TILES": 2,
         "ONE_SHOT_ELEMENTS": 16 << 10, "ONE_SHOT_ELEMENTS_OVERSUBSCRIBED": 512 << 10}
 TILE_ELEMENTS = 96 * 256  # COLL_TILE_ELEMENTS
 PANEL_COLUMNS = 16  # GEMM_NR
-FEW_ROWS = 8  # of src/gemm/gemm_tile.c, not plan.c: up to here weights are widened or expanded anew for every row-block
+# GEMM_FEW_ROWS of src/gemm/gemm_tile.h: up to here weights are widened or expanded anew for every row-block.
+FEW_ROWS = 8
 RINGS = {"PARTS_SPARE": 11, "SUMS_SPARE": 3}  # of src/coll/shm_segment.c: buffers beside one for each thread
 SPIN_OVERSUBSCRIBED_NS = 1000  # of src/coll/shm_wait.c
 LINE_BYTES = 64

@@ -32,6 +32,7 @@ struct job {
     mmarn_id id;
     pthread_barrier_t barrier; /* of all ranks; one that fails leaves the others to be ended by the parent */
     int64_t repeat;
+    struct described described;   /* by rank 0 */
     struct bound_problem problem; /* its rows are in shared memory too */
     struct bound_term *terms;     /* [ranks][rows checked][n] */
     struct job_rank rank[MMARN_MAX_RANKS];

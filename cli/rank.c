@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "command.h"
 #include "data.h"
+#include "described.h"
 #include "job.h"
 #include "operator.h"
 #include "progress.h"
@@ -66,6 +67,18 @@ static bool create_operators(struct rank *rank)
     for (int i = 0; i < rank->workload->operators; i++)
         if (!check_status(rank, operator_create(rank->workload, &rank->data, rank->comm, &rank->ops[i])))
             return false;
+    return true;
+}
+
+static bool describe(struct rank *rank)
+{
+    mmarn_op_description description = MMARN_OP_DESCRIPTION_INIT;
+    const int64_t rows = rank->workload->b * rank->workload->s;
+    if (rank->number != 0 || rows == 0)
+        return true;
+    if (!check_status(rank, mmarn_op_describe(rank->ops[0], rows, &description)))
+        return false;
+    described_set(&rank->job->described, &description);
     return true;
 }
 
@@ -147,7 +160,7 @@ static bool check(struct rank *rank)
 static bool work(struct rank *rank)
 {
     struct job_rank *mine = &rank->job->rank[rank->number];
-    return make_data(rank) && join(rank) && create_operators(rank) && warm_up(rank) &&
+    return make_data(rank) && join(rank) && create_operators(rank) && describe(rank) && warm_up(rank) &&
            time_steps(rank, "the operator", operator_run, mine->seconds) &&
            time_steps(rank, "the matmul alone", operator_matmul, mine->matmul_seconds) && check(rank);
 }

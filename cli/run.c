@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "command.h"
+#include "described.h"
 #include "job.h"
 #include "json.h"
 #include "machine.h"
@@ -24,7 +25,7 @@ struct report {
     struct workload workload;
     struct workload_result result;
     struct peak peak;
-    char machine[160], kernel[64], shape[96];
+    char machine[160], shape[96];
     enum peak_kind kind;  /* of the peak that the share is of */
     double gflops, share; /* 1 is all of it */
     bool ok;
@@ -45,11 +46,10 @@ static void complete(struct report *report)
     const double operations = workload_operations(workload);
 
     machine_line(report->machine, sizeof(report->machine));
-    machine_library_value("gemm kernel", report->kernel, sizeof(report->kernel));
     snprintf(report->shape, sizeof(report->shape), "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, workload->b,
              workload->s, workload->k, workload->n);
     report->gflops = report->result.seconds > 0 ? operations / report->result.seconds * 1e-9 : 0.0;
-    report->kind = workload_peak_kind(workload);
+    report->kind = described_kind(&report->result.described);
     report->share = report->gflops / report->peak.rate[report->kind].gflops;
     report->ok = report->result.ok && report->result.bits_equal;
 }
@@ -70,11 +70,15 @@ static void show(const struct report *report)
 {
     const struct workload *workload = &report->workload;
     const struct workload_result *result = &report->result;
+    const struct described *how = &result->described;
 
     table_pair("machine", "%s", report->machine);
     table_pair("ranks", "%d, with %d thread%s each", workload->ranks, workload->threads,
                workload->threads == 1 ? "" : "s");
-    table_pair("kernel", "%s", report->kernel);
+    table_pair("kernel", "%s, by multiply-adds in %s; x2 %s", how->kernel, how->multiply, how->layout);
+    table_pair("all-reduce", "%s: %s", how->algorithm, how->why);
+    table_pair("tiles", "%" PRId64 ", of %" PRId64 " rows and %" PRId64 " columns", how->tiles, how->block_rows,
+               how->tile_columns);
     table_pair("shape", "%s (b x s x k x n; k of each rank), %s, numerics %s%s%s", report->shape,
                options_choice_name(scenario_names, workload->dtype),
                options_choice_name(workload_numerics, workload->numerics), workload->bias ? ", bias" : "",
@@ -101,6 +105,7 @@ static void show_json(const struct report *report)
 {
     const struct workload *workload = &report->workload;
     const struct workload_result *result = &report->result;
+    const struct described *how = &result->described;
     struct json json = {stdout, false};
 
     json_begin_object(&json, NULL);
@@ -118,7 +123,14 @@ static void show_json(const struct report *report)
     json_bool(&json, "per_token", workload->per_token);
     json_unsigned(&json, "seed", workload->seed);
     json_string(&json, "machine", report->machine);
-    json_string(&json, "kernel", report->kernel);
+    json_string(&json, "kernel", how->kernel);
+    json_string(&json, "multiply", how->multiply);
+    json_string(&json, "layout", how->layout);
+    json_string(&json, "algorithm", how->algorithm);
+    json_string(&json, "why", how->why);
+    json_whole(&json, "block_rows", how->block_rows);
+    json_whole(&json, "tile_columns", how->tile_columns);
+    json_whole(&json, "tiles", how->tiles);
     json_whole(&json, "repeat", result->repeat);
     json_number(&json, "time_ms", result->seconds * 1e3);
     json_number(&json, "matmul_ms", result->matmul_seconds * 1e3);

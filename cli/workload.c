@@ -22,13 +22,6 @@
 /* Rows of int4 weights that share a scale. */
 enum { INT4_GROUP = 128 };
 
-/*
- * Rows from which on the library multiplies bf16 as it is, where the processor can; below, it widens it to fp32. Of
- * bf16 weights, and of weights expanded to bf16: WORTH_A_LOOK of src/gemm/gemm_tile_dot.c, and one more than FEW_ROWS
- * of src/gemm/gemm_tile_quant.c, which tests/cli/test_run.py compares.
- */
-enum { BF16_ROWS = 3, EXPANDED_BF16_ROWS = 7 };
-
 const struct option_choice workload_numerics[] = {
     {"default", MMARN_NUMERICS_DEFAULT}, {"ascend", MMARN_NUMERICS_ASCEND}, {"fp32", MMARN_NUMERICS_FP32}, {NULL, 0}};
 
@@ -73,20 +66,6 @@ int workload_rotating_operators(const struct workload *workload)
 int workload_workers(const struct workload *workload)
 {
     return workload->ranks * workload->threads;
-}
-
-enum peak_kind workload_peak_kind(const struct workload *workload)
-{
-    const struct scenario *scenario = scenario_of(workload->dtype);
-    char kernel[64];
-
-    if (scenario_is_int8(scenario))
-        return PEAK_INT8;
-    if (scenario->x1 != MMARN_BF16 ||
-        workload->b * workload->s < (scenario_expands(scenario) ? EXPANDED_BF16_ROWS : BF16_ROWS))
-        return PEAK_FP32;
-    machine_library_value("dot kernel", kernel, sizeof(kernel));
-    return strcmp(kernel, "none") != 0 ? PEAK_BF16 : PEAK_FP32;
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -150,6 +129,7 @@ static void collect(const struct job *job, struct workload_result *result)
         .seconds = median(job, false),
         .matmul_seconds = median(job, true),
         .bits_equal = check_bits_equal(job),
+        .described = job->described,
         .ok = true,
     };
     if (job->workload.check) {

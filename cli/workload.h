@@ -34,12 +34,19 @@ struct workload {
     bool check; /* against reference/bound.h; for one operator */
 };
 
+/* What the library says of a workload's operators (described.h). */
+struct described {
+    char kernel[24], multiply[8], layout[8], algorithm[12], why[192];
+    int64_t block_rows, tile_columns, tiles;
+};
+
 struct workload_result {
     int64_t repeat;
     double seconds, matmul_seconds; /* of one step: median over repeats of the slowest rank */
     bool ok, bits_equal;            /* within the bound on every rank; the same bits on every rank */
     int64_t rows_checked;
     struct bound_result bound; /* the worst of all ranks */
+    struct described described;
 };
 
 /* The option that chose the scales, or "none". */

@@ -181,6 +181,31 @@ MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_step *step);
  */
 MMARN_API mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_step *step);
 
+/* How an operator does a step. The texts are the library's own, but for `why`, and stay. */
+typedef struct mmarn_op_description {
+    size_t struct_size;
+    const char *kernel;    /* what multiplies: "avx512", "avx512bf16", ..., as mmarn_describe names them */
+    const char *multiply;  /* what its multiply-adds are made of: "fp32", "bf16" or "int8". Of "bf16", pieces that have
+                              numbers near the subnormal ones go by fp32 all the same */
+    const char *layout;    /* where x2 lies: "packed", or, borrowed, "kn", or "nk" for its transpose */
+    const char *algorithm; /* "one-shot": every rank sums for itself; "owner": each tile has one, who sums for all */
+    int64_t weight_bytes;  /* of x2 as it lies: a step reads them, once for every block_rows of its rows */
+    int64_t owned_bytes;   /* memory of the operator's own */
+    int64_t block_rows, tile_columns, tiles; /* how a step's outputs are cut (docs/design.md) */
+    char why[192];                           /* that algorithm, in one sentence */
+} mmarn_op_description;
+
+#define MMARN_OP_DESCRIPTION_INIT {sizeof(mmarn_op_description), "", "", "", "", 0, 0, 0, 0, 0, ""}
+
+/* MMARN_OP_DESCRIPTION_INIT as a function, as mmarn_comm_config_init. */
+MMARN_API mmarn_status mmarn_op_description_init(mmarn_op_description *description, size_t struct_size);
+
+/*
+ * Describes a step of so many rows, at least 1; local. Fills *description, whose struct_size the caller has set.
+ * Errors: NULL, ARGUMENT (rows, struct_size), UNSUPPORTED (struct_size), FORKED.
+ */
+MMARN_API mmarn_status mmarn_op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description *description);
+
 /* Frees the operator. NULL is ignored. */
 MMARN_API void mmarn_op_destroy(mmarn_op *op);
 

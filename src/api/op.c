@@ -73,6 +73,26 @@ mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_step *step)
     return status == MMARN_OK ? op_run(op, step) : status;
 }
 
+mmarn_status mmarn_op_description_init(mmarn_op_description *description, size_t struct_size)
+{
+    FLOAT_ENV_SCOPE();
+    return growth_init(&growth_op_description, description, struct_size);
+}
+
+mmarn_status mmarn_op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description *description)
+{
+    FLOAT_ENV_SCOPE();
+    CHECK(tensor_check_given("op", op));
+    CHECK(tensor_check_given("description", description));
+    const int64_t most = INT64_MAX / 64 / MMARN_MAX_RANKS / (op->weights.n + 1); /* as check_form's, of all ranks */
+    if (rows < 1 || rows > most)
+        return error_set(MMARN_ERR_ARGUMENT, "rows is %lld; a step of this operator has 1 to %lld", (long long)rows,
+                         (long long)most);
+    if (atomic_load(&op->comm->forked))
+        return error_set(MMARN_ERR_FORKED, "op was made by the parent process; a forked child must make its own");
+    return op_describe(op, rows, description);
+}
+
 mmarn_status mmarn_op_matmul(mmarn_op *op, const mmarn_step *step)
 {
     FLOAT_ENV_SCOPE();

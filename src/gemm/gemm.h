@@ -127,6 +127,18 @@ struct gemm_weights {
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed);
 void gemm_weights_free(struct gemm_weights *weights);
 
+/* Bytes of the weights as they lie, without their scales. */
+int64_t gemm_weights_bytes(const struct gemm_weights *weights);
+
+/*
+ * Which kernel a tile of so many rows is for, and what its multiply-adds are made of: "fp32", "bf16" or "int8". Blocks
+ * of bf16 with numbers near the subnormal ones go by fp32 all the same (dot.h).
+ */
+struct gemm_choice {
+    const char *kernel, *multiply;
+};
+struct gemm_choice gemm_choice_of(const struct gemm_weights *weights, int64_t rows);
+
 /*
  * One thread's working memory, for any weights and tiles: A converted, and, for weights that are borrowed or must be
  * expanded, the piece of x2 being worked on. NULL when memory is short.

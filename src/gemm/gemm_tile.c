@@ -17,7 +17,6 @@
 #include "base/memory.h"
 
 enum {
-    FEW_ROWS = 8,
     K_BLOCK_FEW = 4096,
     /* Rows of a block; taller tiles are cut. */
     MOST_ROWS = 96,
@@ -255,7 +254,7 @@ static void multiply_in_place(const struct gemm_part *t)
     }
     struct gemm_part columns = *t;
     for (int j = 0; j < t->n; j += columns.n) {
-        columns.n = gemm_smaller(t->n - j, GEMM_PIECE_ELEMENTS / FEW_ROWS);
+        columns.n = gemm_smaller(t->n - j, GEMM_PIECE_ELEMENTS / GEMM_FEW_ROWS);
         columns.col = t->col + j;
         columns.c = t->c + j;
         for (int p = 0; p < t->k; p += chain) {
@@ -272,7 +271,7 @@ static void multiply_in_place(const struct gemm_part *t)
 /* Rows of k in a block of x1: for int8, as many as take the bytes that GEMM_K_BLOCK takes in fp32. */
 static int find_k_block(const struct gemm_part *t)
 {
-    if (t->m <= FEW_ROWS)
+    if (t->m <= GEMM_FEW_ROWS)
         return K_BLOCK_FEW;
     return t->weights->x_dtype == MMARN_I8 ? GEMM_K_BLOCK * (int)sizeof(float) / i8_bytes(t->scratch) : GEMM_K_BLOCK;
 }
@@ -289,7 +288,7 @@ static void multiply_rows(struct gemm_part *t)
             gemm_part_quant(t);
         else if (t->weights->layout == GEMM_PACKED)
             multiply_packed(t);
-        else if (t->m > FEW_ROWS)
+        else if (t->m > GEMM_FEW_ROWS)
             multiply_pieces(t, GEMM_K_BLOCK, GEMM_PIECE_N);
         else if (t->weights->layout == GEMM_KN)
             multiply_in_place(t);

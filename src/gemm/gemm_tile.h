@@ -9,6 +9,13 @@ enum {
     /* Rows of k in a block of x1: 96 x 1024 fp32 fit a second-level cache beside weights; few rows may be longer, and
        so may int8. */
     GEMM_K_BLOCK = 1024,
+    /* Up to so many rows weights are read once anyway: float ones are not packed for them, and longer blocks of x1 do.
+     */
+    GEMM_FEW_ROWS = 8,
+    /* Up to so many rows weights are expanded in registers as they are multiplied; beyond, piece by piece before. */
+    GEMM_FEW_ROWS_EXPANDED = 6,
+    /* Rows from which on the quicker sums of dot.h make up for another look at a piece of x2. */
+    GEMM_DOT_ROWS = 3,
     /* Many rows: columns packed or expanded at a time. */
     GEMM_PIECE_N = 128,
     GEMM_PIECE_ELEMENTS = GEMM_PIECE_N * GEMM_K_BLOCK

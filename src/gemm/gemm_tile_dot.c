@@ -7,9 +7,6 @@
 
 #include "gemm/gemm_tile.h"
 
-/* Rows from which on quicker sums make up for another look at a piece of x2. */
-enum { WORTH_A_LOOK = 3 };
-
 /* Sees to it that the scratch holds this block of x1 in pairs; its lowest exponent field. */
 static unsigned pair_rows(const struct gemm_part *t)
 {
@@ -35,7 +32,7 @@ unsigned gemm_part_lowest(const struct gemm_part *t, const void *panels, int k, 
 {
     const struct dot_kernel *dot = t->scratch->dot;
     const ptrdiff_t count = (ptrdiff_t)(n + GEMM_NR - 1) / GEMM_NR * gemm_panel(MMARN_BF16, k) / 2;
-    return dot && t->m >= WORTH_A_LOOK ? dot->lowest(panels, count) : 0;
+    return dot && t->m >= GEMM_DOT_ROWS ? dot->lowest(panels, count) : 0;
 }
 
 bool gemm_part_dot(const struct gemm_part *t, const struct gemm_block *block, int p, unsigned lowest)

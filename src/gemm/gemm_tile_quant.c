@@ -9,7 +9,6 @@
 #include "gemm/gemm_tile.h"
 
 enum {
-    FEW_ROWS = 6,
     /* Few rows: columns and rows of k of a piece. As many panels as the kernel walks side by side; but of row-major
        weights long pieces of rows, which are read one after the other. */
     FEW_N = 64,
@@ -173,7 +172,7 @@ static void multiply_few(const struct gemm_part *t, const struct piece *piece)
 
 void gemm_part_quant(const struct gemm_part *t)
 {
-    const bool few = t->m <= FEW_ROWS, wide = few && t->weights->layout == GEMM_KN;
+    const bool few = t->m <= GEMM_FEW_ROWS_EXPANDED, wide = few && t->weights->layout == GEMM_KN;
     const int width = wide ? FEW_N_KN : few ? FEW_N : GEMM_PIECE_N, depth = wide ? FEW_K_KN : GEMM_K_BLOCK;
     for (int j = 0; j < t->n; j += width)
         for (int p = 0; p < t->k; p += depth) {

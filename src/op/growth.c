@@ -14,6 +14,7 @@ enum { GROWTH_MOST = 4096 };
 static const mmarn_comm_config comm_config_defaults = MMARN_COMM_CONFIG_INIT;
 static const mmarn_op_config op_config_defaults = MMARN_OP_CONFIG_INIT;
 static const mmarn_step step_defaults = MMARN_STEP_INIT;
+static const mmarn_op_description op_description_defaults = MMARN_OP_DESCRIPTION_INIT;
 static const mmarn_ascend_options ascend_options_defaults = MMARN_ASCEND_OPTIONS_INIT;
 
 const struct growth growth_comm_config = {
@@ -48,6 +49,14 @@ const struct growth growth_ascend_options = {
     .defaults = &ascend_options_defaults,
 };
 
+const struct growth growth_op_description = {
+    .argument = "description",
+    .type = "mmarn_op_description",
+    .size = sizeof(mmarn_op_description),
+    .first = offsetof(mmarn_op_description, weight_bytes),
+    .defaults = &op_description_defaults,
+};
+
 static mmarn_status check_size(const struct growth *growth, size_t size)
 {
     if (size < growth->first)
@@ -78,6 +87,14 @@ mmarn_status growth_take(const struct growth *growth, const void *given, void *k
     memcpy(known, given, size < growth->size ? size : growth->size);
     memcpy(known, &growth->size, sizeof growth->size);
     return MMARN_OK;
+}
+
+void growth_give(const struct growth *growth, const void *known, void *given)
+{
+    size_t size;
+    memcpy(&size, given, sizeof size);
+    const size_t end = size < growth->size ? size : growth->size;
+    memcpy((char *)given + sizeof size, (const char *)known + sizeof size, end - sizeof size);
 }
 
 mmarn_status growth_init(const struct growth *growth, void *given, size_t struct_size)

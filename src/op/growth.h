@@ -17,7 +17,8 @@ struct growth {
     const void *defaults;
 };
 
-extern const struct growth growth_comm_config, growth_op_config, growth_step, growth_ascend_options;
+extern const struct growth growth_comm_config, growth_op_config, growth_step, growth_ascend_options,
+    growth_op_description;
 
 /*
  * Copies the caller's struct into one of this library's size. Reads struct_size bytes and no more, and only struct_size
@@ -25,6 +26,9 @@ extern const struct growth growth_comm_config, growth_op_config, growth_step, gr
  * Errors: NULL, ARGUMENT (struct_size), UNSUPPORTED (a byte that is unknown here is set).
  */
 mmarn_status growth_take(const struct growth *growth, const void *given, void *known);
+
+/* The other way, into a struct that growth_take has read: as much as the caller's has room for. */
+void growth_give(const struct growth *growth, const void *known, void *given);
 
 /* Fills the caller's struct of this size with its defaults. Errors: NULL, ARGUMENT. */
 mmarn_status growth_init(const struct growth *growth, void *given, size_t struct_size);

@@ -38,6 +38,9 @@ mmarn_status op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_t
 mmarn_status op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out);
 mmarn_status op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step);
 
+/* rows is at least 1. Errors: ARGUMENT, UNSUPPORTED (struct_size). */
+mmarn_status op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description *out);
+
 /* Local ones. comm may be NULL for op_norm. */
 mmarn_status op_matmul(mmarn_op *op, const mmarn_step *step);
 mmarn_status op_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step);

@@ -47,11 +47,15 @@ static int block_rows(enum op_source_kind kind, int64_t rows)
     return (int)clamp(round_up(divide_up(rows, divide_up(rows, most)), 6), 1, most);
 }
 
+int64_t op_plan_one_shot_most(const struct coll *coll)
+{
+    return coll->oversubscribed ? ONE_SHOT_ELEMENTS_OVERSUBSCRIBED : ONE_SHOT_ELEMENTS;
+}
+
 static enum coll_algorithm algorithm(const struct coll *coll, int64_t rows, int64_t n)
 {
-    int64_t limit = coll->oversubscribed ? ONE_SHOT_ELEMENTS_OVERSUBSCRIBED : ONE_SHOT_ELEMENTS;
     int64_t peers = coll->world_size - 1;
-    return peers == 0 || n <= limit / rows / peers ? COLL_ONE_SHOT : COLL_OWNER;
+    return peers == 0 || n <= op_plan_one_shot_most(coll) / rows / peers ? COLL_ONE_SHOT : COLL_OWNER;
 }
 
 /* The most columns of a tile; for few rows more, as each tile costs some hand-overs. */

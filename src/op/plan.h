@@ -31,6 +31,8 @@ enum op_source_kind { OP_SOURCE_MATMUL, OP_SOURCE_COPY };
  * them: where each rank takes in rows of its own alone, an owner would only be one hop more.
  */
 struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n, bool direct);
+/* Elements that a rank may read from its peers in one shot. */
+int64_t op_plan_one_shot_most(const struct coll *coll);
 struct op_tile op_plan_tile(const struct op_plan *plan, int64_t tile);
 
 #endif

@@ -1,18 +1,19 @@
-"""bench/model.py: the library's own constants, terms against formulas written out anew, and what must hold for any case
-and machine; bench/scaling.py prints its tables for every machine and for a run.
+"""bench/model.py: the plans that the library describes, terms against formulas written out anew, and what must hold for
+any case and machine; bench/scaling.py prints its tables for every machine and for a run.
 """
 
 import dataclasses
 import json
 import math
+import os
 import pathlib
 import random
-import re
 import subprocess
 import sys
 import tempfile
 import unittest
 
+COMMAND = sys.argv.pop(1)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
@@ -41,27 +42,36 @@ class NearTestCase(unittest.TestCase):
         self.assertTrue(math.isclose(found, wanted, rel_tol=1e-9), f"{found} is not {wanted}")
 
 
-class Constants(unittest.TestCase):
+class Library(unittest.TestCase):
     """The model follows the library."""
 
-    def value(self, name, *paths):
-        text = "".join((ROOT / path).read_text() for path in paths)
-        found = re.search(rf"\b{name} = (\d+)(?: \* (\d+)| << (\d+))?", text)
-        self.assertTrue(found, f"{name} is gone; does bench/model.py still say how the library cuts its work?")
-        value, factor, shift = (int(group or default) for group, default in zip(found.groups(), (0, 1, 0)))
-        return value * factor << shift
+    def described(self, case):
+        """How the library does the case here: mmarn run says what mmarn_op_describe does."""
+        done = subprocess.run([COMMAND, "run", "--json", "--repeat", "1", "--ranks", str(case.ranks), "--threads",
+                               str(case.threads), "--dtype", case.kind, "--shape", f"1x{case.rows}x{case.k}x{case.n}"],
+                              capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
 
-    def test_plan(self):
-        for name, wanted in model.PLAN.items():
-            self.assertEqual(self.value(name, "src/op/plan.c"), wanted, name)
+    def test_plans(self):
+        here = model.from_ceilings(CEILINGS | {"workers": len(os.sched_getaffinity(0))})
+        for rows, n in ((1, 64), (1, 4096), (5, 1024), (16, 8192), (24, 2048), (64, 256), (97, 512), (512, 1024)):
+            for ranks, threads in ((1, 1), (2, 1), (1, 2), (8, 1)):
+                case = Case("test", "f16", rows, 64, n, ranks=ranks, threads=threads)
+                found = self.described(case)
+                with self.subTest(case=case):
+                    blocks = -(-rows // found["block_rows"])
+                    one_shot = found["algorithm"] == "one-shot"
+                    self.assertEqual(model.plan(case, here),
+                                     model.Plan(found["block_rows"], blocks, found["tiles"], one_shot))
 
-    def test_others(self):
-        self.assertEqual(self.value("COLL_TILE_ELEMENTS", "src/coll/coll.h"), model.TILE_ELEMENTS)
-        self.assertEqual(self.value("FEW_ROWS", "src/gemm/gemm_tile.c"), model.FEW_ROWS)
-        self.assertEqual(self.value("GEMM_NR", "src/gemm/gemm.h"), model.PANEL_COLUMNS)
-        self.assertEqual(self.value("SPIN_OVERSUBSCRIBED_NS", "src/coll/shm_wait.c"), model.SPIN_OVERSUBSCRIBED_NS)
-        for name, wanted in model.RINGS.items():
-            self.assertEqual(self.value(name, "src/coll/shm_segment.c"), wanted, name)
+    def test_what_the_library_does_not_tell(self):
+        """Buffers, how long a rank spins, and the tiles of a plain all-reduce, from their sources."""
+        for name, wanted in {**model.RINGS, "SPIN_OVERSUBSCRIBED_NS": model.SPIN_OVERSUBSCRIBED_NS,
+                             "COPY_ROWS": model.PLAN["COPY_ROWS"], "COPY_ELEMENTS": model.PLAN["COPY_ELEMENTS"],
+                             "COPY_TILES": model.PLAN["COPY_TILES"]}.items():
+            text = "".join((ROOT / "src" / path).read_text()
+                           for path in ("coll/shm_segment.c", "coll/shm_wait.c", "op/plan.c"))
+            self.assertRegex(text, rf"\b{name} = {wanted}\b")
 
 
 class Cuts(unittest.TestCase):

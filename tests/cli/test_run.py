@@ -4,12 +4,13 @@ import os
 import signal
 import time
 
-from mmarn_command import Case, bf16_rows, main, peak_kind, run, start
+from mmarn_command import Case, main, may_multiply_bf16, run, start
 
 KEYS = {
     "ok", "ranks", "threads", "dtype", "kernel", "time_ms", "matmul_ms", "gflops", "peak_kind", "peak_gflops",
     "peak_share", "fp32_peak_gflops", "bound_ratio_y", "bound_ratio_norm", "bits_equal", "seed", "shape", "numerics",
-    "scale", "group_size", "offset", "per_token",
+    "scale", "group_size", "offset", "per_token", "multiply", "layout", "algorithm", "why", "block_rows",
+    "tile_columns", "tiles",
 }  # fmt: skip
 
 TYPES = (
@@ -73,20 +74,37 @@ class Run(Case):
     def test_peak_is_of_the_kind_that_multiplies(self):
         for cpu in (None, "avx512", "avx2", "ref"):
             environment = {"MMARN_CPU": cpu} if cpu else None
+            pairs = may_multiply_bf16(environment)
             for dtype in TYPES:
-                most = bf16_rows(dtype)
-                for rows in (most - 1, most):
+                kinds = []
+                for rows in (1, 2, 3, 6, 7, 16):
                     with self.subTest(cpu=cpu, dtype=dtype, rows=rows):
                         result = self.check("-n", 1, "--shape", f"1x{rows}x64x64", "--dtype", dtype,
                                             environment=environment)  # fmt: skip
-                        kind = peak_kind(dtype, rows, environment)
-                        self.assertEqual(result["peak_kind"], kind)
+                        self.assertEqual(result["peak_kind"], result["multiply"])
                         self.assertAlmostEqual(result["peak_share"] * result["peak_gflops"] / result["gflops"], 1, 4)
                         self.assertGreater(result["fp32_peak_gflops"], 0)
-                        if kind == "fp32":
+                        if result["peak_kind"] == "fp32":
                             self.assertEqual(result["peak_gflops"], result["fp32_peak_gflops"])
                         else:
                             self.assertNotEqual(result["peak_gflops"], result["fp32_peak_gflops"])
+                        kinds.append(result["peak_kind"])
+                many = "int8" if dtype.startswith("int8") else "bf16" if dtype.startswith("bf16") and pairs else "fp32"
+                self.assertEqual(kinds, sorted(kinds, key=lambda kind, many=many: kind == many))
+                self.assertEqual(kinds[-1], many)
+                self.assertEqual(kinds[0], "int8" if many == "int8" else "fp32")
+
+    def test_how_it_is_done(self):
+        few = self.check("-n", 2, "--shape", "1x1x64x256", "--threads", 1)
+        many = self.check("-n", 2, "--shape", "1x300x64x1024", "--threads", 1)
+        self.assertEqual((few["algorithm"], many["algorithm"]), ("one-shot", "owner"))
+        self.assertEqual((few["layout"], many["layout"]), ("packed", "packed"))
+        self.assertEqual(few["block_rows"], 1)
+        self.assertIn("256 elements", few["why"])
+        for result, rows, n in ((few, 1, 256), (many, 300, 1024)):
+            blocks = -(-rows // result["block_rows"])
+            self.assertEqual(result["tiles"], blocks * -(-n // result["tile_columns"]))
+        self.assertEqual(self.check("-n", 1, "--shape", "1x300x64x1024")["why"], "there is one rank")
 
     def test_default_scales(self):
         for dtype, arguments, scale, group_size in [

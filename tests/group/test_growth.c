@@ -102,6 +102,30 @@ static mmarn_status init_ascend(void *given, size_t size)
     return mmarn_ascend_options_init(given, size);
 }
 
+/* An output: what the library knows of it is filled. */
+static mmarn_status describe(const void *given)
+{
+    mmarn_op_config config = MMARN_OP_CONFIG_INIT;
+    config.x2 = &x2;
+    mmarn_op *op = NULL;
+    assert_int_equal(mmarn_op_create(comm, &config, &op), MMARN_OK);
+    const mmarn_status status = mmarn_op_describe(op, 3, (mmarn_op_description *)(uintptr_t)given);
+    if (status == MMARN_OK)
+        assert_string_equal(((const mmarn_op_description *)given)->layout, "packed");
+    mmarn_op_destroy(op);
+    return status;
+}
+
+static void fill_describe(void *given)
+{
+    *(mmarn_op_description *)given = (mmarn_op_description)MMARN_OP_DESCRIPTION_INIT;
+}
+
+static mmarn_status init_describe(void *given, size_t size)
+{
+    return mmarn_op_description_init(given, size);
+}
+
 /* size and first: of this library's struct, and of its first form, which promises are counted from. */
 static const struct grown {
     const char *type;
@@ -114,6 +138,8 @@ static const struct grown {
     {"mmarn_op_config", sizeof(mmarn_op_config), offsetof(mmarn_op_config, dequant_scale), fill_create, create,
      init_create},
     {"mmarn_step", sizeof(mmarn_step), offsetof(mmarn_step, x1_scale), fill_run, run, init_run},
+    {"mmarn_op_description", sizeof(mmarn_op_description), offsetof(mmarn_op_description, weight_bytes), fill_describe,
+     describe, init_describe},
     {"mmarn_ascend_options", sizeof(mmarn_ascend_options), 24, fill_ascend, create_ascend, init_ascend},
 };
 enum { STRUCTS = sizeof structs / sizeof *structs };

@@ -1,0 +1,18 @@
+/*
+ * described.h - what the library says of an operator (mmarn_op_describe), in memory that processes can share: a
+ * workload's own, as its ranks have it, or only what multiplies it, before there are any.
+ */
+#ifndef MMARN_CLI_DESCRIBED_H
+#define MMARN_CLI_DESCRIBED_H
+
+#include "mmarn/mmarn.h"
+#include "peak.h"
+#include "workload.h"
+
+/* Copies a description's texts and numbers; of one made by mmarn_op_describe. */
+void described_set(struct described *described, const mmarn_op_description *description);
+
+/* The multiply-adds that the library does the workload with. */
+enum peak_kind described_kind(const struct described *described);
+
+#endif

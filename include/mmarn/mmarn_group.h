@@ -36,6 +36,17 @@ MMARN_API mmarn_status mmarn_id_from_env(mmarn_id *id, int32_t *rank, int32_t *w
 /* One rank's membership of a group. Ranks may be processes, or threads of one process, or a mixture. */
 typedef struct mmarn_comm mmarn_comm;
 
+/* mmarn_comm_config.flags */
+enum {
+    /*
+     * A call while another thread of this rank is inside one on the same group waits its turn, in the order of arrival,
+     * instead of failing with BUSY. Calls still meet by their number, so the threads of all ranks must come in one
+     * order; a name (mmarn_comm_name_next), which is its thread's then, catches those that do not. A wait for a turn
+     * has no deadline but those of the calls before it.
+     */
+    MMARN_QUEUE_CALLS = 1
+};
+
 typedef struct mmarn_comm_config {
     size_t struct_size;
     const char
@@ -53,9 +64,10 @@ typedef struct mmarn_comm_config {
      */
     int32_t (*interrupted)(void *ctx);
     void *interrupted_ctx;
+    uint64_t flags; /* MMARN_QUEUE_CALLS */
 } mmarn_comm_config;
 
-#define MMARN_COMM_CONFIG_INIT {sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 0, 0, NULL, NULL}
+#define MMARN_COMM_CONFIG_INIT {sizeof(mmarn_comm_config), NULL, NULL, 0, 1, 0, 0, NULL, NULL, 0}
 
 /*
  * MMARN_COMM_CONFIG_INIT as a function, for languages without C's macros: fills struct_size bytes, the size of the

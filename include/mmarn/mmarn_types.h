@@ -41,7 +41,8 @@ enum {
     MMARN_ERR_TIMEOUT = -8,     /* a deadline passed; the group is of no more use */
     MMARN_ERR_ABORTED = -9,     /* mmarn_comm_abort was called on some rank; the group is of no more use */
     MMARN_ERR_FORKED = -10,     /* the handle was made by a parent process; only the parent may use it */
-    MMARN_ERR_BUSY = -11        /* another thread of this rank is inside a call on the same group */
+    MMARN_ERR_BUSY =
+        -11 /* another thread of this rank is inside a call on the same group (but for MMARN_QUEUE_CALLS) */
 };
 
 /*

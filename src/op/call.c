@@ -91,7 +91,7 @@ mmarn_status call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_
 
 void call_leave(mmarn_comm *comm)
 {
-    comm->call_name[0] = '\0';
+    comm_forget_name(comm);
     comm_leave(comm);
 }
 

@@ -39,11 +39,12 @@ mmarn_status check_numerics(int32_t numerics)
                      MMARN_NUMERICS_DEFAULT, MMARN_NUMERICS_FP32);
 }
 
-mmarn_status check_flags(uint32_t flags, uint32_t known)
+mmarn_status check_flags(uint64_t flags, uint64_t known)
 {
     if (!(flags & ~known))
         return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "flags is 0x%x but only the bits of 0x%x are known here", flags, known);
+    return error_set(MMARN_ERR_UNSUPPORTED, "flags is 0x%llx but only the bits of 0x%llx are known here",
+                     (unsigned long long)flags, (unsigned long long)known);
 }
 
 mmarn_status check_float_dtype(const char *name, int32_t dtype)

@@ -68,7 +68,7 @@ mmarn_status check_gather_memory(const mmarn_tensor *in, const mmarn_tensor *out
 /* Pieces that the files above share. */
 mmarn_status check_epsilon(double epsilon);
 mmarn_status check_numerics(int32_t numerics);
-mmarn_status check_flags(uint32_t flags, uint32_t known);
+mmarn_status check_flags(uint64_t flags, uint64_t known);
 mmarn_status check_float_dtype(const char *name, int32_t dtype);
 mmarn_status check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n);
 mmarn_status check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name,

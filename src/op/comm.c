@@ -39,6 +39,7 @@ static mmarn_status check_config(const mmarn_id *id, const mmarn_comm_config *co
     if (config->threads < 0 || config->threads > MMARN_MAX_THREADS)
         return error_set(MMARN_ERR_ARGUMENT, "threads is %d; a rank has 1 to %d, or 0 for its share of the processors",
                          config->threads, MMARN_MAX_THREADS);
+    CHECK(check_flags(config->flags, MMARN_QUEUE_CALLS));
     if (!id && config->world_size > 1)
         return error_set(MMARN_ERR_NULL, "id is NULL but world_size is %d; only a group of one needs none",
                          config->world_size);
@@ -85,12 +86,19 @@ mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *given, mma
         return error_set(MMARN_ERR_MEMORY, "no memory for a group handle");
     comm->threads = config->threads ? config->threads : default_threads(config->world_size);
     comm->creator = pthread_self();
-    atomic_flag_clear(&comm->busy);
+    static atomic_ullong serials; /* numbers only, which nothing pairs with */
+    comm->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
+    comm->interrupt = (struct coll_interrupt){config->interrupted, config->interrupted_ctx};
     atomic_init(&comm->forked, false);
+    if (!turn_init(&comm->turn, config->flags & MMARN_QUEUE_CALLS)) {
+        memory_free(comm);
+        return error_set(MMARN_ERR_MEMORY, "no memory for a group's queue");
+    }
     if (config->name)
         memcpy(comm->name, config->name, strlen(config->name));
     mmarn_status status = join(id, config, comm);
     if (status != MMARN_OK) {
+        turn_destroy(&comm->turn);
         memory_free(comm);
         return status;
     }
@@ -106,6 +114,7 @@ void comm_destroy(mmarn_comm *comm)
             gemm_scratch_destroy(comm->scratch[i]);
     memory_free(comm->scratch);
     comm->coll->transport->leave(comm->coll);
+    turn_destroy(&comm->turn);
     memory_free(comm);
 }
 
@@ -128,29 +137,73 @@ struct gemm_scratch **comm_scratch(mmarn_comm *comm)
     return comm->scratch = scratch;
 }
 
-mmarn_status comm_enter(mmarn_comm *comm)
+/* ------------------------------------------------------------------------------------------------------- calls */
+
+/* Gives up the group, so that the calls before this one end. */
+static void ask_caller(void *ctx)
 {
-    if (atomic_load(&comm->forked))
-        return error_set(MMARN_ERR_FORKED,
-                         "this group was joined by the parent process; a forked child must join one of its own");
-    if (atomic_flag_test_and_set(&comm->busy))
-        return error_set(MMARN_ERR_BUSY, "another thread of rank %d is inside a call on this group", comm->coll->rank);
-    return MMARN_OK;
+    mmarn_comm *comm = ctx;
+    if (coll_interrupted(&comm->interrupt))
+        comm->coll->transport->abort(comm->coll);
 }
 
-mmarn_status comm_name_next(mmarn_comm *comm, const char *name)
+static mmarn_status check_parent(const mmarn_comm *comm)
 {
-    mmarn_status status = name ? check_name(name) : MMARN_OK;
-    if (status == MMARN_OK)
-        status = comm_enter(comm);
-    if (status != MMARN_OK)
-        return status;
-    snprintf(comm->call_name, sizeof comm->call_name, "%s", name ? name : "");
-    comm_leave(comm);
+    if (!atomic_load(&comm->forked))
+        return MMARN_OK;
+    return error_set(MMARN_ERR_FORKED,
+                     "this group was joined by the parent process; a forked child must join one of its own");
+}
+
+mmarn_status comm_enter(mmarn_comm *comm)
+{
+    CHECK(check_parent(comm));
+    if (!turn_take(&comm->turn, comm->interrupt.ask ? ask_caller : NULL, comm))
+        return error_set(MMARN_ERR_BUSY, "another thread of rank %d is inside a call on this group", comm->coll->rank);
     return MMARN_OK;
 }
 
 void comm_leave(mmarn_comm *comm)
 {
-    atomic_flag_clear(&comm->busy);
+    turn_leave(&comm->turn);
+}
+
+/* Where calls queue, a name is its thread's: another thread's call may come first. */
+static _Thread_local struct {
+    uint64_t serial; /* of the group; 0: none */
+    char name[MMARN_MAX_NAME + 1];
+} thread_name;
+
+static void set_thread_name(uint64_t serial, const char *name)
+{
+    thread_name.serial = name ? serial : 0;
+    snprintf(thread_name.name, sizeof thread_name.name, "%s", name ? name : "");
+}
+
+const char *comm_call_name(const mmarn_comm *comm)
+{
+    if (comm->turn.queued)
+        return thread_name.serial == comm->serial ? thread_name.name : NULL;
+    return comm->call_name[0] ? comm->call_name : NULL;
+}
+
+void comm_forget_name(mmarn_comm *comm)
+{
+    if (comm->turn.queued && thread_name.serial == comm->serial)
+        set_thread_name(0, NULL);
+    comm->call_name[0] = '\0';
+}
+
+mmarn_status comm_name_next(mmarn_comm *comm, const char *name)
+{
+    CHECK(name ? check_name(name) : MMARN_OK);
+    CHECK(check_parent(comm));
+    if (comm->turn.queued) { /* no turn for it: the call that is named would have to come at once */
+        set_thread_name(comm->serial, name);
+        return MMARN_OK;
+    }
+    CHECK(comm_enter(comm));
+    snprintf(comm->call_name, sizeof comm->call_name, "%s", name ? name : "");
+    comm_leave(comm);
+    return MMARN_OK;
 }

@@ -10,28 +10,32 @@
 
 #include "coll/coll.h"
 #include "gemm/gemm.h"
+#include "op/turn.h"
 
 struct mmarn_comm {
     struct coll *coll;
     int threads;
     char name[MMARN_MAX_NAME + 1];      /* "" when it has none */
     pthread_t creator;                  /* of ranks that share a name, the calling thread's is found */
-    atomic_flag busy;                   /* taken by op_enter, given back by op_leave; they pair with each other */
+    struct turn turn;                   /* taken by comm_enter, given back by comm_leave */
     atomic_bool forked;                 /* set in the child of a fork, before it can run any code of its own */
     struct gemm_scratch **scratch;      /* one per thread, made when first needed */
     struct mmarn_comm *next;            /* registry */
-    char call_name[MMARN_MAX_NAME + 1]; /* of the next collective call; "" when it has none */
+    uint64_t serial;                    /* tells apart groups that had the same address */
+    struct coll_interrupt interrupt;    /* for a thread that waits for its turn */
+    char call_name[MMARN_MAX_NAME + 1]; /* of the next collective call, where calls do not queue; "" for none */
 };
 
 mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
 void comm_destroy(mmarn_comm *comm);
 
-/* Names the next collective call; NULL takes the name back. And the name of the current one, or NULL. */
+/*
+ * Names the next collective call; NULL takes the name back. Where calls queue, that of the calling thread. And the name
+ * of the current one, or NULL, which its end forgets.
+ */
 mmarn_status comm_name_next(mmarn_comm *comm, const char *name);
-static inline const char *comm_call_name(const mmarn_comm *comm)
-{
-    return comm->call_name[0] ? comm->call_name : NULL;
-}
+const char *comm_call_name(const mmarn_comm *comm);
+void comm_forget_name(mmarn_comm *comm);
 
 /* This rank's scratch for matmuls, one per thread; NULL with the sentence recorded when memory is short. */
 struct gemm_scratch **comm_scratch(mmarn_comm *comm);

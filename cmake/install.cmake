@@ -14,8 +14,12 @@ endforeach()
 
 configure_package_config_file(cmake/mmarnConfig.cmake.in ${PROJECT_BINARY_DIR}/mmarnConfig.cmake
                               INSTALL_DESTINATION ${package_dir})
-# Before 1.0 a minor release may change the interface.
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/mmarnConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+# As the soname has it.
+set(compatibility SameMajorVersion)
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+    set(compatibility SameMinorVersion)
+endif()
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/mmarnConfigVersion.cmake COMPATIBILITY ${compatibility})
 install(FILES ${PROJECT_BINARY_DIR}/mmarnConfig.cmake ${PROJECT_BINARY_DIR}/mmarnConfigVersion.cmake
         DESTINATION ${package_dir})
 

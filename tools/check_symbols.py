@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""check_symbols.py - the header, the symbol map and the built libraries name the same functions.
+"""check_symbols.py - the headers, the symbol map and the built libraries name the same functions.
 
-The shared library exports exactly the functions that the headers declare with MMARN_API, all in version MMARN_0.1, and
-mmarn.map lists them one by one; the static library defines them and no other global name.
+The shared library exports exactly the functions that the public headers declare with MMARN_API, each in the version of
+the map's node that lists it; the static library defines them and no other global name. The map has a node for each
+version that brought functions: the first ends with `local: *;`, each later one names the one before it as its parent.
 """
 
 import pathlib
@@ -11,23 +12,30 @@ import subprocess
 import sys
 
 from project_files import argument_parser, report
+from public_headers import Headers
 
-VERSION = "MMARN_0.1"
-
-
-def header_functions(text):
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
-    return set(re.findall(r"\bMMARN_API\b[^;(]*?(\w+)\s*\(", text))
+NODE = re.compile(r"\s*(MMARN_\d+(?:\.\d+)*)\s*\{\s*global:([^:{}]*?)(local:\s*\*;)?\s*\}\s*(\S*?)\s*;\s*")
 
 
 def map_functions(text):
-    """Names listed under the version, or a problem when the map has another shape."""
+    """({function: version}, None), or (None, what is wrong with the map's shape)."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-    found = re.fullmatch(r"\s*(\S+)\s*\{\s*global:(.*)local:\s*\*;\s*\};\s*", text, flags=re.DOTALL)
-    if not found or found.group(1) != VERSION:
-        return None
-    return set(found.group(2).replace(";", " ").split())
+    listed, before, at = {}, "", 0
+    while at < len(text):
+        found = NODE.match(text, at)
+        if not found:
+            return None, "not a list of nodes `MMARN_x.y { global: ...; };`"
+        version, names, local, parent = found.groups()
+        if parent != before:
+            return None, f"node {version} must have {before or 'no node'} as its parent, not {parent or 'none'}"
+        if bool(local) != (before == ""):
+            return None, f"node {version}: the first node ends with local: *, and no other"
+        for name in names.replace(";", " ").split():
+            if name in listed:
+                return None, f"{name} is in {listed[name]} and in {version}"
+            listed[name] = version
+        before, at = version, found.end()
+    return listed, None
 
 
 def defined_symbols(*arguments):
@@ -45,16 +53,18 @@ def main():
     parser.add_argument("--shared", type=pathlib.Path, required=True, help="libmmarn.so")
     parser.add_argument("--static", type=pathlib.Path, required=True, help="libmmarn.a")
     arguments = parser.parse_args()
-    headers = sorted((arguments.root / "include/mmarn").glob("*.h"))
-    functions = set().union(*(header_functions(header.read_text()) for header in headers))
-    listed = map_functions((arguments.root / "src/mmarn.map").read_text())
+    functions = set(Headers(arguments.root).functions)
+    listed, why = map_functions((arguments.root / "src/mmarn.map").read_text())
     if listed is None:
-        return report([f"src/mmarn.map: not one version {VERSION} that ends with local: *"], "")
-    exported = defined_symbols("--dynamic", "--with-symbol-versions", str(arguments.shared)) - {VERSION}
-    problems = compare("src/mmarn.map", listed, functions)
-    problems += compare(arguments.shared.name, exported, {f"{name}@@{VERSION}" for name in functions})
+        return report([f"src/mmarn.map: {why}"], "")
+    versions = set(listed.values())
+    exported = defined_symbols("--dynamic", "--with-symbol-versions", str(arguments.shared)) - versions
+    exported -= {f"{version}@@{version}" for version in versions}
+    problems = compare("src/mmarn.map", set(listed), functions)
+    wanted = {f"{name}@@{version}" for name, version in listed.items() if name in functions}
+    problems += compare(arguments.shared.name, exported, wanted | {f"{name}@@?" for name in functions - set(listed)})
     problems += compare(arguments.static.name, defined_symbols("--extern-only", str(arguments.static)), functions)
-    return report(problems, f"{len(functions)} public functions, and nothing else, in {VERSION}")
+    return report(problems, f"{len(functions)} public functions, and nothing else, in {', '.join(sorted(versions))}")
 
 
 if __name__ == "__main__":

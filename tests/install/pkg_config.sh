@@ -1,10 +1,10 @@
 #!/bin/sh
-# pkg_config.sh CC PREFIX shared|static PROGRAM - builds consumer/main.c with the flags that pkg-config gives for the
-# tree installed under PREFIX, then runs it. Both libraries lie side by side and a linker prefers the shared one, so the
+# pkg_config.sh COMPILER PREFIX shared|static PROGRAM SOURCE [FLAG...] - builds a source with the flags that pkg-config
+# gives for the tree installed under PREFIX, then runs it. Both libraries lie side by side and a linker prefers the shared one, so the
 # static one is asked for by its file name.
 set -eu
-cc=$1 prefix=$2 kind=$3 program=$4
-source=$(dirname "$0")/consumer/main.c
+compiler=$1 prefix=$2 kind=$3 program=$4 source=$5
+shift 5
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name mmarn.pc)")
 export PKG_CONFIG_PATH
 if [ "$kind" = static ]; then
@@ -15,5 +15,5 @@ else
     export LD_LIBRARY_PATH
 fi
 # Unquoted: the flags are words of their own.
-$cc -std=c11 -o "$program" "$source" $flags -lm
+$compiler "$@" -o "$program" "$source" $flags -lm
 "$program"

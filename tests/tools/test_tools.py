@@ -153,9 +153,32 @@ class Symbols(Tree):
         arguments = self.build()
         self.write("src/mmarn.map", MAP.replace("mmarn_two", "mmarn_three"))
         self.fails("check_symbols.py", "mmarn.map: mmarn_two is missing", "mmarn.map: mmarn_three should not be",
-                   arguments=arguments)
+                   "mmarn_two@@? is missing", "mmarn_two@@MMARN_0.1 should not be", arguments=arguments)
         self.write("src/mmarn.map", MAP.replace("0.1", "0.2"))
-        self.fails("check_symbols.py", "not one version MMARN_0.1", arguments=arguments)
+        self.fails("check_symbols.py", "mmarn_one@@MMARN_0.2 is missing", "mmarn_two@@MMARN_0.2 is missing",
+                   "mmarn_one@@MMARN_0.1 should not be", "mmarn_two@@MMARN_0.1 should not be",
+                   "MMARN_0.1 should not be there", arguments=arguments)
+
+    def test_several_nodes(self):
+        first = MAP.replace("        mmarn_two;\n", "")
+        self.write("src/mmarn.map", first + "MMARN_0.2 {\n    global:\n        mmarn_two;\n} MMARN_0.1;\n")
+        arguments = self.build()
+        self.assertIn("MMARN_0.1, MMARN_0.2", self.passes("check_symbols.py", *arguments))
+        for text, why in (
+                (first + "MMARN_0.2 { global: mmarn_two; };\n", "node MMARN_0.2 must have MMARN_0.1 as its parent"),
+                (first + "MMARN_0.2 { global: mmarn_two; } MMARN_0.3;\n", "as its parent, not MMARN_0.3"),
+                (first + "MMARN_0.2 { global: mmarn_two; local: *; } MMARN_0.1;\n", "the first node ends with local"),
+                (first.replace("local:", "").replace("*;", ""), "the first node ends with local"),
+                (first + "MMARN_0.2 { global: mmarn_one; } MMARN_0.1;\n", "mmarn_one is in MMARN_0.1 and in MMARN_0.2"),
+                ("mmarn_one;\n", "not a list of nodes")):
+            self.write("src/mmarn.map", text)
+            self.fails("check_symbols.py", why, arguments=arguments)
+
+    def test_every_header(self):
+        arguments = self.build()
+        self.write("include/mmarn/mmarn_more.h", "MMARN_API void mmarn_three(void);\n")
+        self.fails("check_symbols.py", "mmarn.map: mmarn_three is missing", "mmarn_three@@? is missing",
+                   "lib.a: mmarn_three is missing", arguments=arguments)
 
 
 class Format(Tree):

@@ -1,0 +1,43 @@
+# versions.cmake - the soname, the CMake package and pkg-config of an installed tree say the same version: until 1.0
+# libmmarn.so.0.minor, taken for 0.minor and nothing else.
+# cmake -DPREFIX=... -DREADELF=... -DPKG_CONFIG=... -P versions.cmake
+file(GLOB_RECURSE header ${PREFIX}/*/mmarn/mmarn.h)
+foreach(part MAJOR MINOR PATCH)
+    file(STRINGS ${header} line REGEX "^#define MMARN_VERSION_${part} [0-9]+$")
+    string(REGEX REPLACE ".* " "" ${part} "${line}")
+endforeach()
+if(NOT MAJOR EQUAL 0)
+    message(FATAL_ERROR "from 1.0 on other rules hold; this test has those of 0.x")
+endif()
+
+file(GLOB_RECURSE library ${PREFIX}/*/libmmarn.so)
+execute_process(COMMAND ${READELF} -d ${library} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+if(NOT dynamic MATCHES "SONAME[^\n]*\\[libmmarn\\.so\\.${MAJOR}\\.${MINOR}\\]")
+    message(FATAL_ERROR "the soname is not libmmarn.so.${MAJOR}.${MINOR}:\n${dynamic}")
+endif()
+
+file(GLOB_RECURSE pc ${PREFIX}/*/mmarn.pc)
+get_filename_component(folder ${pc} DIRECTORY)
+execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${folder} ${PKG_CONFIG} --modversion mmarn
+                OUTPUT_VARIABLE told OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+if(NOT told STREQUAL "${MAJOR}.${MINOR}.${PATCH}")
+    message(FATAL_ERROR "pkg-config has ${told}, but the header ${MAJOR}.${MINOR}.${PATCH}")
+endif()
+
+file(GLOB_RECURSE package ${PREFIX}/*/mmarnConfigVersion.cmake)
+function(expect_package wanted minor)
+    set(PACKAGE_FIND_VERSION ${MAJOR}.${minor})
+    set(PACKAGE_FIND_VERSION_MAJOR ${MAJOR})
+    set(PACKAGE_FIND_VERSION_MINOR ${minor})
+    include(${package})
+    if(NOT PACKAGE_VERSION_COMPATIBLE STREQUAL wanted AND NOT (wanted STREQUAL FALSE AND NOT PACKAGE_VERSION_COMPATIBLE))
+        message(FATAL_ERROR "find_package(mmarn ${MAJOR}.${minor}) finds ${PACKAGE_VERSION_COMPATIBLE}, not ${wanted}")
+    endif()
+endfunction()
+math(EXPR newer "${MINOR} + 1")
+math(EXPR older "${MINOR} - 1")
+expect_package(TRUE ${MINOR})
+expect_package(FALSE ${newer})
+if(older GREATER_EQUAL 0)
+    expect_package(FALSE ${older})
+endif()

@@ -27,8 +27,8 @@ bool array_read(PyObject *object, const char *name, enum array_use use, struct a
 void array_release(struct array *array);
 
 /*
- * A new array of like's framework, and its memory; NULL with an exception. dtype is a float or MMARN_I64, or 0 for
- * like's own dtype and shape.
+ * A new array of like's framework, and its memory; NULL with an exception. dtype is a float, I8, I32 or I64, or 0
+ * for like's own dtype and shape.
  */
 PyObject *array_new(PyObject *like, mmarn_dtype dtype, const mmarn_tensor *shape, struct array *array);
 

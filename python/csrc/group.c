@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "errors.h"
+#include "forms.h"
 #include "op.h"
 #include "parts.h"
 
@@ -80,7 +81,7 @@ static bool read_count(PyObject *object, const char *name, int32_t *count)
     return *count == value;
 }
 
-/* (id, rank, world_size, name, transport, threads, timeout_ms) */
+/* (id, rank, world_size, name, transport, threads, timeout_ms, queue) */
 static PyObject *group_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     (void)keywords;
@@ -88,8 +89,9 @@ static PyObject *group_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     mmarn_id id;
     mmarn_comm *comm = NULL;
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    if (!PyArg_ParseTuple(args, "OOOOOOi", &given, &rank, &world_size, &name, &transport, &threads,
-                          &config.timeout_ms) ||
+    int queue;
+    if (!PyArg_ParseTuple(args, "OOOOOOip", &given, &rank, &world_size, &name, &transport, &threads, &config.timeout_ms,
+                          &queue) ||
         (given != Py_None && !read_id(given, &id)) || !read_count(rank, "rank", &config.rank) ||
         !read_count(world_size, "world_size", &config.world_size) || !call_text(name, "name", true, &config.name) ||
         !call_text(transport, "transport", true, &config.transport) || !read_count(threads, "threads", &config.threads))
@@ -97,6 +99,7 @@ static PyObject *group_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     struct group *group = (struct group *)PyType_GenericAlloc(type, 0);
     if (!group)
         return NULL;
+    config.flags = queue ? MMARN_QUEUE_CALLS : 0;
     group->name = name;
     Py_INCREF(group->name);
     group->rank = config.rank;
@@ -297,6 +300,9 @@ static PyMethodDef methods[] = {
     {"abort", group_abort, METH_NOARGS, abort_doc},
     {"refuse", group_refuse, METH_O, refuse_doc},
     {"run_all_reduce", FASTCALL(parts_all_reduce), METH_FASTCALL, NULL},
+    {"run_step", FASTCALL(forms_all_reduce_norm), METH_FASTCALL, NULL},
+    {"run_reduce_scatter", FASTCALL(forms_reduce_scatter), METH_FASTCALL, NULL},
+    {"run_all_gather", FASTCALL(forms_all_gather), METH_FASTCALL, NULL},
     {"run_all_reduce_add_rms_norm", FASTCALL(parts_all_reduce_norm), METH_FASTCALL, NULL},
     {0},
 };

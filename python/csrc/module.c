@@ -5,6 +5,7 @@
 #include "call.h"
 #include "core.h"
 #include "errors.h"
+#include "forms.h"
 #include "group.h"
 #include "op.h"
 #include "parts.h"
@@ -85,6 +86,8 @@ static PyMethodDef functions[] = {
     {"leave_all", group_leave_all, METH_NOARGS, NULL},
     {"ask_ending", call_ask_ending, METH_O, NULL},
     {"mm_all_reduce_add_rms_norm", FASTCALL(op_once), METH_FASTCALL, NULL},
+    {"mm_all_reduce", FASTCALL(forms_mm_all_reduce), METH_FASTCALL, NULL},
+    {"add_rms_norm", FASTCALL(forms_add_norm), METH_FASTCALL, NULL},
     {"trans_quant_param", FASTCALL(parts_trans_quant_param), METH_FASTCALL, NULL},
     {0},
 };

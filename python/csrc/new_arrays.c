@@ -17,8 +17,8 @@ static PyObject *make_like(PyObject *like)
 
 static PyObject *make(PyObject *like, mmarn_dtype dtype, const mmarn_tensor *shape)
 {
-    static const char *const names_of[] = {
-        [MMARN_F16] = "float16", [MMARN_BF16] = "bfloat16", [MMARN_F32] = "float32", [MMARN_I64] = "int64"};
+    static const char *const names_of[] = {[MMARN_F16] = "float16", [MMARN_BF16] = "bfloat16", [MMARN_F32] = "float32",
+                                           [MMARN_I8] = "int8",     [MMARN_I32] = "int32",     [MMARN_I64] = "int64"};
     PyObject *axes = PyTuple_New(shape->ndim);
     for (int i = 0; axes && i < shape->ndim; i++)
         PyTuple_SetItem(axes, i, PyLong_FromLongLong(shape->shape[i]));

@@ -2,6 +2,7 @@
 #include "op.h"
 
 #include "errors.h"
+#include "forms.h"
 #include "output.h"
 #include "parts.h"
 #include "weights.h"
@@ -59,6 +60,7 @@ static void own(struct op *op, struct group *group, mmarn_op *handle, struct wei
     op->handle = handle;
     op->n = weights->x2.tensor.shape[1];
     op->int8_out = weights_int8_out(weights);
+    op->flags = weights->config.flags;
     op->next = group->ops;
     group->ops = op;
     if (weights->config.flags & MMARN_BORROW_X2) {
@@ -130,27 +132,26 @@ static void op_dealloc(PyObject *self)
     object_free(self);
 }
 
-static void enter(struct op *op)
+void op_enter(struct op *op)
 {
     op->calls++;
     group_begin(op->group);
 }
 
-static void leave(struct op *op)
+void op_leave(struct op *op)
 {
     group_end(op->group);
     op->calls--;
 }
 
-static bool is_open(const struct op *op)
+bool op_is_open(const struct op *op)
 {
     if (!op->handle)
         PyErr_SetString(PyExc_ValueError, op->group->comm ? "this Op is closed" : "this Op's group is closed");
     return op->handle != NULL;
 }
 
-/* A step of an Op that is closed: refused, and peers are told so at once. Always NULL. */
-static PyObject *run_closed(struct op *op, struct call *call)
+PyObject *op_refuse_closed(struct op *op, struct call *call)
 {
     if (!op->group->comm)
         return NULL;
@@ -168,42 +169,45 @@ static PyObject *op_run(PyObject *self, PyObject *const *args, Py_ssize_t count)
     struct step step;
     if (!parts_count(count, 5))
         return NULL;
-    if (!is_open(op))
-        return run_closed(op, &call);
+    if (!op_is_open(op))
+        return op_refuse_closed(op, &call);
     step_read(&call, args, &step);
     step_open(&call, args, op->int8_out, &step);
     call_name(&call, op->group->comm, op->name);
     mmarn_status status = MMARN_OK;
     if (!group_refused(op->group, &call)) {
-        enter(op);
+        op_enter(op);
         status = mmarn_op_run(op->handle, &step.tensors);
-        leave(op);
+        op_leave(op);
     }
     return step_finish(&call, status, &step);
 }
 
-/* (x1, out) -> out */
+/* (x1, x1_scale, out) -> out */
 static PyObject *op_matmul(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     struct op *op = (struct op *)self;
     struct call call = {0};
-    struct array array;
+    struct array array, scale = {.owner = NULL};
     struct output out = {0};
-    if (!parts_count(count, 2) || !is_open(op))
+    if (!parts_count(count, 3) || !op_is_open(op))
         return NULL;
-    const mmarn_tensor *x1 = call_array(&call, args[0], "x1", ARRAY_READ, &array);
-    mmarn_tensor shape = *x1;
+    mmarn_step step = MMARN_STEP_INIT;
+    step.x1 = call_array(&call, args[0], "x1", ARRAY_READ, &array);
+    step.x1_scale = call_optional(&call, args[1], "x1_scale", ARRAY_READ, &scale);
+    mmarn_tensor shape = *step.x1;
     if (shape.ndim > 0)
         shape.shape[shape.ndim - 1] = op->n;
-    const mmarn_tensor *to = output_open(&call, args[1], args[0], "out", MMARN_F32, &shape, &out);
+    step.mm_out = output_open(&call, args[2], args[0], "out", MMARN_F32, &shape, &out);
     mmarn_status status = MMARN_OK;
     if (!call_has_failed(&call)) { /* local, so there is nobody to be told of a failure */
-        enter(op);
-        status = mmarn_op_matmul(op->handle, &(mmarn_step){.struct_size = sizeof(mmarn_step), .x1 = x1, .mm_out = to});
-        leave(op);
+        op_enter(op);
+        status = mmarn_op_matmul(op->handle, &step);
+        op_leave(op);
     }
     PyObject *result = call_succeeded(&call, status) ? output_take(&out) : NULL;
     array_release(&array);
+    array_release(&scale);
     output_release(&out);
     return result;
 }
@@ -274,10 +278,9 @@ static const char close_doc[] = "close()\n--\n\nFrees the weights, and lets go o
                                 "another\nthread is inside a call of it.";
 
 static PyMethodDef methods[] = {
-    {"run", FASTCALL(op_run), METH_FASTCALL, NULL},
-    {"matmul", FASTCALL(op_matmul), METH_FASTCALL, NULL},
-    {"close", op_close, METH_NOARGS, close_doc},
-    {0},
+    {"run", FASTCALL(op_run), METH_FASTCALL, NULL}, {"run_step", FASTCALL(forms_step), METH_FASTCALL, NULL},
+    {"run_describe", forms_describe, METH_O, NULL}, {"run_matmul", FASTCALL(op_matmul), METH_FASTCALL, NULL},
+    {"close", op_close, METH_NOARGS, close_doc},    {0},
 };
 
 static PyType_Slot slots[] = {

@@ -25,8 +25,7 @@ static PyObject *renamed(PyObject *text, const char *from, const char *to)
     return result;
 }
 
-/* The library calls the first argument in, or x1, but in Python it is x. */
-static void name_x(struct call *call, mmarn_status status)
+void parts_name_x(struct call *call, mmarn_status status)
 {
     const char *sentence = mmarn_last_error();
     const bool of_argument =
@@ -60,7 +59,7 @@ PyObject *parts_all_reduce(PyObject *self, PyObject *const *args, Py_ssize_t cou
         status = mmarn_all_reduce(group->comm, numerics, in, to);
         group_end(group);
     }
-    name_x(&call, status);
+    parts_name_x(&call, status);
     PyObject *result = call_succeeded(&call, status) ? output_take(&out) : NULL;
     array_release(&x);
     output_release(&out);
@@ -92,7 +91,7 @@ PyObject *parts_all_reduce_norm(PyObject *self, PyObject *const *args, Py_ssize_
         status = mmarn_all_reduce_add_rms_norm(group->comm, &config, &step);
         group_end(group);
     }
-    name_x(&call, status);
+    parts_name_x(&call, status);
     PyObject *result = call_succeeded(&call, status) ? output_take_both(&outputs[0], &outputs[1]) : NULL;
     for (int i = 0; i < 3; i++)
         array_release(&arrays[i]);

@@ -38,6 +38,9 @@ static uint32_t read_flags(struct call *call, PyObject *const *args)
     } flags[] = {
         {WEIGHTS_BIAS_ONCE, MMARN_BIAS_ONCE, "bias_once"},
         {WEIGHTS_BORROW_X2, MMARN_BORROW_X2, "borrow_x2"},
+        {WEIGHTS_GAMMA_PLUS_ONE, MMARN_GAMMA_PLUS_ONE, "gamma_plus_one"},
+        {WEIGHTS_NORM_FIRST, MMARN_NORM_FIRST, "norm_first"},
+        {WEIGHTS_SHARD_ROWS, MMARN_SHARD_ROWS, "shard_rows"},
     };
     uint32_t all = 0;
     for (Py_ssize_t i = 0; i < LENGTH(flags); i++) {
@@ -54,7 +57,7 @@ void weights_read(struct call *call, PyObject *const args[WEIGHTS_ARGUMENTS], bo
     const bool nibbles = read_x2_dtype(call, args[WEIGHTS_X2_DTYPE]);
     const enum array_use use = nibbles ? ARRAY_NIBBLES : keep ? ARRAY_KEEP : ARRAY_READ;
     config->x2 = call_array(call, args[WEIGHTS_X2], "x2", use, &weights->x2);
-    config->gamma = call_array(call, args[WEIGHTS_GAMMA], "gamma", ARRAY_READ, &weights->gamma);
+    config->gamma = call_optional(call, args[WEIGHTS_GAMMA], "gamma", ARRAY_READ, &weights->gamma);
     config->bias = call_optional(call, args[WEIGHTS_BIAS], "bias", ARRAY_READ, &weights->bias);
     config->epsilon = call_epsilon(call, args[WEIGHTS_EPSILON]);
     weights->ascend.reduce_op = read_reduce_op(call, args[WEIGHTS_REDUCE_OP]);

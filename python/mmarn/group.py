@@ -9,6 +9,7 @@ import threading
 from typing import Any, Self
 
 from mmarn import _core
+from mmarn.op import Outputs
 
 __all__ = ["Group", "find_group"]
 
@@ -33,7 +34,7 @@ class Group(_core.Group):
     """One rank's membership of a group. Making one joins, which waits for all ranks that hold the same id.
 
     Every method but abort is collective: all ranks must call it, in the same order. A group serves one call at a
-    time; make one for each thread that is a rank. Use it in a with statement, or close it, or drop it.
+    time (but see queue); make one for each thread that is a rank. Use it in a with statement, or close it, or drop it.
 
     id: the bytes of create_id(), the same on all ranks and used once; None for a group of one.
     rank, world_size: 0 .. world_size - 1, and 1 to 64.
@@ -41,6 +42,8 @@ class Group(_core.Group):
     transport: None to choose, or one of those that describe() lists.
     threads: of this rank, 1 to 1024; 0 for its share of the processors that the process may use.
     timeout: seconds that joining and every later wait may last; None for ever.
+    queue: a call while another thread is inside one waits its turn, in the order of arrival, instead of RuntimeError;
+        the threads of all ranks must come in one order.
 
     Errors: ValueError and TypeError (an argument; ranks that disagree), TimeoutError (names the ranks that did not
     come), ConnectionError (a rank died), MemoryError, OSError.
@@ -49,8 +52,9 @@ class Group(_core.Group):
     __slots__ = ("__weakref__",)
 
     def __new__(cls, id: bytes | None = None, rank: int = 0, world_size: int = 1, *, name: str | None = None,
-                transport: str | None = None, threads: int = 0, timeout: float | None = 300.0) -> Self:
-        return super().__new__(cls, id, rank, world_size, name, transport, threads, _milliseconds(timeout))
+                transport: str | None = None, threads: int = 0, timeout: float | None = 300.0,
+                queue: bool = False) -> Self:
+        return super().__new__(cls, id, rank, world_size, name, transport, threads, _milliseconds(timeout), queue)
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
@@ -81,6 +85,30 @@ class Group(_core.Group):
         all_reduce. Returns (y, norm_out); what was not passed is new, of residual's framework.
         """
         return self.run_all_reduce_add_rms_norm(x, residual, gamma, epsilon, numerics, y, norm_out, name)
+
+    def step(self, x: Any, gamma: Any, residual: Any = None, *, epsilon: float = 1e-6, numerics: str = "default",
+             gamma_plus_one: bool = False, norm_first: bool = False, shard_rows: bool = False, y: Any = None,
+             norm_out: Any = None, mm_out: Any = None, rstd: Any = None, norm_scale: Any = None,
+             name: str | None = None) -> Outputs:
+        """all_reduce_add_rms_norm with the options of Op and the outputs of Op.step; mm_out is the sum of x. Collective."""
+        return Outputs(*self.run_step(x, residual, gamma, epsilon, numerics, gamma_plus_one, norm_first, shard_rows, y,
+                                      norm_out, mm_out, rstd, norm_scale, name))
+
+    def reduce_scatter(self, x: Any, out: Any = None, *, numerics: str = "default", name: str | None = None) -> Any:
+        """Sums x over the ranks as all_reduce does, but each rank gets its own rows of it. Collective.
+
+        x: (rows, n) or (b, s, n). out: None, or (its rows, n), as torch.tensor_split deals b * s rows out. Returns out.
+        """
+        return self.run_reduce_scatter(x, out, numerics, name)
+
+    def all_gather(self, x: Any, out: Any = None, *, rows: int | None = None, name: str | None = None) -> Any:
+        """The rows of all ranks, each giving its own. Collective.
+
+        x: (its rows, n), or (its rows), of float16, bfloat16, float32, int8 or int32. out: None, or (rows, n), or (b, s,
+        n); x may be where its rows of out lie. rows: of a new out; None where every rank has as many as this one.
+        Returns out.
+        """
+        return self.run_all_gather(x, out, rows, name)
 
     def __enter__(self) -> Self:
         return self

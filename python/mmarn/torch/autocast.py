@@ -19,8 +19,8 @@ _FP32_STAYS = frozenset({"gamma", "residual"})
 # What packed_mm_all_reduce_add_rms_norm packs, and casts then.
 PACKED = ("weight", "gamma", "bias", "antiquant_scale")
 
-# Sums keep their dtype, as torch's own do.
-_UNTOUCHED = frozenset({"all_reduce", "only_on_rank_0"})
+# Sums keep their dtype, as torch's own do, and so does what moves rows; a norm alone takes what it is given.
+_UNTOUCHED = frozenset({"add_rms_norm", "all_gather", "all_reduce", "only_on_rank_0", "reduce_scatter"})
 
 _KEY = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)
 

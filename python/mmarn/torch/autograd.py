@@ -51,7 +51,7 @@ def matmul_backward(
     return grad_x1, grad_x2
 
 
-def _refuse_second_order() -> None:
+def refuse_second_order() -> None:
     """Second derivatives would need the other ranks' parts. Torch's once_differentiable overlooks saved tensors."""
     if torch.is_grad_enabled():
         raise RuntimeError("create_graph is True, but gradients through an all-reduce of mmarn have no gradients")
@@ -85,7 +85,7 @@ def _save_mm(ctx, inputs, keyword_only_inputs, output) -> None:
 
 
 def _backward_mm(ctx, grad_y, grad_norm):
-    _refuse_second_order()
+    refuse_second_order()
     x1, x2, gamma, y = ctx.saved_tensors
     grad, grad_gamma = add_rms_norm_backward(grad_y, grad_norm, y, gamma, ctx.epsilon)
     rows = grad.flatten(0, -2)
@@ -108,7 +108,7 @@ def _save_add_rms_norm(ctx, inputs, keyword_only_inputs, output) -> None:
 
 
 def _backward_add_rms_norm(ctx, grad_y, grad_norm):
-    _refuse_second_order()
+    refuse_second_order()
     gamma, y = ctx.saved_tensors
     grad, grad_gamma = add_rms_norm_backward(grad_y, grad_norm, y, gamma, ctx.epsilon)
     return grad.to(ctx.x_dtype), grad.to(y.dtype), grad_gamma.to(gamma.dtype), None
@@ -131,7 +131,7 @@ for _name, _backward, _save in (
 # -------------------------------------------------------------------------------------------------- refusals
 
 
-def _refuse_gradients(name: str, why: str) -> None:
+def refuse_gradients(name: str, why: str) -> None:
     """Makes the operator fail when an input requires a gradient, and work as ever when none does."""
     operator = getattr(torch.ops.mmarn, name).default
     named = by_name(operator)
@@ -148,6 +148,6 @@ def _refuse_gradients(name: str, why: str) -> None:
     library.impl(name, kernel, "Autograd", with_keyset=True)
 
 
-_refuse_gradients("mm_all_reduce_add_rms_norm_", "overwrites residual and has none; use mm_all_reduce_add_rms_norm")
-_refuse_gradients("packed_mm_all_reduce_add_rms_norm", "keeps weights in a form that has none; "
+refuse_gradients("mm_all_reduce_add_rms_norm_", "overwrites residual and has none; use mm_all_reduce_add_rms_norm")
+refuse_gradients("packed_mm_all_reduce_add_rms_norm", "keeps weights in a form that has none; "
                   "use mm_all_reduce_add_rms_norm")

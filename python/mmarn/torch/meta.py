@@ -14,6 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+import mmarn
 from mmarn._torch_gate import on_one_device
 
 
@@ -90,6 +91,85 @@ def _only_on_rank_0(x, *_):
     return torch.empty_like(x)
 
 
+def _own_rows(rows: int, group: str, what: str) -> int:
+    """Of this rank. A compiled graph may serve other ranks, from a cache that they share, so none is made of these."""
+    if torch.compiler.is_compiling():
+        raise RuntimeError(f"{what} gives each rank rows of its own number, so it cannot be compiled; call it outside")
+    member = mmarn.find_group(group)
+    return rows // member.world_size + (member.rank < rows % member.world_size)
+
+
+def _product(x1, x2, group, x2_dtype, shard_rows, what) -> tuple[list[int], int]:
+    """The shape of x1 @ x2 on this rank, and its rows."""
+    n = x2.shape[-1]
+    if x2_dtype == "int4" and x2.stride()[-1] == 1 and x2.stride() != (1, x2.shape[0]):
+        n = 2 * n  # bytes hold neighbours of the last axis
+    _check_axes("x1", x1, 2, 3)
+    _check_axes("x2", x2, 2, 2)
+    if x2_dtype is None:
+        torch._check_value(x1.shape[-1] == x2.shape[0],
+                           lambda: f"x2 is {tuple(x2.shape)} but x1's last axis is {x1.shape[-1]}")
+    rows = math.prod(x1.shape[:-1])
+    if not shard_rows:
+        return [*x1.shape[:-1], n], rows
+    rows = _own_rows(rows, group, what)
+    return [rows, n], rows
+
+
+def _product_dtype(x1: Tensor, dequant_scale: Tensor | None, gamma: Tensor | None = None) -> torch.dtype:
+    if x1.dtype != torch.int8:
+        return x1.dtype
+    if gamma is not None and gamma.dtype in _HALVES:
+        return gamma.dtype
+    scale = None if dequant_scale is None else dequant_scale.dtype
+    return torch.float16 if scale in (torch.int64, torch.uint64) else scale if scale in _HALVES else torch.float32
+
+
+def _mm_all_reduce(x1, x2, group, bias=None, x3=None, dequant_scale=None, *_, x2_dtype=None, shard_rows=False, **__):
+    shape, _rows = _product(x1, x2, group, x2_dtype, shard_rows, "mmarn::mm_all_reduce with shard_rows")
+    _check_vector("bias", bias, shape[-1], "x2's last axis")
+    return x1.new_empty(shape, dtype=_product_dtype(x1, dequant_scale))
+
+
+def _step(x1, x2, gamma, group, residual=None, bias=None, x3=None, dequant_scale=None, *_, x2_dtype=None,
+          shard_rows=False, quantised=False, **__):
+    what = "mmarn::mm_all_reduce_add_rms_norm_step with shard_rows"
+    shape, rows = _product(x1, x2, group, x2_dtype, shard_rows, what)
+    _check_vector("gamma", gamma, shape[-1], "x2's last axis")
+    _check_vector("bias", bias, shape[-1], "x2's last axis")
+    dtype = _product_dtype(x1, dequant_scale, gamma)
+    if residual is not None:
+        torch._check_value(residual.shape[-1] == shape[-1], lambda: f"residual is {tuple(residual.shape)} but x2's last "
+                                                                    f"axis is {shape[-1]}")
+        torch._check_value(math.prod(residual.shape[:-1]) == rows,
+                           lambda: f"residual is {tuple(residual.shape)}, but it must have {rows} rows")
+        shape = residual.shape
+        if x1.dtype == torch.int8 and dtype == torch.float32:
+            dtype = residual.dtype
+    y = x1.new_empty(shape, dtype=dtype if residual is None else residual.dtype)
+    return (y, x1.new_empty(shape, dtype=torch.int8 if quantised else dtype), x1.new_empty(shape, dtype=dtype),
+            x1.new_empty([rows], dtype=torch.float32), x1.new_empty([rows if quantised else 0], dtype=torch.float32))
+
+
+def _add_rms_norm(x, gamma, residual=None, *_, **__):
+    _check_axes("x", x, 2, 3)
+    _check_vector("gamma", gamma, x.shape[-1], "x's last axis")
+    if residual is not None:
+        for same in (x.dim() == residual.dim(), *map(operator.eq, x.shape, residual.shape)):
+            torch._check_value(same, lambda: f"residual is {tuple(residual.shape)} but x is {tuple(x.shape)}")
+    y = _like(x if residual is None else residual)
+    return y, _like(x), x.new_empty([math.prod(x.shape[:-1])], dtype=torch.float32)
+
+
+def _reduce_scatter(x, group, *_, **__):
+    rows = _own_rows(math.prod(x.shape[:-1]), group, "mmarn::reduce_scatter")
+    return x.new_empty([rows, x.shape[-1]])
+
+
+def _all_gather(x, rows, *_, **__):
+    return x.new_empty([rows] if x.dim() == 1 else [rows, x.shape[-1]])
+
+
 # The operator that writes in place is made of the first one (_torch_effects.py).
 _KERNELS = {
     "mm_all_reduce_add_rms_norm": _mm_all_reduce_add_rms_norm,
@@ -97,9 +177,17 @@ _KERNELS = {
     "all_reduce": _all_reduce,
     "all_reduce_add_rms_norm": _all_reduce_add_rms_norm,
     "only_on_rank_0": _only_on_rank_0,
+    "mm_all_reduce": _mm_all_reduce,
+    "mm_all_reduce_add_rms_norm_step": _step,
+    "add_rms_norm": _add_rms_norm,
+    "reduce_scatter": _reduce_scatter,
+    "all_gather": _all_gather,
 }
 
 
 def kernel(name: str) -> Callable:
     """The kernel of the operator of that name, behind a look at the devices."""
-    return on_one_device(getattr(torch.ops.mmarn, name).default, "group", _KERNELS[name])
+    kernel_of = _KERNELS[name]
+    if name == "add_rms_norm":  # no group, whose other ranks might wait
+        return kernel_of
+    return on_one_device(getattr(torch.ops.mmarn, name).default, "group", kernel_of)

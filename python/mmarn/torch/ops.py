@@ -48,12 +48,12 @@ SCHEMAS = {
 library = torch.library.Library("mmarn", "DEF")
 
 
-def _plain(tensor: Tensor | None) -> Tensor | None:
+def plain(tensor: Tensor | None) -> Tensor | None:
     """The tensor as the library wants it: contiguous and outside the autograd graph. What it refuses, as it is."""
     return gate.contiguous(tensor.detach()) if gate.plain(tensor) else tensor
 
 
-def _weights(x2: Tensor) -> Tensor:
+def weights(x2: Tensor) -> Tensor:
     """x2 without a copy if it is contiguous or the transposed view of a contiguous tensor."""
     if not gate.plain(x2):
         return x2
@@ -62,7 +62,7 @@ def _weights(x2: Tensor) -> Tensor:
     return x2 if transposed else gate.contiguous(x2)
 
 
-def _named(name: str | None) -> str | None:
+def named(name: str | None) -> str | None:
     """The call's name, with a mark in a backward pass: a call that a checkpoint makes again meets none made forward."""
     if torch._C._current_graph_task_id() == -1:
         return name
@@ -70,9 +70,9 @@ def _named(name: str | None) -> str | None:
 
 
 def _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, *, name=None, **options) -> dict:
-    options["name"] = _named(name)
-    options.update(bias=_plain(bias), dequant_scale=_plain(dequant_scale), antiquant_scale=_plain(antiquant_scale))
-    options.update(antiquant_offset=_plain(antiquant_offset), x1_scale=_plain(x1_scale))
+    options["name"] = named(name)
+    options.update(bias=plain(bias), dequant_scale=plain(dequant_scale), antiquant_scale=plain(antiquant_scale))
+    options.update(antiquant_offset=plain(antiquant_offset), x1_scale=plain(x1_scale))
     return options
 
 
@@ -82,7 +82,7 @@ def _mm_all_reduce_add_rms_norm(
 ):
     options = _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options)
     return mmarn.mm_all_reduce_add_rms_norm(
-        _plain(x1), _weights(x2), _plain(residual), _plain(gamma), group, **options
+        plain(x1), weights(x2), plain(residual), plain(gamma), group, **options
     )
 
 
@@ -92,8 +92,8 @@ def _mm_all_reduce_add_rms_norm_(
 ):
     options = _operator_options(bias, dequant_scale, antiquant_scale, antiquant_offset, x1_scale, **options)
     residual = gate.writable(residual)
-    y = _plain(residual)
-    _, norm_out = mmarn.mm_all_reduce_add_rms_norm(_plain(x1), _weights(x2), y, _plain(gamma), group, y=y, **options)
+    y = plain(residual)
+    _, norm_out = mmarn.mm_all_reduce_add_rms_norm(plain(x1), weights(x2), y, plain(gamma), group, y=y, **options)
     if not residual.is_contiguous():
         residual.detach().copy_(y)
     if not residual.is_inference():
@@ -111,7 +111,7 @@ def _packed_mm_all_reduce_add_rms_norm(
         place = packed.find(pack)
         operator = place.operator(member, *parameters, dtype=dtype, **options) if packed.can_keep(*parameters) else None
     if operator is not None:
-        return operator(_plain(x1), _plain(residual))
+        return operator(plain(x1), plain(residual))
     place.release()
     weight, gamma, bias, antiquant_scale = autocast.lower_packed(parameters, dtype)
     weight = weight.t() if gate.plain(weight) else weight  # the rest is refused
@@ -120,12 +120,12 @@ def _packed_mm_all_reduce_add_rms_norm(
 
 
 def _all_reduce(x, group, *, numerics="default", name=None):
-    return mmarn.find_group(group).all_reduce(_plain(x), numerics=numerics, name=_named(name))
+    return mmarn.find_group(group).all_reduce(plain(x), numerics=numerics, name=named(name))
 
 
 def _all_reduce_add_rms_norm(x, residual, gamma, group, *, epsilon=1e-6, numerics="default", name=None):
     return mmarn.find_group(group).all_reduce_add_rms_norm(
-        _plain(x), _plain(residual), _plain(gamma), epsilon=epsilon, numerics=numerics, name=_named(name)
+        plain(x), plain(residual), plain(gamma), epsilon=epsilon, numerics=numerics, name=named(name)
     )
 
 
@@ -143,19 +143,29 @@ KERNELS = {
     "only_on_rank_0": _only_on_rank_0,
 }
 
+
+
+def register(name: str, schema: str, kernel, *, communicates: bool = True, in_place_of: str | None = None) -> None:
+    """Defines an operator with its kernel for CPU tensors, and what torch must know of it (meta.py has its shapes).
+
+    in_place_of: the operator that returns (y, norm_out) where this one writes y into residual.
+    """
+    library.define(name + schema, **effects.definition(communicates=communicates))
+    library.impl(name, kernel, "CPU")
+    autocast.register(library, name)
+    operator = getattr(torch.ops.mmarn, name).default
+    if communicates:
+        gate.guard(library, operator, kernel)
+    if in_place_of:
+        effects.register_in_place(library, operator, getattr(torch.ops.mmarn, in_place_of).default)
+        return
+    torch.library.register_fake(f"mmarn::{name}", effects.shapes(meta.kernel(name)), lib=library)
+    if communicates:
+        effects.register(library, operator)
+
+
 for _name, _schema in SCHEMAS.items():
-    _communicates = _name != "only_on_rank_0"  # which only gradients use
-    library.define(_name + _schema, **effects.definition(communicates=_communicates))
-    library.impl(_name, KERNELS[_name], "CPU")
-    autocast.register(library, _name)
-    _operator = getattr(torch.ops.mmarn, _name).default
-    if _communicates:
-        gate.guard(library, _operator, KERNELS[_name])
-    if _operator._schema.is_mutable:
-        effects.register_in_place(library, _operator, torch.ops.mmarn.mm_all_reduce_add_rms_norm.default)
-        continue
-    torch.library.register_fake(f"mmarn::{_name}", effects.shapes(meta.kernel(_name)), lib=library)
-    if _communicates:
-        effects.register(library, _operator)
+    register(_name, _schema, KERNELS[_name], communicates=_name != "only_on_rank_0",  # which only gradients use
+             in_place_of="mm_all_reduce_add_rms_norm" if _name.endswith("_") else None)
 
 packed.register_number_in_fake_mode(library, torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm.default)

@@ -13,6 +13,7 @@
 #include "bench_report.h"
 #include "command.h"
 #include "data.h"
+#include "form.h"
 #include "options.h"
 #include "peak.h"
 #include "progress.h"
@@ -24,15 +25,24 @@ struct bench_case {
     int64_t rows, k, n; /* k of each rank */
     bool decode;
     bool quick; /* --quick runs it too */
+    int form;   /* of mmarn run --form; other forms than the whole are timed in the first type alone */
 };
 
 /* Prefill on 2 and on 8 ranks comes in pairs with the same k in total: 2048, and 8192 as in the specification's call.
  */
 static const struct bench_case cases[] = {
-    {"prefill", 1, 512, 1024, 8192, false, true},  {"prefill", 2, 512, 1024, 8192, false, true},
-    {"prefill", 8, 512, 256, 8192, false, true},   {"prefill", 2, 512, 4096, 8192, false, false},
-    {"prefill", 8, 512, 1024, 8192, false, false}, {"decode", 2, 1, 2048, 4096, true, true},
-    {"decode", 2, 4, 2048, 4096, true, true},
+    {"prefill", 1, 512, 1024, 8192, false, true, FORM_WHOLE},
+    {"prefill", 2, 512, 1024, 8192, false, true, FORM_WHOLE},
+    {"prefill", 8, 512, 256, 8192, false, true, FORM_WHOLE},
+    {"prefill", 2, 512, 4096, 8192, false, false, FORM_WHOLE},
+    {"prefill", 8, 512, 1024, 8192, false, false, FORM_WHOLE},
+    {"decode", 2, 1, 2048, 4096, true, true, FORM_WHOLE},
+    {"decode", 2, 4, 2048, 4096, true, true, FORM_WHOLE},
+    {"mm-all-reduce", 2, 512, 1024, 8192, false, true, FORM_MM_ALL_REDUCE},
+    {"norm-first", 2, 512, 1024, 8192, false, false, FORM_NORM_FIRST},
+    {"int8", 2, 512, 1024, 8192, false, false, FORM_INT8},
+    {"sharded", 2, 512, 1024, 8192, false, false, FORM_SHARDED},
+    {"mm-all-reduce", 2, 1, 2048, 4096, true, false, FORM_MM_ALL_REDUCE},
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
@@ -77,6 +87,7 @@ static struct workload make_workload(const struct bench *bench, const struct ben
                                 .k = one->k,
                                 .n = one->n,
                                 .dtype = type,
+                                .form = one->form,
                                 .operators = 1,
                                 .least = 1,
                                 .seconds = bench->seconds / ROUNDS,
@@ -95,12 +106,12 @@ static double median(const double *seconds)
 _Static_assert(ROUNDS == 3, "median takes three");
 
 /* Times every type once per round; leaves the medians, and the repeats of all rounds, in the lines. */
-static int run_rounds(const struct bench *bench, struct bench_line *lines)
+static int run_rounds(struct bench_line *lines, int type_count)
 {
     double seconds[TYPES][ROUNDS], matmul[TYPES][ROUNDS];
 
     for (int round = 0; round < ROUNDS; round++)
-        for (int type = 0; type < bench->type_count; type++) {
+        for (int type = 0; type < type_count; type++) {
             struct workload_result result;
             const int status = workload_run(&lines[type].workload, &result);
             if (status != EXIT_OK)
@@ -111,7 +122,7 @@ static int run_rounds(const struct bench *bench, struct bench_line *lines)
             result.bits_equal = result.bits_equal && (round == 0 || lines[type].result.bits_equal);
             lines[type].result = result;
         }
-    for (int type = 0; type < bench->type_count; type++) {
+    for (int type = 0; type < type_count; type++) {
         lines[type].result.seconds = median(seconds[type]);
         lines[type].result.matmul_seconds = median(matmul[type]);
     }
@@ -121,19 +132,20 @@ static int run_rounds(const struct bench *bench, struct bench_line *lines)
 static int run_case(struct bench *bench, const struct bench_case *one)
 {
     struct bench_line lines[TYPES];
+    const int type_count = one->form == FORM_WHOLE ? bench->type_count : 1;
     double f16 = (double)NAN;
     int status;
 
-    for (int type = 0; type < bench->type_count; type++)
+    for (int type = 0; type < type_count; type++)
         lines[type] = (struct bench_line){.name = one->name, .workload = make_workload(bench, one, bench->types[type])};
     status = measure_peak(bench, workload_workers(&lines[0].workload));
     if (status == EXIT_OK)
-        status = run_rounds(bench, lines);
+        status = run_rounds(lines, type_count);
     if (status != EXIT_OK)
         return status;
     if (bench->types[0] == SCENARIO_F16)
         f16 = lines[0].result.seconds;
-    for (int type = 0; type < bench->type_count; type++) {
+    for (int type = 0; type < type_count; type++) {
         struct bench_line *line = &lines[type];
         const double seconds = line->result.seconds;
         line->peak = bench->peak;

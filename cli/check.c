@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "form.h"
 #include "ranks.h"
 #include "reference/quantised.h"
 #include "reference/random.h"
@@ -40,13 +41,9 @@ bool check_prepare(struct job *job)
         return false;
     for (int64_t i = 0; i < count; i++)
         chosen[i] = count == rows ? i : (int64_t)(random_word(key, (uint64_t)i) % (uint64_t)rows);
-    job->problem = (struct bound_problem){scenario_of(workload->dtype)->out,
-                                          workload->numerics,
-                                          workload->ranks,
-                                          workload->n,
-                                          JOB_EPSILON,
-                                          count,
-                                          chosen};
+    job->problem = (struct bound_problem){
+        scenario_of(workload->dtype)->out, workload->numerics, workload->ranks, workload->n, JOB_EPSILON, count, chosen,
+        form_bound(workload->form)};
     job->terms = ranks_shared_memory(terms_bytes(job));
     return job->terms != NULL;
 }
@@ -105,7 +102,14 @@ bool check_partials(struct job *job, int rank, const struct data *data)
 
 bool check_compare(const struct job *job, const struct data *data, struct bound_result *result)
 {
-    return bound_compare(&job->problem, job->terms, data->residual, data->gamma, data->y, data->norm_out, result);
+    const struct bound_outputs outputs = {
+        .residual = job->workload.form == FORM_NO_RESIDUAL ? NULL : data->residual,
+        .gamma = data->gamma,
+        .y = data->y,
+        .norm_out = data->norm_out,
+        .norm_scale = data->norm_scale,
+    };
+    return bound_compare(&job->problem, job->terms, &outputs, result);
 }
 
 /* FNV-1a, eight bytes at a time; the shift brings high bits down, where the multiplication cannot. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "form.h"
 #include "reference/halffloat.h"
 #include "reference/random.h"
 
@@ -108,6 +109,7 @@ static bool allocate(const struct workload *workload, struct data *data)
         {&data->bias, workload->bias, scenario->bias, n},
         {&data->y, true, scenario->out, rows * n},
         {&data->norm_out, true, scenario->out, rows * n},
+        {(void **)&data->norm_scale, workload->form == FORM_INT8, MMARN_F32, rows},
         {&data->scale, scenario->scale != 0, scenario->scale, data_scales(workload)},
         {&data->offset, workload->offset, scenario->scale, data_scales(workload)},
         {(void **)&data->row_scale, workload->per_token, MMARN_F32, rows},
@@ -189,6 +191,7 @@ bool data_make(const struct workload *workload, int rank, struct data *data)
     const struct scenario *scenario = scenario_of(workload->dtype);
     const size_t outputs = (size_t)(workload->b * workload->s * workload->n);
 
+    data->rank = rank;
     if (!allocate(workload, data))
         return false;
     if (!scenario_is_int8(scenario))
@@ -212,6 +215,7 @@ void data_free(struct data *data)
     free(data->bias);
     free(data->y);
     free(data->norm_out);
+    free(data->norm_scale);
     free(data->scale);
     free(data->offset);
     free(data->row_scale);

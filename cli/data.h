@@ -12,7 +12,9 @@
 
 /* NULL is what the workload does not have. */
 struct data {
+    int rank;
     void *x1, *x2, *residual, *gamma, *bias, *y, *norm_out;
+    float *norm_scale;    /* of an int8 norm_out */
     void *scale, *offset; /* elements lie apart by the strides below */
     float *row_scale;     /* --per-token */
     float *partial;       /* of data_chunk_rows rows */

@@ -3,6 +3,7 @@
  */
 #include "operator.h"
 
+#include "form.h"
 #include "job.h"
 
 /* A (rows, columns) view of memory that lies so, or turned. */
@@ -37,7 +38,8 @@ mmarn_status operator_create(const struct workload *workload, const struct data 
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
 
     config.x2 = &x2;
-    config.gamma = &gamma;
+    config.gamma = workload->form == FORM_MM_ALL_REDUCE ? NULL : &gamma;
+    config.flags = form_flags(workload->form);
     config.bias = workload->bias ? &bias : NULL;
     config.epsilon = JOB_EPSILON;
     config.numerics = workload->numerics;
@@ -50,22 +52,36 @@ mmarn_status operator_create(const struct workload *workload, const struct data 
     return mmarn_op_create(comm, &config, op);
 }
 
+/* This rank's rows of a matrix with n columns. */
+static mmarn_tensor rows_of(const struct workload *workload, const struct data *data, void *memory, int32_t dtype)
+{
+    int64_t first, count;
+    if (workload->form != FORM_SHARDED)
+        return mmarn_tensor_make(memory, dtype, 3, (int64_t[]){workload->b, workload->s, workload->n});
+    form_rows(workload, data->rank, &first, &count);
+    return mmarn_tensor_make((char *)memory + scenario_bytes(dtype, (size_t)(first * workload->n)), dtype, 2,
+                             (int64_t[]){count, workload->n});
+}
+
 mmarn_status operator_run(const struct workload *workload, const struct data *data, mmarn_op *op)
 {
     const struct scenario *scenario = scenario_of(workload->dtype);
-    const int64_t in[3] = {workload->b, workload->s, workload->k}, out[3] = {workload->b, workload->s, workload->n};
+    const int64_t in[3] = {workload->b, workload->s, workload->k};
     const mmarn_tensor x1 = mmarn_tensor_make(data->x1, scenario->x1, 3, in);
     const mmarn_tensor row_scale = vector(data->row_scale, MMARN_F32, workload->b * workload->s);
-    const mmarn_tensor residual = mmarn_tensor_make(data->residual, scenario->out, 3, out);
-    const mmarn_tensor y = mmarn_tensor_make(data->y, scenario->out, 3, out);
-    const mmarn_tensor norm_out = mmarn_tensor_make(data->norm_out, scenario->out, 3, out);
-
+    const mmarn_tensor residual = rows_of(workload, data, data->residual, scenario->out);
+    const mmarn_tensor y = rows_of(workload, data, data->y, scenario->out);
+    const bool int8 = workload->form == FORM_INT8, sum = workload->form == FORM_MM_ALL_REDUCE;
+    const mmarn_tensor norm_out = rows_of(workload, data, data->norm_out, int8 ? MMARN_I8 : scenario->out);
+    const mmarn_tensor norm_scale = vector(data->norm_scale, MMARN_F32, workload->b * workload->s);
     const mmarn_step step = {
         .struct_size = sizeof(step),
         .x1 = &x1,
-        .residual = &residual,
-        .y = &y,
-        .norm_out = &norm_out,
+        .residual = sum || workload->form == FORM_NO_RESIDUAL ? NULL : &residual,
+        .y = sum ? NULL : &y,
+        .norm_out = sum ? NULL : &norm_out,
+        .mm_out = sum ? &y : NULL,
+        .norm_scale = int8 ? &norm_scale : NULL,
         .x1_scale = workload->per_token ? &row_scale : NULL,
     };
 

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "data.h"
 #include "described.h"
+#include "form.h"
 #include "job.h"
 #include "operator.h"
 #include "progress.h"
@@ -145,6 +146,8 @@ static bool check(struct rank *rank)
     const struct workload *workload = rank->workload;
     struct job_rank *mine = &rank->job->rank[rank->number];
 
+    if (!check_status(rank, form_complete(workload, &rank->data, rank->comm)))
+        return false;
     mine->hash = check_hash(workload, &rank->data);
     if (!workload->check)
         return true;

@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "described.h"
+#include "form.h"
 #include "job.h"
 #include "json.h"
 #include "machine.h"
@@ -83,6 +84,8 @@ static void show(const struct report *report)
                options_choice_name(scenario_names, workload->dtype),
                options_choice_name(workload_numerics, workload->numerics), workload->bias ? ", bias" : "",
                workload->trans_x2 ? ", x2 transposed" : "");
+    if (workload->form != FORM_WHOLE)
+        table_pair("form", "%s", options_choice_name(form_names, workload->form));
     if (workload->scale == SCALE_PER_GROUP)
         table_pair("scales", "per-group, of %" PRId64 " rows%s", workload->group_size,
                    workload->offset ? ", with offsets" : "");
@@ -115,6 +118,7 @@ static void show_json(const struct report *report)
     json_string(&json, "shape", report->shape);
     json_string(&json, "dtype", options_choice_name(scenario_names, workload->dtype));
     json_string(&json, "numerics", options_choice_name(workload_numerics, workload->numerics));
+    json_string(&json, "form", options_choice_name(form_names, workload->form));
     json_bool(&json, "bias", workload->bias);
     json_bool(&json, "trans_x2", workload->trans_x2);
     json_string(&json, "scale", workload_scale_name(workload));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "form.h"
 #include "job.h"
 #include "options.h"
 
@@ -84,6 +85,9 @@ int run_options_parse(int argc, char **argv, struct workload *workload, bool *as
         {"trans-x2", 0, OPTION_FLAG, &workload->trans_x2, 0, 0, NULL, NULL, "x2 is an (n, k) array, seen transposed"},
         {"numerics", 0, OPTION_CHOICE, &workload->numerics, 0, 0, workload_numerics, "MODE",
          "default, ascend or fp32 (default default)"},
+        {"form", 0, OPTION_CHOICE, &workload->form, 0, 0, form_names, "FORM",
+         "whole, mm-all-reduce (no norm), no-residual, gamma-plus-one, norm-first, int8 (norm_out), sharded (rows of a "
+         "rank's own) (default whole)"},
         {"scale", 0, OPTION_CHOICE, &workload->scale, 0, 0, scale_names, "SHAPE",
          "of quantised types: per-tensor, per-channel or per-group (default per-channel)"},
         {"group-size", 0, OPTION_WHOLE, &workload->group_size, 1, MOST_ELEMENTS, NULL, "G",

@@ -71,24 +71,40 @@ static double reference_mm(const struct bound_problem *problem, const struct bou
     return mm;
 }
 
-/* One row's exact y, and the bound on it. */
+/* One row's exact values, and the bounds on them. */
 struct row {
-    double *y, *error;
+    double *y, *error;               /* of what the norm reads: y, or mm_out where the norm comes first */
+    double *norm, *norm_error;       /* of norm_out, in the output type */
     double sum, error_sum, weighted; /* of y^2, error^2 and y^2 * error^2 */
 };
+
+/* What rounding a sum with the residual adds to the error before it. */
+static double add_error(const struct bound_problem *problem, double sum, double error)
+{
+    if (problem->numerics == MMARN_NUMERICS_FP32)
+        error += U * fabs(sum); /* mm has all of fp32's digits, so the fp32 addition rounds before the store does */
+    return error + half_ulp(problem, fabs(sum) + error);
+}
+
+/* mm_out as it is stored: rounded already, but in the mode that keeps it in fp32. */
+static double store_error(const struct bound_problem *problem, double mm, double error)
+{
+    const bool kept = problem->numerics == MMARN_NUMERICS_FP32 && problem->dtype != MMARN_F32;
+    return kept ? error + half_ulp(problem, fabs(mm) + error) : error;
+}
 
 static void reference_y(const struct bound_problem *problem, const struct bound_term *const ranks[],
                         const void *residual, int64_t first, struct row *row)
 {
     row->sum = row->error_sum = row->weighted = 0.0;
     for (int64_t j = 0; j < problem->n; j++) {
-        double error;
-        const double mm = reference_mm(problem, ranks, j, &error);
-        const double add = halffloat_load(problem->dtype, residual, (size_t)(first + j));
-        const double y = mm + add;
-        if (problem->numerics == MMARN_NUMERICS_FP32)
-            error += U * fabs(y); /* mm has all of fp32's digits, so the fp32 addition rounds before the store does */
-        error += half_ulp(problem, fabs(y) + error);
+        double error, y = reference_mm(problem, ranks, j, &error);
+        if (residual != NULL) {
+            y += halffloat_load(problem->dtype, residual, (size_t)(first + j));
+            error = add_error(problem, y, error);
+        } else {
+            error = store_error(problem, y, error);
+        }
         row->y[j] = y;
         row->error[j] = error;
         row->sum += y * y;
@@ -109,8 +125,7 @@ static void judge(double value, double reference, double bound, double *worst, b
         *worst = ratio;
 }
 
-static void compare_norm(const struct bound_problem *problem, const struct row *row, const void *gamma,
-                         const void *norm_out, int64_t first, struct bound_result *result)
+static void reference_norm(const struct bound_problem *problem, const void *gamma, struct row *row)
 {
     const double n = (double)problem->n;
     const double rstd = 1.0 / sqrt(row->sum / n + problem->epsilon);
@@ -118,48 +133,95 @@ static void compare_norm(const struct bound_problem *problem, const struct row *
         (2.0 * LAMBDA * sqrt(row->weighted) + row->error_sum) / (row->sum + n * problem->epsilon) + (n / 32 + 8) * U;
     const double rho = 0.51 * rho_sum + 4.0 * U;
     const bool twice = problem->numerics != MMARN_NUMERICS_FP32 && problem->dtype != MMARN_F32;
+    const bool plus_one = problem->form == BOUND_PLUS_ONE;
 
     for (int64_t j = 0; j < problem->n; j++) {
-        const double g = halffloat_load(problem->dtype, gamma, (size_t)j);
+        const double g = halffloat_load(problem->dtype, gamma, (size_t)j) + (plus_one ? 1.0 : 0.0);
         const double t = row->y[j] * rstd;
         const double norm = t * g;
         double error = row->error[j] * rstd + fabs(t) * rho + U * fabs(t);
-        double bound;
         if (twice)
             error += half_ulp(problem, fabs(t) + error);
-        bound = fabs(g) * error + U * fabs(norm);
-        bound += half_ulp(problem, fabs(norm) + fabs(g) * error);
-        judge(halffloat_load(problem->dtype, norm_out, (size_t)(first + j)), norm, bound, &result->norm, &result->ok);
+        error = fabs(g) * error + (plus_one ? 2.0 : 1.0) * U * fabs(norm); /* 1 + gamma is rounded too */
+        row->norm[j] = norm;
+        row->norm_error[j] = error + half_ulp(problem, fabs(norm) + error);
+    }
+}
+
+/* norm_out in int8, times its scale: half a scale away at most; and the scale is that of the largest. */
+static void compare_int8(const struct bound_problem *problem, const struct row *row, const signed char *rows,
+                         double scale, int64_t first, struct bound_result *result)
+{
+    double largest = 0.0, largest_error = 0.0;
+    for (int64_t j = 0; j < problem->n; j++) {
+        const double bound = row->norm_error[j] + scale * (0.5 + 127 * 4 * U);
+        judge(rows[first + j] * scale, row->norm[j], bound, &result->norm, &result->ok);
+        largest = fmax(largest, fabs(row->norm[j]));
+        largest_error = fmax(largest_error, row->norm_error[j]);
+    }
+    judge(scale * 127, largest, largest_error + 4 * U * largest, &result->norm, &result->ok);
+}
+
+static void compare_norm(const struct bound_problem *problem, const struct row *row,
+                         const struct bound_outputs *outputs, int64_t index, struct bound_result *result)
+{
+    const int64_t first = problem->rows[index] * problem->n;
+    if (outputs->norm_scale != NULL) {
+        compare_int8(problem, row, outputs->norm_out, outputs->norm_scale[problem->rows[index]], first, result);
+        return;
+    }
+    for (int64_t j = 0; j < problem->n; j++)
+        judge(halffloat_load(problem->dtype, outputs->norm_out, (size_t)(first + j)), row->norm[j], row->norm_error[j],
+              &result->norm, &result->ok);
+}
+
+/* y is norm_out + residual. */
+static void add_residual_after(const struct bound_problem *problem, const void *residual, int64_t first,
+                               struct row *row)
+{
+    for (int64_t j = 0; j < problem->n; j++) {
+        row->y[j] = row->norm[j];
+        row->error[j] = row->norm_error[j];
+        if (residual == NULL)
+            continue;
+        row->y[j] += halffloat_load(problem->dtype, residual, (size_t)(first + j));
+        row->error[j] = add_error(problem, row->y[j], row->error[j]);
     }
 }
 
 static void compare_row(const struct bound_problem *problem, const struct bound_term *terms, int64_t index,
-                        const void *residual, const void *gamma, const void *y, const void *norm_out, struct row *row,
-                        struct bound_result *result)
+                        const struct bound_outputs *outputs, struct row *row, struct bound_result *result)
 {
     const struct bound_term *ranks[MMARN_MAX_RANKS];
     const int64_t first = problem->rows[index] * problem->n;
+    const bool norm_first = problem->form == BOUND_NORM_FIRST, sum = problem->form == BOUND_SUM;
 
     for (int rank = 0; rank < problem->world_size; rank++)
         ranks[rank] = terms + (rank * problem->count + index) * problem->n;
-    reference_y(problem, ranks, residual, first, row);
+    reference_y(problem, ranks, norm_first || sum ? NULL : outputs->residual, first, row);
+    if (!sum) {
+        reference_norm(problem, outputs->gamma, row);
+        compare_norm(problem, row, outputs, index, result);
+    }
+    if (norm_first)
+        add_residual_after(problem, outputs->residual, first, row);
     for (int64_t j = 0; j < problem->n; j++)
-        judge(halffloat_load(problem->dtype, y, (size_t)(first + j)), row->y[j], row->error[j], &result->y,
+        judge(halffloat_load(problem->dtype, outputs->y, (size_t)(first + j)), row->y[j], row->error[j], &result->y,
               &result->ok);
-    compare_norm(problem, row, gamma, norm_out, first, result);
 }
 
-bool bound_compare(const struct bound_problem *problem, const struct bound_term *terms, const void *residual,
-                   const void *gamma, const void *y, const void *norm_out, struct bound_result *result)
+bool bound_compare(const struct bound_problem *problem, const struct bound_term *terms,
+                   const struct bound_outputs *outputs, struct bound_result *result)
 {
-    double *memory = malloc(sizeof(double) * 2 * (size_t)(problem->n > 0 ? problem->n : 1));
-    struct row row = {memory, memory + problem->n, 0, 0, 0};
+    const int64_t n = problem->n;
+    double *memory = malloc(sizeof(double) * 4 * (size_t)(n > 0 ? n : 1));
+    struct row row = {memory, memory + n, memory + 2 * n, memory + 3 * n, 0, 0, 0};
 
     if (memory == NULL)
         return false;
     *result = (struct bound_result){.ok = true};
     for (int64_t index = 0; index < problem->count; index++)
-        compare_row(problem, terms, index, residual, gamma, y, norm_out, &row, result);
+        compare_row(problem, terms, index, outputs, &row, result);
     free(memory);
     return true;
 }

@@ -15,6 +15,9 @@
 #include "mmarn/mmarn.h"
 #include "reference/quantised.h"
 
+/* What becomes of mm_out: the whole operator; the same with 1 + gamma; the norm first; nothing but its rounding. */
+enum bound_form { BOUND_WHOLE, BOUND_PLUS_ONE, BOUND_NORM_FIRST, BOUND_SUM };
+
 /* What is checked: `count` rows of the operator's `n` columns. */
 struct bound_problem {
     int32_t dtype;    /* of residual, gamma, y and norm_out */
@@ -24,6 +27,7 @@ struct bound_problem {
     double epsilon;
     int64_t count;
     const int64_t *rows; /* their numbers in x1, residual, y and norm_out */
+    enum bound_form form;
 };
 
 /* One element of one rank's contribution. */
@@ -62,10 +66,15 @@ struct bound_result {
 };
 
 /*
- * Compares one rank's outputs. terms is [world_size][count][n]. residual, y and norm_out are whole tensors of which
- * only problem->rows are read. False when memory is short.
+ * Compares one rank's outputs. terms is [world_size][count][n]. The tensors are whole ones of which only problem->rows
+ * are read. residual may be NULL: there is none. With norm_scale, one for each row, norm_out is int8. In BOUND_SUM y is
+ * mm_out, and the others are not read. False when memory is short.
  */
-bool bound_compare(const struct bound_problem *problem, const struct bound_term *terms, const void *residual,
-                   const void *gamma, const void *y, const void *norm_out, struct bound_result *result);
+struct bound_outputs {
+    const void *residual, *gamma, *y, *norm_out;
+    const float *norm_scale;
+};
+bool bound_compare(const struct bound_problem *problem, const struct bound_term *terms,
+                   const struct bound_outputs *outputs, struct bound_result *result);
 
 #endif

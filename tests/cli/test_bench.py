@@ -11,6 +11,7 @@ CASES = [
     ("decode", 2, 1, 2048, 4096),
     ("decode", 2, 4, 2048, 4096),
 ]
+FORM = ("mm-all-reduce", 2, 512, 1024, 8192)
 TYPES = ["f16", "f16-int8", "f16-int4", "int8-f16"]
 
 SCALES = {"f16": ("none", 0), "f16-int4": ("per-group", 128)}
@@ -49,11 +50,11 @@ class Bench(Case):
         self.assertGreater(report["read_gbs"], 0)
         self.assertEqual(
             [tuple(case[key] for key in ("case", "ranks", "rows", "k", "n", "dtype")) for case in report["cases"]],
-            [(*case, dtype) for case in CASES for dtype in TYPES],
+            [(*case, dtype) for case in CASES for dtype in TYPES] + [(*FORM, "f16")],
         )
         for number, case in enumerate(report["cases"]):
             self.check_peak(case, peaks)
-            f16 = report["cases"][number - number % len(TYPES)]
+            f16 = report["cases"][min(number - number % len(TYPES), len(CASES) * len(TYPES))]
             self.assertEqual((case["scale"], case["group_size"]), SCALES.get(case["dtype"], ("per-channel", 0)))
             self.assertIs(case["bits_equal"], True)
             self.assertGreaterEqual(case["repeat"], 3)
@@ -78,8 +79,8 @@ class Bench(Case):
     def test_one_type(self):
         process = run("bench", "--quick", "--dtype", "int8-bf16")
         self.assert_exit(process, 0)
-        rows = [line.split() for line in process.stdout.splitlines() if line.startswith(("prefill ", "decode "))]
-        self.assertEqual(len(rows), len(CASES))
+        rows = [line.split() for line in process.stdout.splitlines() if line.startswith(("prefill ", "decode ", "mm-all-reduce "))]
+        self.assertEqual(len(rows), len(CASES) + 1)
         self.assertEqual({row[4] for row in rows}, {"int8-bf16"})
         self.assertEqual({row[-1] for row in rows}, {"-"})
         self.assertEqual({row[12] for row in rows}, {"int8"})

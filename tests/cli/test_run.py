@@ -94,6 +94,18 @@ class Run(Case):
                 self.assertEqual(kinds[-1], many)
                 self.assertEqual(kinds[0], "int8" if many == "int8" else "fp32")
 
+    def test_forms(self):
+        for form in ("mm-all-reduce", "no-residual", "gamma-plus-one", "norm-first", "int8", "sharded"):
+            for dtype, numerics in (("f16", "default"), ("bf16", "fp32"), ("f32", "ascend"), ("int8-bf16", "default"),
+                                    ("f16-int4", "default")):
+                with self.subTest(form=form, dtype=dtype):
+                    result = self.check("-n", 3, "--shape", "2x7x66x130", "--form", form, "--dtype", dtype,
+                                        "--numerics", numerics)  # fmt: skip
+                    self.assertEqual((result["form"], result["rows_checked"]), (form, 14))
+                    self.assertGreater(result["bound_ratio_y"], 0)
+                    self.assertEqual(result["bound_ratio_norm"] > 0, form != "mm-all-reduce")
+        self.assertEqual(self.check("-n", 1, "--shape", "1x2x66x130")["form"], "whole")
+
     def test_how_it_is_done(self):
         few = self.check("-n", 2, "--shape", "1x1x64x256", "--threads", 1)
         many = self.check("-n", 2, "--shape", "1x300x64x1024", "--threads", 1)

@@ -214,17 +214,17 @@ static void compute_reference(struct problem *problem)
     for (int64_t i = 0; i < rows; i++)
         problem->numbers[i] = i;
     problem->terms = malloc(sizeof(*problem->terms) * (size_t)(problem->ranks * rows * n));
-    problem->bound =
-        (struct bound_problem){problem->dtype, problem->numerics, problem->ranks, n, EPSILON, rows, problem->numbers};
+    problem->bound = (struct bound_problem){problem->dtype, problem->numerics, problem->ranks, n, EPSILON,
+                                            rows,           problem->numbers,  BOUND_WHOLE};
     for (int rank = 0; rank < problem->ranks; rank++)
         reference_share(problem, &problem->bound, rank, problem->terms + rank * rows * n);
 }
 
 static struct bound_result compare(const struct problem *problem)
 {
+    const struct bound_outputs outputs = {problem->residual, problem->gamma, problem->y, problem->norm_out, NULL};
     struct bound_result result;
-    assert_true(bound_compare(&problem->bound, problem->terms, problem->residual, problem->gamma, problem->y,
-                              problem->norm_out, &result));
+    assert_true(bound_compare(&problem->bound, problem->terms, &outputs, &result));
     return result;
 }
 
@@ -424,8 +424,8 @@ static void ranks_sample_rows_apart(void **state)
             for (int i = 0; i < 3; i++)
                 assert_memory_equal(terms + (rank * 3 + i) * 21, problem.terms + (rank * 9 + some[i]) * 21,
                                     21 * sizeof(*terms));
-        assert_true(
-            bound_compare(&sampled, terms, problem.residual, problem.gamma, problem.y, problem.norm_out, &result));
+        const struct bound_outputs outputs = {problem.residual, problem.gamma, problem.y, problem.norm_out, NULL};
+        assert_true(bound_compare(&sampled, terms, &outputs, &result));
         assert_true(result.ok);
         drop(&problem);
     }

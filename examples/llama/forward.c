@@ -1,7 +1,8 @@
 /*
  * forward.c - tokens through the layers. Twice in each, mmarn_op_run does a matmul, the sum over ranks, the residual
  * and the next norm; the matmuls before it are this rank's own. Between them everything is fp32 and local: rotations,
- * attention over this rank's heads, gates.
+ * attention over this rank's heads, gates. Where rows are dealt out, each rank has its own of the residual stream, and
+ * the norms of all are gathered for the next matmul.
  */
 #include <math.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "fail.h"
 #include "half.h"
 #include "model.h"
+#include "quantise.h"
 
 static mmarn_tensor matrix(void *data, mmarn_dtype dtype, int64_t rows, int64_t columns)
 {
@@ -20,23 +22,86 @@ static mmarn_tensor activations(const struct model *model, void *data, int64_t r
     return matrix(data, model->types.activations, rows, columns);
 }
 
-/* wide = norm @ weights, fp32. */
-static bool run_local(struct model *model, mmarn_op *op, void *input, float *wide, int64_t rows, int64_t n)
+/* Columns of rows in int8, or in the activations' type. */
+static mmarn_tensor rows_of(const struct model *model, bool int8, void *data, int64_t rows, int64_t columns)
 {
-    const mmarn_tensor x1 = activations(model, input, rows, model->shape.dim);
+    return matrix(data, int8 ? MMARN_I8 : model->types.activations, rows, columns);
+}
+
+/* wide = input @ weights, fp32; scale has one for each row of an input in int8, or is NULL. */
+static bool run_local(struct model *model, mmarn_op *op, void *input, float *scale, float *wide, int64_t rows,
+                      int64_t n)
+{
+    const mmarn_tensor x1 = rows_of(model, scale, input, rows, model->shape.dim);
+    const mmarn_tensor x1_scale = mmarn_tensor_make(scale, MMARN_F32, 1, &rows);
     const mmarn_tensor partial = matrix(wide, MMARN_F32, rows, n);
-    const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x1, .mm_out = &partial};
+    const mmarn_step step = {
+        .struct_size = sizeof(step), .x1 = &x1, .x1_scale = scale ? &x1_scale : NULL, .mm_out = &partial};
     return succeeded(mmarn_op_matmul(op, &step));
 }
 
-/* x += sum over ranks of narrow @ weights; norm = RMSNorm(x). */
-static bool run_fused(struct model *model, mmarn_op *op, int64_t rows, int64_t k)
+/* This rank's rows of the residual stream and the norms: all of them, or its own. */
+static struct range own_rows(const struct model *model, int64_t rows)
 {
-    const mmarn_tensor x1 = activations(model, model->narrow, rows, k);
-    const mmarn_tensor x = activations(model, model->x, rows, model->shape.dim);
-    const mmarn_tensor norm = activations(model, model->norm, rows, model->shape.dim);
-    const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x1, .residual = &x, .y = &x, .norm_out = &norm};
-    return succeeded(mmarn_op_run(op, &step));
+    struct range own = {0, rows};
+    int32_t rank, world_size;
+    if (model->types.shard_rows && mmarn_comm_rank(model->group, &rank, &world_size) == MMARN_OK)
+        mmarn_shard(rows, rank, world_size, &own.first, &own.count);
+    return own;
+}
+
+/* Rows from own.first on of the norm; the tensors of a norm_out, and of its scales where it is int8. */
+struct norm_rows {
+    mmarn_tensor rows, scale;
+};
+static struct norm_rows norm_rows(const struct model *model, struct range own, bool int8)
+{
+    const size_t row_bytes = (size_t)model->shape.dim * (int8 ? 1 : float_size(model->types.activations));
+    void *first = (char *)model->norm + (size_t)own.first * row_bytes;
+    return (struct norm_rows){rows_of(model, int8, first, own.count, model->shape.dim),
+                              mmarn_tensor_make(model->norm_scale + own.first, MMARN_F32, 1, &own.count)};
+}
+
+/* Every rank's matmuls need the norms of all rows. */
+static bool gather_norm(const struct model *model, int64_t rows, bool int8)
+{
+    const struct norm_rows own = norm_rows(model, own_rows(model, rows), int8);
+    const struct norm_rows all = norm_rows(model, (struct range){0, rows}, int8);
+    if (!model->types.shard_rows)
+        return true;
+    return succeeded(mmarn_all_gather(model->group, &own.rows, &all.rows)) &&
+           (!int8 || succeeded(mmarn_all_gather(model->group, &own.scale, &all.scale)));
+}
+
+static mmarn_tensor stream(const struct model *model, struct range own)
+{
+    const size_t row_bytes = (size_t)model->shape.dim * float_size(model->types.activations);
+    return activations(model, (char *)model->x + (size_t)own.first * row_bytes, own.count, model->shape.dim);
+}
+
+/* x += sum over ranks of wide @ weights; norm = RMSNorm(x). last: for the classifier, which has float weights. */
+static bool run_fused(struct model *model, mmarn_op *op, const float *wide, int64_t rows, int64_t k, bool last)
+{
+    const struct range own = own_rows(model, rows);
+    const bool int8_in = model->types.int8_rows, int8_out = int8_in && !last;
+    if (int8_in)
+        quantise_rows(wide, rows, k, model->narrow, model->narrow_scale);
+    else
+        float_narrow(model->types.activations, wide, model->narrow, rows * k);
+    const mmarn_tensor x1 = rows_of(model, int8_in, model->narrow, rows, k);
+    const mmarn_tensor x1_scale = mmarn_tensor_make(model->narrow_scale, MMARN_F32, 1, &rows);
+    const mmarn_tensor x = stream(model, own);
+    const struct norm_rows norm = norm_rows(model, own, int8_out);
+    const mmarn_step step = {
+        .struct_size = sizeof(step),
+        .x1 = &x1,
+        .x1_scale = int8_in ? &x1_scale : NULL,
+        .residual = &x,
+        .y = &x,
+        .norm_out = &norm.rows,
+        .norm_scale = int8_out ? &norm.scale : NULL,
+    };
+    return succeeded(mmarn_op_run(op, &step)) && gather_norm(model, rows, int8_out);
 }
 
 /* Turns the pairs of neighbours of each head by their position's angles. */
@@ -93,6 +158,12 @@ static void attend(const struct model *model, int64_t layer, int64_t position, f
     }
 }
 
+/* Of the norm's rows, as a layer's matmuls take them. */
+static float *norm_scale(const struct model *model)
+{
+    return model->types.int8_rows ? model->norm_scale : NULL;
+}
+
 static bool run_attention(struct model *model, int64_t index, int64_t rows, int64_t first)
 {
     const struct layer *layer = &model->layers[index];
@@ -100,12 +171,11 @@ static bool run_attention(struct model *model, int64_t index, int64_t rows, int6
     const int64_t n = k + 2 * kv_dim;
     float *out = model->wide + rows * n;
     memset(out, 0, (size_t)(rows * k) * sizeof(*out)); /* what a rank without heads contributes */
-    if (layer->qkv && !run_local(model, layer->qkv, model->norm, model->wide, rows, n))
+    if (layer->qkv && !run_local(model, layer->qkv, model->norm, norm_scale(model), model->wide, rows, n))
         return false;
     for (int64_t row = 0; layer->qkv && row < rows; row++)
         attend(model, index, first + row, model->wide + row * n, out + row * k);
-    float_narrow(model->types.activations, out, model->narrow, rows * k);
-    return run_fused(model, layer->out, rows, k);
+    return run_fused(model, layer->out, out, rows, k, false);
 }
 
 static bool run_feed_forward(struct model *model, int64_t index, int64_t rows)
@@ -114,15 +184,14 @@ static bool run_feed_forward(struct model *model, int64_t index, int64_t rows)
     const int64_t k = model_down_k(model);
     float *out = model->wide + rows * 2 * k;
     memset(out, 0, (size_t)(rows * k) * sizeof(*out));
-    if (layer->gate_up && !run_local(model, layer->gate_up, model->norm, model->wide, rows, 2 * k))
+    if (layer->gate_up && !run_local(model, layer->gate_up, model->norm, norm_scale(model), model->wide, rows, 2 * k))
         return false;
     for (int64_t row = 0; layer->gate_up && row < rows; row++) {
         const float *gate = model->wide + row * 2 * k, *up = gate + k;
         for (int64_t i = 0; i < k; i++)
             out[row * k + i] = gate[i] / (1 + expf(-gate[i])) * up[i];
     }
-    float_narrow(model->types.activations, out, model->narrow, rows * k);
-    return run_fused(model, layer->down, rows, k);
+    return run_fused(model, layer->down, out, rows, k, index + 1 == model->shape.layers);
 }
 
 /* x = the tokens' embeddings; norm = layer 0's first norm of it. The operator's norm, alone. */
@@ -132,14 +201,17 @@ static bool run_embedding(struct model *model, const int32_t *tokens, int64_t ro
     const size_t bytes = (size_t)dim * float_size(model->types.activations);
     for (int64_t row = 0; row < rows; row++)
         memcpy((char *)model->x + (size_t)row * bytes, (char *)model->embedding + (size_t)tokens[row] * bytes, bytes);
-    const mmarn_tensor x = activations(model, model->x, rows, dim);
-    const mmarn_tensor norm = activations(model, model->norm, rows, dim);
+    const struct range own = own_rows(model, rows);
+    const bool int8 = model->types.int8_rows;
+    const mmarn_tensor x = stream(model, own);
+    const struct norm_rows norm = norm_rows(model, own, int8);
     const mmarn_tensor gamma = mmarn_tensor_make(model->first_norm, model->types.activations, 1, &dim);
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
     config.gamma = &gamma;
     config.epsilon = LLAMA_EPSILON;
-    const mmarn_step step = {.struct_size = sizeof(step), .x1 = &x, .norm_out = &norm};
-    return succeeded(mmarn_add_rms_norm(model->self, &config, &step));
+    const mmarn_step step = {
+        .struct_size = sizeof(step), .x1 = &x, .norm_out = &norm.rows, .norm_scale = int8 ? &norm.scale : NULL};
+    return succeeded(mmarn_add_rms_norm(model->self, &config, &step)) && gather_norm(model, rows, int8);
 }
 
 /* Each rank fills its columns of the logits and leaves zeros elsewhere, so their sum is exact. */
@@ -149,7 +221,7 @@ static bool run_classifier(struct model *model, int64_t first_row, int64_t rows)
     const size_t row_bytes = (size_t)model->shape.dim * float_size(model->types.activations);
     float *own = model->logits + LLAMA_ROWS * vocab;
     if (model->classifier &&
-        !run_local(model, model->classifier, (char *)model->norm + (size_t)first_row * row_bytes, own, rows, n))
+        !run_local(model, model->classifier, (char *)model->norm + (size_t)first_row * row_bytes, NULL, own, rows, n))
         return false;
     memset(model->logits, 0, (size_t)(rows * vocab) * sizeof(*model->logits));
     for (int64_t row = 0; row < rows; row++)

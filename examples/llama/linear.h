@@ -15,6 +15,8 @@
 struct linear_types {
     mmarn_dtype weights;     /* f32, f16, bf16, i8 or i4 */
     mmarn_dtype activations; /* weights, or f16 for i8 and i4 */
+    bool int8_rows;          /* i8 weights are multiplied by rows in i8, which have a scale each */
+    bool shard_rows;         /* sums, residual and norms are dealt out by rows (MMARN_SHARD_ROWS) */
 };
 
 struct linear_weights {

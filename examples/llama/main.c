@@ -33,7 +33,7 @@ static bool run_model(const struct options *options, const struct tokenizer *tok
     bool done = task_tokens(options, tokenizer, checkpoint->shape.seq_len, &tokens, &count);
     if (done) {
         const int64_t positions = options->score || options->steps < 1 ? count : options->steps;
-        done = model_load(&model, checkpoint, options->dtype, positions, groups->all, groups->self);
+        done = model_load(&model, checkpoint, options, positions, groups->all, groups->self);
     }
     if (done)
         done = options->score ? task_score(&model, tokens, count)

@@ -100,7 +100,7 @@ static bool load_ends(const struct loader *loader)
 {
     struct model *model = loader->model;
     const mmarn_dtype dtype = model->types.activations;
-    const struct linear_types types = {dtype, dtype};
+    const struct linear_types types = {.weights = dtype, .activations = dtype};
     const size_t row_bytes = (size_t)model->shape.dim * float_size(dtype);
     for (int64_t row = 0; row < model->shape.vocab; row++) {
         if (!read_rows(loader, LLAMA_EMBEDDING, 0, (struct range){row, 1}, 0))
@@ -147,6 +147,8 @@ static bool allocate(struct model *model)
     model->x = room(LLAMA_ROWS * shape->dim, size, &enough);
     model->norm = room(LLAMA_ROWS * shape->dim, size, &enough);
     model->narrow = room(LLAMA_ROWS * larger(model_out_k(model), hidden), size, &enough);
+    model->norm_scale = room(LLAMA_ROWS, sizeof(float), &enough);
+    model->narrow_scale = room(LLAMA_ROWS, sizeof(float), &enough);
     model->wide = room(LLAMA_ROWS * larger(qkv + model_out_k(model), 3 * hidden), sizeof(float), &enough);
     model->logits = room(LLAMA_ROWS * shape->vocab, 2 * sizeof(float), &enough);
     return enough || fail("there is no memory for the model");
@@ -163,13 +165,21 @@ static void fill_rotations(struct model *model)
         }
 }
 
-bool model_load(struct model *model, const struct checkpoint *checkpoint, mmarn_dtype weights, int64_t positions,
-                mmarn_comm *group, mmarn_comm *self)
+static struct linear_types types_of(const struct options *options)
+{
+    const bool quantised = options->dtype == MMARN_I8 || options->dtype == MMARN_I4;
+    return (struct linear_types){.weights = options->dtype,
+                                 .activations = quantised ? MMARN_F16 : options->dtype,
+                                 .int8_rows = options->int8_rows,
+                                 .shard_rows = options->sequence_parallel};
+}
+
+bool model_load(struct model *model, const struct checkpoint *checkpoint, const struct options *options,
+                int64_t positions, mmarn_comm *group, mmarn_comm *self)
 {
     int32_t rank, world_size;
     *model = (struct model){.shape = checkpoint->shape, .positions = positions, .group = group, .self = self};
-    model->types.weights = weights;
-    model->types.activations = weights == MMARN_I8 || weights == MMARN_I4 ? MMARN_F16 : weights;
+    model->types = types_of(options);
     if (!succeeded(mmarn_comm_rank(group, &rank, &world_size)))
         return false;
     model->shard = shard_of(&model->shape, rank, world_size);
@@ -203,8 +213,9 @@ void model_free(struct model *model)
         mmarn_op_destroy(model->layers[i].down);
     }
     mmarn_op_destroy(model->classifier);
-    void *memory[] = {model->embedding, model->first_norm, model->layers, model->rotations, model->keys,  model->values,
-                      model->x,         model->norm,       model->narrow, model->wide,      model->logits};
+    void *memory[] = {model->embedding, model->first_norm, model->layers,      model->rotations, model->keys,
+                      model->values,    model->x,          model->norm,        model->narrow,    model->wide,
+                      model->logits,    model->norm_scale, model->narrow_scale};
     for (size_t i = 0; i < sizeof(memory) / sizeof(*memory); i++)
         free(memory[i]);
     *model = (struct model){0};

@@ -7,6 +7,7 @@
 
 #include "checkpoint.h"
 #include "linear.h"
+#include "options.h"
 #include "shard.h"
 
 /* Positions that go through the layers together: of a prompt, or of a text to be scored. */
@@ -36,10 +37,11 @@ struct model {
     float *keys, *values; /* (layers, positions, key-value heads * head_dim) */
 
     /* LLAMA_ROWS rows each. */
-    void *x, *norm; /* (dim) */
-    void *narrow;   /* what goes into out or down, in the activations' type */
-    float *wide;    /* what comes out of qkv or gate_up, and what attention or the gates make of it */
-    float *logits;  /* (vocab) */
+    void *x, *norm;                   /* (dim); norm in int8 where types.int8_rows, but for the last one */
+    void *narrow;                     /* what goes into out or down, in the activations' type, or int8 */
+    float *norm_scale, *narrow_scale; /* of rows in int8 */
+    float *wide;                      /* what comes out of qkv or gate_up, and what attention or the gates make of it */
+    float *logits;                    /* (vocab) */
 };
 
 /*
@@ -50,8 +52,8 @@ int64_t model_out_k(const struct model *model);
 int64_t model_down_k(const struct model *model);
 
 /* Loads this rank's part. False, with a sentence on stderr; model_free either way. */
-bool model_load(struct model *model, const struct checkpoint *checkpoint, mmarn_dtype weights, int64_t positions,
-                mmarn_comm *group, mmarn_comm *self);
+bool model_load(struct model *model, const struct checkpoint *checkpoint, const struct options *options,
+                int64_t positions, mmarn_comm *group, mmarn_comm *self);
 void model_free(struct model *model);
 
 /*

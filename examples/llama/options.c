@@ -22,7 +22,9 @@ static const char help[] =
     "  --tokenizer FILE     its vocabulary\n"
     "  --prompt TEXT        how the text begins (default: empty)\n"
     "  --steps N            the text's most tokens, the prompt's included (default: 256)\n"
-    "  --dtype TYPE         f32, f16, bf16; int8 or int4: quantised weights, f16 activations (default: f32)\n"
+    "  --dtype TYPE         f32, f16, bf16; int8 or int4: quantised weights, f16 activations; w8a8: int8 weights and\n"
+    "                       int8 activations between the matmuls (default: f32)\n"
+    "  --sequence-parallel  each rank keeps its own rows of the residual stream; the text is the same\n"
     "  --temperature T      0: always the likeliest token (default: 0)\n"
     "  --top-p P            choose among the likeliest tokens that have probability P together (default: 1)\n"
     "  --seed N             of the choice (default: 1)\n"
@@ -51,34 +53,32 @@ static bool parse_whole(const char *name, const char *text, uint64_t most, const
     return (text[0] >= '0' && text[0] <= '9' && *end == 0 && errno == 0 && *value <= most) || wrong(name, text, wanted);
 }
 
-static bool parse_dtype(const char *text, mmarn_dtype *dtype)
+static bool parse_dtype(const char *text, struct options *options)
 {
     static const struct {
         const char *name;
         mmarn_dtype dtype;
-    } names[] = {{"f32", MMARN_F32}, {"f16", MMARN_F16}, {"bf16", MMARN_BF16}, {"int8", MMARN_I8}, {"int4", MMARN_I4}};
+        bool int8_rows;
+    } names[] = {{"f32", MMARN_F32, false}, {"f16", MMARN_F16, false}, {"bf16", MMARN_BF16, false},
+                 {"int8", MMARN_I8, false}, {"int4", MMARN_I4, false}, {"w8a8", MMARN_I8, true}};
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (strcmp(text, names[i].name) == 0) {
-            *dtype = names[i].dtype;
+            options->dtype = names[i].dtype;
+            options->int8_rows = names[i].int8_rows;
             return true;
         }
-    return wrong("dtype", text, "f32, f16, bf16, int8 or int4");
+    return wrong("dtype", text, "f32, f16, bf16, int8, int4 or w8a8");
 }
 
-enum { MODEL = 1, TOKENIZER, PROMPT, STEPS, DTYPE, TEMPERATURE, TOP_P, SEED, SCORE, HELP };
+enum { MODEL = 1, TOKENIZER, PROMPT, STEPS, DTYPE, TEMPERATURE, TOP_P, SEED, SCORE, SEQUENCE, HELP };
 
 static const struct option known[] = {
-    {"model", required_argument, NULL, MODEL},
-    {"tokenizer", required_argument, NULL, TOKENIZER},
-    {"prompt", required_argument, NULL, PROMPT},
-    {"steps", required_argument, NULL, STEPS},
-    {"dtype", required_argument, NULL, DTYPE},
-    {"temperature", required_argument, NULL, TEMPERATURE},
-    {"top-p", required_argument, NULL, TOP_P},
-    {"seed", required_argument, NULL, SEED},
-    {"score", required_argument, NULL, SCORE},
-    {"help", no_argument, NULL, HELP},
-    {0},
+    {"model", required_argument, NULL, MODEL},   {"tokenizer", required_argument, NULL, TOKENIZER},
+    {"prompt", required_argument, NULL, PROMPT}, {"steps", required_argument, NULL, STEPS},
+    {"dtype", required_argument, NULL, DTYPE},   {"temperature", required_argument, NULL, TEMPERATURE},
+    {"top-p", required_argument, NULL, TOP_P},   {"seed", required_argument, NULL, SEED},
+    {"score", required_argument, NULL, SCORE},   {"sequence-parallel", no_argument, NULL, SEQUENCE},
+    {"help", no_argument, NULL, HELP},           {0},
 };
 
 static bool parse_one(struct options *options, int which, const char *text)
@@ -99,7 +99,10 @@ static bool parse_one(struct options *options, int which, const char *text)
         options->score = text;
         return true;
     case DTYPE:
-        return parse_dtype(text, &options->dtype);
+        return parse_dtype(text, options);
+    case SEQUENCE:
+        options->sequence_parallel = true;
+        return true;
     case TEMPERATURE:
         return parse_number("temperature", text, 1e6, "0 to 1e6", &options->temperature);
     case TOP_P:

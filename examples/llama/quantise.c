@@ -1,4 +1,4 @@
-/* quantise.c - one scale for each group of each channel, then every weight to the nearest multiple of its scale. */
+/* quantise.c - one scale for each group of each channel, or for each row, then every value to its nearest multiple. */
 #include "quantise.h"
 
 #include <math.h>
@@ -38,5 +38,18 @@ void quantise_weights(const struct quantise *how, const float *rows, int8_t *val
             for (int64_t p = first; p < end; p++)
                 store(how, values, p, j, scale > 0 ? (int)lrintf(rows[j * how->k + p] / scale) : 0);
         }
+    }
+}
+
+void quantise_rows(const float *matrix, int64_t rows, int64_t columns, int8_t *values, float *scales)
+{
+    for (int64_t row = 0; row < rows; row++) {
+        const float *from = matrix + row * columns;
+        float largest = 0;
+        for (int64_t i = 0; i < columns; i++)
+            largest = fmaxf(largest, fabsf(from[i]));
+        scales[row] = largest / 127;
+        for (int64_t i = 0; i < columns; i++)
+            values[row * columns + i] = largest > 0 ? (int8_t)lrintf(from[i] * (127 / largest)) : 0;
     }
 }

@@ -20,4 +20,10 @@ struct quantise {
  */
 void quantise_weights(const struct quantise *how, const float *rows, int8_t *values, uint16_t *scales);
 
+/*
+ * Rows of a matrix in int8: each value to the nearest multiple of its row's scale, the largest magnitude of the row /
+ * 127: what the library's x1_scale undoes. A row of zeros has the scale 0.
+ */
+void quantise_rows(const float *matrix, int64_t rows, int64_t columns, int8_t *values, float *scales);
+
 #endif

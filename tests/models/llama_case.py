@@ -30,9 +30,9 @@ class Case(unittest.TestCase):
         self.assertEqual(process.returncode, 0, process.stderr)
         return process.stdout
 
-    def score(self, ranks, model, tokenizer, dtype, text):
+    def score(self, ranks, model, tokenizer, dtype, text, *options):
         """(tokens, log-likelihoods with their mean behind them) of a text's file."""
-        lines = self.text(ranks, model, tokenizer, "--dtype", dtype, "--score", text).decode().splitlines()
+        lines = self.text(ranks, model, tokenizer, "--dtype", dtype, "--score", text, *options).decode().splitlines()
         rows = [line.split() for line in lines]
         self.assertEqual([int(row[0]) for row in rows[:-1]], list(range(1, len(rows))))
         self.assertEqual((rows[-1][0], int(rows[-1][3])), ("mean", len(rows) - 1))
@@ -59,7 +59,7 @@ class Case(unittest.TestCase):
         """files are model, vocabulary and a text with these tokens."""
         for ranks in all_ranks:
             with self.subTest(dtype=dtype, ranks=ranks, seed=seed):
-                if ranks == all_ranks[0] or dtype.startswith("int"):  # other ranks, other groups
+                if ranks == all_ranks[0] or dtype.startswith(("int", "w8")):  # other ranks, other groups
                     reference = self.reference(files[0], dtype, max(1, ranks), seed, tokens)
                 found, likelihoods = self.score(ranks, *files[:2], dtype, files[2])
                 self.assertEqual(found, tokens[1:])

@@ -51,8 +51,8 @@ static void run(struct reference *reference, enum number number, int samples, co
 
 int main(int argc, char **argv)
 {
-    static const char *const names[] = {
-        [NUMBER_F32] = "f32", [NUMBER_F16] = "f16", [NUMBER_BF16] = "bf16", [NUMBER_I8] = "int8", [NUMBER_I4] = "int4"};
+    static const char *const names[] = {[NUMBER_F32] = "f32", [NUMBER_F16] = "f16", [NUMBER_BF16] = "bf16",
+                                        [NUMBER_I8] = "int8", [NUMBER_I4] = "int4", [NUMBER_W8A8] = "w8a8"};
     static int32_t tokens[MOST];
     struct reference reference;
     int number = 0;
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
         fputs("usage: llama_reference MODEL DTYPE RANKS SAMPLES SEED TOKEN TOKEN...\n", stderr);
         return 2;
     }
-    while (number < NUMBER_I4 && strcmp(argv[2], names[number]) != 0)
+    while (number < NUMBER_W8A8 && strcmp(argv[2], names[number]) != 0)
         number++;
     seed = strtoull(argv[5], NULL, 10) << 16;
     reference.ranks = (int)strtol(argv[3], NULL, 10);

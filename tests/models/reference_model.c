@@ -21,7 +21,7 @@ struct pass {
 /* value, as the activations' type has it. */
 static double stored(struct reference *r, double value)
 {
-    const enum number number = r->number == NUMBER_I8 || r->number == NUMBER_I4 ? NUMBER_F16 : r->number;
+    const enum number number = r->number >= NUMBER_I8 ? NUMBER_F16 : r->number;
     return r->nudges ? value + reference_nudge(r, reference_half_step(number, value)) : value;
 }
 
@@ -40,6 +40,23 @@ static double dot(struct reference *r, const double *a, int a_stride, const doub
         squares += sum * sum;
     }
     return r->nudges ? sum + reference_nudge(r, unit * sqrt(squares)) : sum;
+}
+
+/*
+ * A row in int8, where activations are: up to half a scale away, which is its largest / 127. Ranks that divide its
+ * units, heads or hidden columns, have a scale each.
+ */
+static void squeeze(struct reference *r, double *row, int count, int units)
+{
+    const int ranks = units == 1 ? 1 : r->ranks;
+    for (int rank = 0; rank < ranks && r->nudges && r->number == NUMBER_W8A8; rank++) {
+        const int first = units * rank / ranks * (count / units), end = units * (rank + 1) / ranks * (count / units);
+        double largest = 0;
+        for (int i = first; i < end; i++)
+            largest = fmax(largest, fabs(row[i]));
+        for (int i = first; i < end; i++)
+            row[i] += reference_nudge(r, largest / 127 / 2);
+    }
 }
 
 static void multiply(struct reference *r, const double *x, const double *weights, int n, int k, double *out)
@@ -104,6 +121,7 @@ static void run_layer(const struct pass *pass, int layer, const double *w)
     double *keys = pass->keys + layer * r->seq_len * kv_dim, *values = pass->values + layer * r->seq_len * kv_dim;
 
     normalise(r, pass->x, norm_att + layer * dim, pass->norm);
+    squeeze(r, pass->norm, (int)dim, 1);
     multiply(r, pass->norm, wq + layer * dim * dim, (int)dim, (int)dim, pass->q);
     multiply(r, pass->norm, wk + layer * kv_dim * dim, (int)kv_dim, (int)dim, keys + pass->position * kv_dim);
     multiply(r, pass->norm, wv + layer * kv_dim * dim, (int)kv_dim, (int)dim, values + pass->position * kv_dim);
@@ -113,15 +131,18 @@ static void run_layer(const struct pass *pass, int layer, const double *w)
         const int kv = h * r->kv_heads / r->heads * pass->head_dim;
         attend(pass, keys + kv, values + kv, pass->q + h * pass->head_dim, pass->attention + h * pass->head_dim);
     }
+    squeeze(r, pass->attention, (int)dim, r->heads);
     add_product(pass, pass->attention, wo + layer * dim * dim, (int)dim);
 
     normalise(r, pass->x, norm_ffn + layer * dim, pass->norm);
+    squeeze(r, pass->norm, (int)dim, 1);
     multiply(r, pass->norm, w1 + layer * dim * hidden, (int)hidden, (int)dim, pass->gate);
     multiply(r, pass->norm, w3 + layer * dim * hidden, (int)hidden, (int)dim, pass->up);
     for (int i = 0; i < hidden; i++) {
         const double gate = pass->gate[i] / (1 + exp(-pass->gate[i]));
         pass->gate[i] = stored(r, rounded(r, gate * pass->up[i], 5));
     }
+    squeeze(r, pass->gate, (int)hidden, (int)hidden);
     add_product(pass, pass->gate, w2 + layer * dim * hidden, (int)hidden);
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum number { NUMBER_F32, NUMBER_F16, NUMBER_BF16, NUMBER_I8, NUMBER_I4 };
+enum number { NUMBER_F32, NUMBER_F16, NUMBER_BF16, NUMBER_I8, NUMBER_I4, NUMBER_W8A8 };
 
 enum weights_mode {
     WEIGHTS_EXACT, /* as the file has them */

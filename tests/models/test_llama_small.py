@@ -9,7 +9,7 @@ import unittest
 from llama_case import Case
 from llama_files import encode, write_model, write_tokenizer
 
-DTYPES = "f32", "f16", "bf16", "int8", "int4"
+DTYPES = "f32", "f16", "bf16", "int8", "int4", "w8a8"
 LETTERS = "abcdefgh"
 
 # One with a classifier of its own, grouped int4 and a hidden layer of a prime size; one with so little of everything
@@ -51,6 +51,20 @@ class Small(Case):
         self.assertGreater(len(tokens), 40)  # more than go through the layers together
         for dtype in DTYPES:
             self.compare((model, tokenizer, self.folder / "text"), dtype, (0, 1, 2, 3, 8), self.seed, tokens)
+
+    def test_sequence_parallel(self):
+        """Rows dealt out or not: the same bits, so the same text and likelihoods, also with more ranks than rows."""
+        for shape, letters, pairs in ((WIDE, LETTERS, 20), (NARROW, "ab", 1)):
+            model, tokenizer, _ = self.make(shape, letters, pairs)
+            text = "".join(self.random.choice(letters) for _ in range(75))
+            (self.folder / "text").write_text(text)
+            for dtype in ("f32", "bf16", "w8a8"):
+                for ranks in (0, 2, 3):
+                    with self.subTest(shape=shape, dtype=dtype, ranks=ranks):
+                        files = (ranks, model, tokenizer, dtype, self.folder / "text")
+                        self.assertEqual(self.score(*files, "--sequence-parallel"), self.score(*files))
+            arguments = (3, model, tokenizer, "--steps", 60, "--prompt", "ab")
+            self.assertEqual(self.text(*arguments, "--sequence-parallel"), self.text(*arguments))
 
     def test_uneven_shards(self):
         self.compare_all(WIDE, LETTERS, 20)

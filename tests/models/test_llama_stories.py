@@ -17,9 +17,10 @@ class Stories(Case):
 
     def test_greedy_text(self):
         for ranks in (0, 1, 2, 3, 4, 8):
-            with self.subTest(ranks=ranks):
-                text = self.text(ranks, self.model, self.tokenizer, "--steps", 200, "--temperature", 0)
-                self.assertEqual(text, self.expected.read_bytes())
+            for options in ((), ("--sequence-parallel",)):
+                with self.subTest(ranks=ranks, options=options):
+                    text = self.text(ranks, self.model, self.tokenizer, "--steps", 200, "--temperature", 0, *options)
+                    self.assertEqual(text, self.expected.read_bytes())
 
     def test_a_prompt_is_continued(self):
         text = self.expected.read_text()
@@ -42,6 +43,9 @@ class Stories(Case):
 
     def test_int8(self):
         self.compare_with_reference("int8", (1, 3))
+
+    def test_w8a8(self):
+        self.compare_with_reference("w8a8", (1, 3))
 
     def test_int4(self):
         self.compare_with_reference("int4", (1, 8))

@@ -28,7 +28,8 @@ struct bench_case {
     int form;   /* of mmarn run --form; other forms than the whole are timed in the first type alone */
 };
 
-/* Prefill on 2 and on 8 ranks comes in pairs with the same k in total: 2048, and 8192 as in the specification's call.
+/* Prefill on 2 and on 8 ranks comes in pairs with the same k in total: 2048, and 8192 as in the call of MindSpeed's
+ * test.
  */
 static const struct bench_case cases[] = {
     {"prefill", 1, 512, 1024, 8192, false, true, FORM_WHOLE},

@@ -15,7 +15,7 @@ enum {
     JOB_SENTENCE = 512
 };
 
-/* epsilon of every operator: the specification's default. */
+/* epsilon of every operator: the library's default, which is npu_mm_all_reduce_add_rms_norm's. */
 #define JOB_EPSILON 1e-6
 
 /* What a rank leaves behind. */

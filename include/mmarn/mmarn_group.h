@@ -99,7 +99,8 @@ MMARN_API mmarn_status mmarn_comm_rank(const mmarn_comm *comm, int32_t *rank, in
 /*
  * Names this rank's next collective call on the group, so that it meets only a call that the other ranks name alike: a
  * call of another name, or of none, is a MISMATCH whose sentence has both. A call uses its name up, whatever becomes of
- * it. 1 to 127 printable characters, copied; NULL takes the name back. Local.
+ * it. 1 to 127 printable characters, copied; NULL takes the name back. With MMARN_QUEUE_CALLS it names the calling
+ * thread's next call on the group, and a thread has one such name at a time, of one group. Local.
  * Errors: NULL (comm), ARGUMENT (name), FORKED, BUSY; the name is then what it was.
  */
 MMARN_API mmarn_status mmarn_comm_name_next(mmarn_comm *comm, const char *name);

@@ -19,8 +19,8 @@ const char *mmarn_status_string(mmarn_status status)
         "MMARN_ERR_MEMORY",  "MMARN_ERR_SYSTEM",  "MMARN_ERR_MISMATCH", "MMARN_ERR_PEER",
         "MMARN_ERR_TIMEOUT", "MMARN_ERR_ABORTED", "MMARN_ERR_FORKED",   "MMARN_ERR_BUSY",
     };
-    int index = -(int)status;
-    return index >= 0 && index < (int)(sizeof names / sizeof *names) ? names[index] : "an unknown mmarn_status";
+    const int known = sizeof names / sizeof *names;
+    return status <= 0 && status > -known ? names[-status] : "an unknown mmarn_status";
 }
 
 int32_t mmarn_last_code(void)

@@ -127,6 +127,11 @@ static void nulls_elsewhere(void **state)
     assert_int_equal(mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
     assert_int_equal(mmarn_trans_quant_param(NULL, 1, NULL, 0, 0, NULL), MMARN_ERR_NULL);
     assert_true(mmarn_describe(NULL, 100) > 100);
+    assert_string_equal(mmarn_status_string(INT32_MIN), "an unknown mmarn_status");
+    assert_string_equal(mmarn_status_string(INT32_MAX), "an unknown mmarn_status");
+    assert_string_equal(mmarn_status_string(MMARN_ERR_BUSY), "MMARN_ERR_BUSY");
+    assert_string_equal(mmarn_status_string(MMARN_ERR_BUSY - 1), "an unknown mmarn_status");
+    assert_string_equal(mmarn_status_string(1), "an unknown mmarn_status");
     memset(text, POISON, sizeof text);
     assert_int_equal(mmarn_id_to_text(&id, text, sizeof text - 1), MMARN_ERR_ARGUMENT);
     assert_int_equal((unsigned char)text[0], POISON);

@@ -15,6 +15,8 @@
 
 #include "group.h"
 
+static enum group_mode mode;
+
 enum { CALLERS = 5, STEP_US = 60000, CALLS = 300, COUNT = 16 };
 
 static mmarn_comm *join(struct group_rank *rank, int32_t (*interrupted)(void *), void *ctx)
@@ -97,7 +99,7 @@ static bool order_rank(struct group_rank *rank, void *ctx)
 static void first_come_first_served(void **state)
 {
     (void)state;
-    assert_true(group_run(GROUP_PROCESSES, 2, order_rank, NULL));
+    assert_true(group_run(mode, 2, order_rank, NULL));
 }
 
 static void *call_often(void *arg)
@@ -164,7 +166,7 @@ static bool names_rank(struct group_rank *rank, void *ctx)
 static void names_are_their_threads(void **state)
 {
     (void)state;
-    assert_true(group_run(GROUP_PROCESSES, 2, names_rank, NULL));
+    assert_true(group_run(mode, 2, names_rank, NULL));
 }
 
 /* Rank 1 never calls. Nonzero *given_up: a thread that waits, in the queue or in its call, gives the group up. */
@@ -208,12 +210,14 @@ static void a_group_that_ends_lets_them_go(void **state)
     (void)state;
     for (int abort = 0; abort < 2; abort++) {
         bool how = abort;
-        assert_true(group_run(GROUP_PROCESSES, 2, ended_rank, &how));
+        assert_true(group_run(mode, 2, ended_rank, &how));
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argv;
+    mode = argc > 1 ? GROUP_THREADS : GROUP_PROCESSES;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_come_first_served),
         cmocka_unit_test(nobody_is_sent_away),

@@ -141,8 +141,8 @@ static struct named like_of(const struct op_call *call)
 mmarn_status check_step_shapes(const struct op_call *call, bool *empty)
 {
     const struct named like = like_of(call), x3 = {"x3", call->step.x3};
+    CHECK(check_shape_phase(check_x1(call))); /* first: what follows counts its rows */
     const int64_t rows = op_rows_of(call).count;
-    CHECK(check_shape_phase(check_x1(call)));
     if (x3.tensor)
         CHECK(check_shape_phase(check_columns(call, &x3)));
     if (like.tensor)

@@ -17,10 +17,19 @@ enum { DTYPE_COUNT = 9 };
 /* f16, bf16 or f32. */
 bool dtype_is_float(int32_t dtype);
 
-int dtype_bits(int32_t dtype);
+/* By code. */
+extern const uint8_t dtype_bits_of[DTYPE_COUNT];
+
+static inline int dtype_bits(int32_t dtype)
+{
+    return dtype_bits_of[dtype];
+}
 
 /* Bytes of one element; not for i4, of which two share a byte. */
-size_t dtype_size(int32_t dtype);
+static inline size_t dtype_size(int32_t dtype)
+{
+    return dtype_bits_of[dtype] / 8U;
+}
 
 /* "f16", "bf16", "f32", "i8", ...; "?" for a code that is none. */
 const char *dtype_name(int64_t dtype);

@@ -275,12 +275,14 @@ mmarn_status check_step_memory(const struct op_call *call)
     for (int i = 0; i < OUTPUTS; i++)
         CHECK(tensor_check_data(outputs[i].name, outputs[i].tensor));
     for (int i = 0; i < OUTPUTS; i++) {
-        for (int j = 0; j < INPUTS; j++) {
+        for (int j = 0; outputs[i].tensor && j < INPUTS; j++) {
+            if (!inputs[j].tensor)
+                continue;
             const bool may_be_same = (j == 0 && i < WIDE && !op_has_matmul(call->form)) || (j == RESIDUAL && i == 0);
             CHECK(
                 tensor_check_apart(outputs[i].name, outputs[i].tensor, inputs[j].name, inputs[j].tensor, may_be_same));
         }
-        for (int j = 0; j < i; j++)
+        for (int j = 0; outputs[i].tensor && j < i; j++)
             CHECK(tensor_check_apart(outputs[i].name, outputs[i].tensor, outputs[j].name, outputs[j].tensor, false));
     }
     return MMARN_OK;

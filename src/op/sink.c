@@ -72,15 +72,16 @@ static void take_in(const struct op_sink *sink, int64_t at, const void *sum, siz
                                                                element(sink->residual, sink->y_dtype, at), y, count);
 }
 
-static void prefetch(const void *matrix, int32_t dtype, int64_t at, size_t count, bool write)
+static void prefetch_read(const void *matrix, size_t first, size_t bytes)
 {
-    const char *first = element(matrix, dtype, at);
-    for (size_t i = 0; i < count * dtype_size(dtype); i += LINE) {
-        if (write)
-            __builtin_prefetch(first + i, 1);
-        else
-            __builtin_prefetch(first + i, 0);
-    }
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const char *)matrix + first + i, 0);
+}
+
+static void prefetch_write(const void *matrix, size_t first, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch((const char *)matrix + first + i, 1);
 }
 
 /*
@@ -89,14 +90,17 @@ static void prefetch(const void *matrix, int32_t dtype, int64_t at, size_t count
  */
 static void prefetch_row(const struct op_sink *sink, int64_t at, size_t count)
 {
-    if (sink->mm)
-        prefetch(sink->mm, sink->dtype, at, count, true);
+    const size_t y_size = dtype_size(sink->y_dtype), first = (size_t)at * y_size, bytes = count * y_size;
+    if (sink->mm) {
+        const size_t size = dtype_size(sink->dtype);
+        prefetch_write(sink->mm, (size_t)at * size, count * size);
+    }
     if (!adds_on_the_way(sink))
         return;
     if (sink->residual)
-        prefetch(sink->residual, sink->y_dtype, at, count, false);
+        prefetch_read(sink->residual, first, bytes);
     if (sink->y != sink->residual)
-        prefetch(sink->y, sink->y_dtype, at, count, true);
+        prefetch_write(sink->y, first, bytes);
 }
 
 /* The rows of a tile that are taken in here: [*from, *to), counted from the tile's first. */

@@ -78,8 +78,8 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
 mmarn_status call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
                       struct op_pipeline *pipeline)
 {
-    const struct op_plan plan =
-        op_plan_make(comm->coll, source, terms->rows, terms->n, terms->flags & MMARN_SHARD_ROWS);
+    const struct op_plan plan = op_plan_make(comm->coll, source, terms->rows, terms->n,
+                                             terms->flags & MMARN_SHARD_ROWS ? comm->coll->world_size : 1);
     pipeline->coll = comm->coll;
     pipeline->plan = &plan;
     pipeline->name = comm_call_name(comm);

@@ -45,7 +45,8 @@ mmarn_status op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description 
     mmarn_op_description made;
     CHECK(growth_take(&growth_op_description, out, &made));
     if (op->weights.n > 0) {
-        const struct op_plan plan = op_plan_make(coll, OP_SOURCE_MATMUL, rows, op->weights.n, sharded);
+        const struct op_plan plan =
+            op_plan_make(coll, OP_SOURCE_MATMUL, rows, op->weights.n, sharded ? coll->world_size : 1);
         made.algorithm = plan.algorithm == COLL_ONE_SHOT ? "one-shot" : "owner";
         made.block_rows = plan.block_rows;
         made.tile_columns = plan.tile_columns;

@@ -31,7 +31,8 @@ static void do_work(struct run *run, int thread, struct work *work)
         tile = op_plan_tile(pipeline->plan, work->tile);
     switch (work->step) {
     case STEP_PRODUCE:
-        pipeline->produce(pipeline->ctx, thread, &tile, work->buffer);
+        if (tile.rows > 0)
+            pipeline->produce(pipeline->ctx, thread, &tile, work->buffer);
         coll->transport->part_publish(coll, work->tile);
         break;
     case STEP_SUM:

@@ -91,24 +91,33 @@ static int tile_columns(const struct coll *coll, enum op_source_kind kind, enum 
     return (int)clamp(clamp(round_up(fair, LEAST_COLUMNS), LEAST_COLUMNS, most), GEMM_NR, round_up(n, GEMM_NR));
 }
 
-struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n, bool direct)
+struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n, int shards)
 {
-    struct op_plan plan = {.rows = rows, .n = n, .block_rows = block_rows(kind, rows)};
-    plan.algorithm = direct ? COLL_ONE_SHOT : algorithm(coll, rows, n);
+    const int64_t most_rows = divide_up(rows, shards); /* of a shard */
+    struct op_plan plan = {.rows = rows, .n = n, .shards = shards, .block_rows = block_rows(kind, most_rows)};
+    plan.algorithm = shards > 1 ? COLL_ONE_SHOT : algorithm(coll, rows, n);
     plan.tile_columns = tile_columns(coll, kind, plan.algorithm, plan.block_rows, n);
     plan.column_tiles = divide_up(n, plan.tile_columns);
-    plan.tiles = plan.column_tiles * divide_up(rows, plan.block_rows);
+    plan.blocks = shards * divide_up(most_rows, plan.block_rows);
+    plan.tiles = plan.column_tiles * plan.blocks;
     return plan;
+}
+
+struct op_rows op_plan_block(const struct op_plan *plan, int64_t block)
+{
+    const struct op_rows shard = op_rows_shard(plan->rows, (int)(block % plan->shards), plan->shards);
+    const int64_t before = block / plan->shards * plan->block_rows;
+    return (struct op_rows){shard.first + before, clamp(shard.count - before, 0, plan->block_rows)};
 }
 
 struct op_tile op_plan_tile(const struct op_plan *plan, int64_t tile)
 {
-    int64_t row = tile / plan->column_tiles * plan->block_rows;
+    const struct op_rows rows = op_plan_block(plan, tile / plan->column_tiles);
     int64_t column = tile % plan->column_tiles * plan->tile_columns;
     return (struct op_tile){
-        .row = row,
+        .row = rows.first,
         .column = column,
-        .rows = (int)clamp(plan->rows - row, 1, plan->block_rows),
+        .rows = (int)rows.count,
         .columns = (int)clamp(plan->n - column, 1, plan->tile_columns),
     };
 }

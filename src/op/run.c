@@ -207,7 +207,7 @@ static mmarn_status run_local(mmarn_op *op, const mmarn_step *step)
     struct local local = {.matmul = matmul_of(op, step, MMARN_F32), .partial = step->mm_out->data};
     if (!local.matmul.scratch)
         return MMARN_ERR_MEMORY;
-    local.plan = op_plan_make(op->comm->coll, OP_SOURCE_MATMUL, tensor_rows(step->x1), op->weights.n, true);
+    local.plan = op_plan_make(op->comm->coll, OP_SOURCE_MATMUL, tensor_rows(step->x1), op->weights.n, 1);
     threads_run(op->comm->threads, local_worker, &local);
     return MMARN_OK;
 }

@@ -48,22 +48,23 @@ static void release(struct schedule *schedule)
     schedule->taken_in = taken_in;
 }
 
+/* next_norm counts block_rows rows for every block, also where it has fewer. */
 static bool claim_norm(struct schedule *schedule, struct work *work)
 {
     const struct op_plan *plan = schedule->plan;
-    if (schedule->next_norm == plan->rows)
-        return false;
-    int64_t block = schedule->next_norm / plan->block_rows;
-    if (schedule->taken_in < (block + 1) * plan->column_tiles)
-        return false;
-    int64_t end = (block + 1) * plan->block_rows;
-    if (end > plan->rows)
-        end = plan->rows;
-    int64_t left = end - schedule->next_norm;
-    work->row = schedule->next_norm;
-    work->rows = left < schedule->norm_rows ? (int)left : schedule->norm_rows;
-    schedule->next_norm += work->rows;
-    return true;
+    while (schedule->next_norm < schedule->end_norm) {
+        const int64_t block = schedule->next_norm / plan->block_rows, done = schedule->next_norm % plan->block_rows;
+        if (schedule->taken_in < (block + 1) * plan->column_tiles)
+            return false;
+        const struct op_rows rows = op_plan_block(plan, block);
+        const int64_t left = rows.count - done;
+        work->row = rows.first + done;
+        work->rows = left < schedule->norm_rows ? (int)left : schedule->norm_rows;
+        schedule->next_norm = left > work->rows ? schedule->next_norm + work->rows : (block + 1) * plan->block_rows;
+        if (left > 0)
+            return true;
+    }
+    return false;
 }
 
 static bool claim_take_in(struct schedule *schedule, struct work *work)
@@ -153,7 +154,7 @@ static enum step claim_locked(struct schedule *schedule, struct work *work)
     }
     if (claim_produce(schedule, work))
         return STEP_PRODUCE;
-    return schedule->next_take_in == plan->tiles && schedule->next_norm == plan->rows ? STEP_STOP : STEP_NONE;
+    return schedule->next_take_in == plan->tiles && schedule->next_norm == schedule->end_norm ? STEP_STOP : STEP_NONE;
 }
 
 /* This thread has nothing more to do for now, so peers that sleep should know what it has done. */
@@ -202,7 +203,7 @@ void schedule_begin(struct schedule *schedule, struct coll *coll, const struct o
     schedule->threads = threads;
     schedule->norm_rows = (plan->block_rows - 1) / threads + 1;
     schedule->next_sum = plan->algorithm == COLL_OWNER ? next_own(schedule, 0) : plan->tiles;
-    schedule->next_norm = norm ? 0 : plan->rows;
+    schedule->end_norm = norm ? plan->blocks * plan->block_rows : 0;
     pthread_mutex_init(&schedule->lock, NULL);
 }
 

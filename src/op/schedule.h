@@ -32,7 +32,7 @@ struct schedule {
     pthread_mutex_t lock; /* over everything below */
     bool agreed;
     int64_t next_produce, next_sum, next_take_in; /* tiles */
-    int64_t next_norm;                            /* row */
+    int64_t next_norm, end_norm;                  /* rows */
     int64_t summed, taken_in;                     /* tiles below these are, or are not for this rank to sum */
     bool unflushed;                               /* something has been published or released since the last flush */
     mmarn_status status;                          /* of the first failure, and its sentence */

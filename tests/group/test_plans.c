@@ -61,7 +61,9 @@ static struct op_plan plan_of(int block_rows, int tile_columns, enum coll_algori
     struct op_plan plan = {
         .rows = ROWS, .n = N, .block_rows = block_rows, .tile_columns = tile_columns, .algorithm = algorithm};
     plan.column_tiles = (N - 1) / tile_columns + 1;
-    plan.tiles = plan.column_tiles * ((ROWS - 1) / block_rows + 1);
+    plan.shards = 1;
+    plan.blocks = (ROWS - 1) / block_rows + 1;
+    plan.tiles = plan.column_tiles * plan.blocks;
     return plan;
 }
 
@@ -109,16 +111,22 @@ static void plans_cover(void **state)
     for (int world_size = 1; world_size <= 64; world_size += 9)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             for (size_t j = 0; j < sizeof columns / sizeof *columns; j++)
-                for (int kind = OP_SOURCE_MATMUL; kind <= OP_SOURCE_COPY; kind++) {
+                for (int way = 0; way < 4; way++) {
+                    const int kind = way % 2 ? OP_SOURCE_COPY : OP_SOURCE_MATMUL;
+                    const bool dealt = way / 2;
                     coll.world_size = world_size;
                     struct op_plan plan =
-                        op_plan_make(&coll, (enum op_source_kind)kind, rows[i], columns[j], world_size % 2);
+                        op_plan_make(&coll, (enum op_source_kind)kind, rows[i], columns[j], dealt ? world_size : 1);
                     int64_t covered = 0;
                     for (int64_t t = 0; t < plan.tiles; t++) {
                         struct op_tile tile = op_plan_tile(&plan, t);
-                        assert_true(tile.rows > 0 && tile.columns > 0 && tile.column % 16 == 0);
+                        assert_true(tile.rows >= !dealt && tile.columns > 0 && tile.column % 16 == 0);
                         assert_true(tile.row + tile.rows <= rows[i] && tile.column + tile.columns <= columns[j]);
                         assert_true(tile.rows * tile.columns <= COLL_TILE_ELEMENTS);
+                        const struct op_rows shard =
+                            op_rows_shard(rows[i], (int)(t / plan.column_tiles % plan.shards), plan.shards);
+                        assert_true(tile.rows == 0 ||
+                                    (tile.row >= shard.first && tile.row + tile.rows <= shard.first + shard.count));
                         covered += (int64_t)tile.rows * tile.columns;
                     }
                     assert_int_equal(covered, rows[i] * columns[j]);

@@ -84,7 +84,7 @@ static void names(void **state)
 static void nulls_elsewhere(void **state)
 {
     (void)state;
-    mmarn_id id, read;
+    mmarn_id id;
     char text[MMARN_ID_TEXT_SIZE];
     const mmarn_tensor shapeless = mmarn_tensor_make(x1_data, MMARN_F16, 2, NULL), none = mmarn_tensor_transpose(NULL);
     assert_int_equal(shapeless.ndim, 0);
@@ -132,6 +132,14 @@ static void nulls_elsewhere(void **state)
     assert_string_equal(mmarn_status_string(MMARN_ERR_BUSY), "MMARN_ERR_BUSY");
     assert_string_equal(mmarn_status_string(MMARN_ERR_BUSY - 1), "an unknown mmarn_status");
     assert_string_equal(mmarn_status_string(1), "an unknown mmarn_status");
+}
+
+static void ids_as_text(void **state)
+{
+    (void)state;
+    mmarn_id id, read;
+    char text[MMARN_ID_TEXT_SIZE];
+    assert_int_equal(mmarn_id_create(&id), MMARN_OK);
     memset(text, POISON, sizeof text);
     assert_int_equal(mmarn_id_to_text(&id, text, sizeof text - 1), MMARN_ERR_ARGUMENT);
     assert_int_equal((unsigned char)text[0], POISON);
@@ -197,8 +205,13 @@ int main(void)
     if (mmarn_comm_create(NULL, &config, &comm) != MMARN_OK)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nulls_elsewhere), cmocka_unit_test(versions), cmocka_unit_test(groups),
-        cmocka_unit_test(names),           cmocka_unit_test(logger),   cmocka_unit_test(identity_from_environment),
+        cmocka_unit_test(nulls_elsewhere),
+        cmocka_unit_test(ids_as_text),
+        cmocka_unit_test(versions),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(names),
+        cmocka_unit_test(logger),
+        cmocka_unit_test(identity_from_environment),
     };
     int failures = cmocka_run_group_tests_name("doors", tests, NULL, NULL);
     mmarn_comm_destroy(comm);

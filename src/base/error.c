@@ -12,7 +12,7 @@
 static _Thread_local char sentence[ERROR_SENTENCE_SIZE];
 static _Thread_local int32_t code;
 
-/* The specification's numbers. */
+/* Those of npu_mm_all_reduce_add_rms_norm, by mmarn_last_code. */
 enum { CODE_NULL = 161001, CODE_ARGUMENT = 561002, CODE_INTERNAL = 561000 };
 
 /* The logger and its context change together, so they share a lock rather than two atomics. */

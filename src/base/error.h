@@ -25,8 +25,8 @@ void error_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *error_last(void);
 
 /*
- * The specification's code of the calling thread's last failure: what its status implies, until a caller that knows
- * better says so with error_recode. 0 before the first.
+ * The original's code (mmarn_ascend.h) of the calling thread's last failure: what its status implies, until a caller
+ * that knows better says so with error_recode. 0 before the first.
  */
 int32_t error_code(void);
 void error_recode(int32_t code);

@@ -125,7 +125,7 @@ BREAK(norm_is_y, c->norm_out.data = y_data)
 BREAK(norm_in_x2, c->norm_out.data = x2_data)
 BREAK(y_in_gamma, c->y.data = gamma_data)
 BREAK(k_zero, (shape(&c->x1, 2, S, 0, 0), shape(&c->x2, 2, 0, N, 0)))
-/* What the specification allows, side by side with what it refuses. */
+/* What npu_mm_all_reduce_add_rms_norm allows, side by side with what it refuses. */
 BREAK(bias_absent, c->config.bias = NULL)
 BREAK(x1_3d, shape(&c->x1, 3, 2, S / 2, K))
 BREAK(residual_2d, (shape(&c->residual, 2, S, N, 0), shape(&c->y, 2, S, N, 0), shape(&c->norm_out, 2, S, N, 0)))

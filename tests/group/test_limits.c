@@ -1,7 +1,7 @@
 /*
- * test_limits.c - the specification's limits, line by line, in its order: what each line allows beside what it refuses.
- * Every row starts from a call that is right in its scenario and changes one thing. `native` is what the library says
- * by itself, `strict` the specification's code with MMARN_ASCEND_LIMITS (0: accepted).
+ * test_limits.c - the limits of npu_mm_all_reduce_add_rms_norm of MindSpeed and CANN, line by line, in its order: what
+ * each line allows beside what it refuses. Every row starts from a call that is right in its scenario and changes one
+ * thing. `native` is what the library says by itself, `strict` its code with MMARN_ASCEND_LIMITS (0: accepted).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -474,7 +474,7 @@ int main(void)
         cmocka_unit_test(lines_of_the_specification),
         cmocka_unit_test(world_sizes),
     };
-    int failures = cmocka_run_group_tests_name("the specification's limits", tests, NULL, NULL);
+    int failures = cmocka_run_group_tests_name("the original's limits", tests, NULL, NULL);
     mmarn_comm_destroy(one_rank);
     for (int i = 0; i < 10; i++)
         free(memory[i]);

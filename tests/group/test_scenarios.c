@@ -192,7 +192,7 @@ static void at_random(void **state)
     }
 }
 
-/* The words that the specification's own maker gives, and back. */
+/* The words that the original's own maker gives, and back. */
 static void quantisation_words(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-"""The specification's Python call on a machine without an NPU: importing this package makes it possible.
+"""The Python call of npu_mm_all_reduce_add_rms_norm, of MindSpeed and CANN, on a machine without an NPU: importing this
+package makes it possible.
 
 `import mmarn.ascend` (or `python -m mmarn.ascend script.py`) provides the top-level names torch_npu and mindspeed, the
 process-group backend hccl, Tensor.npu(), Module.npu() and torch.npu, for this process and for the ones that it spawns.

@@ -25,7 +25,7 @@ def find_group(hcom: Any) -> mmarn.Group:
 def as_runtime_error() -> Iterator[None]:
     """Turns the library's exceptions into RuntimeError, which is what the original raises; the sentence stays.
 
-    The specification's number of the failure (161001, 161002, 561002, 561000) follows in brackets, and the
+    CANN's number of the failure (161001, 161002, 561002, 561000) follows in brackets, and the
     library's own exception is the cause. An argument that cannot even be read as a tensor has no number.
     """
     try:

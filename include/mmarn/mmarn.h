@@ -123,8 +123,8 @@ MMARN_API mmarn_status mmarn_op_config_init(mmarn_op_config *config, size_t stru
  *
  * residual and gamma are this rank's own and are applied after the all-reduce: ranks that pass different ones get
  * different outputs. mm_out has the same bits on every rank, whichever outputs are asked for.
- * An output must not overlap anything else, but for y, which may be residual; and where there is no x2, mm_out, y or
- * norm_out may be x1.
+ * An output must not overlap anything else, but for y, which may be residual; and where there is no x2, and rows are
+ * not dealt out, mm_out, y or norm_out may be x1.
  */
 typedef struct mmarn_step {
     size_t struct_size;
@@ -169,7 +169,8 @@ MMARN_API mmarn_status mmarn_op_create(mmarn_comm *comm, const mmarn_op_config *
  * One step of the operator. Collective. With b * s = 0 or n = 0: success, nothing is done and nothing communicated.
  * k = 0 is refused. A step that has nowhere to keep what a norm must read twice takes memory for it while it runs:
  * rows * n elements where y is NULL and norm_out i8 or of another dtype than residual, or where, with
- * MMARN_NORM_FIRST, neither mm_out nor norm_out is given in D and y is residual.
+ * MMARN_NORM_FIRST, neither mm_out nor norm_out is given in D and y is residual; and one row for each thread where
+ * norm_out is i8 or NULL.
  * Errors: NULL, ARGUMENT, UNSUPPORTED, MISMATCH, PEER, TIMEOUT, ABORTED, FORKED, BUSY, MEMORY.
  */
 MMARN_API mmarn_status mmarn_op_run(mmarn_op *op, const mmarn_step *step);

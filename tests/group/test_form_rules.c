@@ -150,6 +150,7 @@ BREAK(x1_f32, c->x1.dtype = MMARN_F32)
 BREAK(x1_1d, c->x1 = mmarn_tensor_make(inputs[0], MMARN_F16, 1, (int64_t[]){N}))
 BREAK(y_is_x1, c->y.data = inputs[0])
 BREAK(y_in_x1, c->y.data = (char *)inputs[0] + 2)
+BREAK(y_is_x1_sharded, (y_is_x1(c), sharded(c)))
 BREAK(norm_is_x1, c->norm_out.data = inputs[0])
 BREAK(norm_is_residual, c->norm_out.data = inputs[5])
 BREAK(gamma_n, c->gamma.shape[0] = N - 1)
@@ -247,6 +248,7 @@ static const struct rule {
     {REDUCE, gamma_n, ARG, "gamma is (15,) but x1's last axis is 16", false},
     {REDUCE, gamma_bf16, UNS, "gamma is bf16 but x1 is f16", false},
     {REDUCE, y_is_x1, OK, "", true},
+    {REDUCE, y_is_x1_sharded, ARG, "overlaps x1", true},
     {REDUCE, y_in_x1, ARG, "overlaps x1", true},
     {REDUCE, norm_is_x1, OK, "", true},
     {NORM, nothing, OK, "", false},

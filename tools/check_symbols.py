@@ -53,14 +53,15 @@ def main():
     parser.add_argument("--shared", type=pathlib.Path, required=True, help="libmmarn.so")
     parser.add_argument("--static", type=pathlib.Path, required=True, help="libmmarn.a")
     arguments = parser.parse_args()
-    functions = set(Headers(arguments.root).functions)
+    headers = Headers(arguments.root)
+    functions = set(headers.functions)
     listed, why = map_functions((arguments.root / "src/mmarn.map").read_text())
     if listed is None:
         return report([f"src/mmarn.map: {why}"], "")
     versions = set(listed.values())
     exported = defined_symbols("--dynamic", "--with-symbol-versions", str(arguments.shared)) - versions
     exported -= {f"{version}@@{version}" for version in versions}
-    problems = compare("src/mmarn.map", set(listed), functions)
+    problems = headers.not_understood + compare("src/mmarn.map", set(listed), functions)
     wanted = {f"{name}@@{version}" for name, version in listed.items() if name in functions}
     problems += compare(arguments.shared.name, exported, wanted | {f"{name}@@?" for name in functions - set(listed)})
     problems += compare(arguments.static.name, defined_symbols("--extern-only", str(arguments.static)), functions)

@@ -179,6 +179,9 @@ class Symbols(Tree):
         self.write("include/mmarn/mmarn_more.h", "MMARN_API void mmarn_three(void);\n")
         self.fails("check_symbols.py", "mmarn.map: mmarn_three is missing", "mmarn_three@@? is missing",
                    "lib.a: mmarn_three is missing", arguments=arguments)
+        self.write("include/mmarn/mmarn_more.h", "MMARN_API extern int mmarn_count;\n")
+        self.fails("check_symbols.py", "mmarn_more.h: \"MMARN_API extern int mmarn_count\" is not understood",
+                   arguments=arguments)
 
 
 class Format(Tree):

@@ -1,7 +1,7 @@
 #!/bin/sh
 # pkg_config.sh COMPILER PREFIX shared|static PROGRAM SOURCE [FLAG...] - builds a source with the flags that pkg-config
-# gives for the tree installed under PREFIX, then runs it. Both libraries lie side by side and a linker prefers the shared one, so the
-# static one is asked for by its file name.
+# gives for the tree installed under PREFIX, then runs it. Both libraries lie side by side and a linker prefers the
+# shared one, so the static one is asked for by its file name.
 set -eu
 compiler=$1 prefix=$2 kind=$3 program=$4 source=$5
 shift 5

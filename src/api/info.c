@@ -6,9 +6,7 @@
 #include "base/error.h"
 #include "base/float_env.h"
 #include "coll/coll.h"
-#include "gemm/dot.h"
-#include "gemm/gemm.h"
-#include "gemm/quant.h"
+#include "gemm/kernel/kernels.h"
 #include "mmarn/mmarn_ascend.h"
 #include "norm/norm.h"
 
@@ -61,7 +59,7 @@ size_t mmarn_describe(char *buffer, size_t size)
     char present[128], used[128], transports[128];
     cpu_features_text(cpu_features_present(), present, sizeof present);
     cpu_features_text(cpu_features(), used, sizeof used);
-    const struct dot_kernel *dot = dot_kernel_best();
+    const struct gemm_kernels *gemm = gemm_kernels_best();
     const char *complaint = cpu_complaint();
     size_t at = 0;
     for (int i = 0; coll_transports[i]; i++)
@@ -69,10 +67,12 @@ size_t mmarn_describe(char *buffer, size_t size)
     int length = snprintf(
         buffer, buffer ? size : 0,
         "version: %s\ncpu features: %s\ncpu features used: %s\ncpu level: %s\n"
-        "gemm kernel: %s\ndot kernel: %s\nquant kernel: %s\nnorm kernel: %s\nconvert kernel: %s\ntransports: %s\n"
+        "gemm kernel: %s\nbf16 kernel: %s\nint8 kernel: %s\nexpand kernel: %s\nnorm kernel: %s\nconvert kernel: %s\n"
+        "transports: %s\n"
         "%s%s%s",
-        mmarn_version(), present, used, cpu_level(), gemm_kernel_best()->name, dot ? dot->name : "none",
-        quant_kernel_best()->name, norm_kernel_best()->name, convert_kernel_best()->name, transports,
-        complaint ? "note: " : "", complaint ? complaint : "", complaint ? "\n" : "");
+        mmarn_version(), present, used, cpu_level(), gemm->block_name[MMARN_F32],
+        gemm->bf16.block ? gemm->bf16.name : "none", gemm->i8.name, gemm->few_name[MMARN_I8][MMARN_F32],
+        norm_kernel_best()->name, convert_kernel_best()->name, transports, complaint ? "note: " : "",
+        complaint ? complaint : "", complaint ? "\n" : "");
     return (size_t)length;
 }

@@ -16,19 +16,20 @@
 #include <cpuid.h>
 #endif
 
-/* Each level has the features of those before it; the last one that is wholly there names the processor. */
+/* By name; `stands_on` are the features that a processor with this one has too. Each comes after those. */
 static const struct {
     const char *name;
-    unsigned features;
-} levels[] = {{"ref", 0},
-              {"avx2", CPU_AVX2},
-              {"avx512", CPU_AVX2 | CPU_AVX512},
-              {"avx512bf16", CPU_AVX2 | CPU_AVX512 | CPU_AVX512BF16}};
-enum { LEVELS = sizeof levels / sizeof levels[0] };
+    unsigned feature, stands_on;
+} features[] = {{"avx2", CPU_AVX2, 0},
+                {"avx512", CPU_AVX512, CPU_AVX2},
+                {"avx512vnni", CPU_AVX512VNNI, CPU_AVX2 | CPU_AVX512},
+                {"avx512bf16", CPU_AVX512BF16, CPU_AVX2 | CPU_AVX512 | CPU_AVX512VNNI}};
+enum { FEATURES = sizeof features / sizeof features[0] };
+static const char none[] = "ref";
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned present, allowed;
-static char complaint[160]; /* about MMARN_CPU */
+static char complaint[192]; /* about MMARN_CPU */
 
 #if defined(__x86_64__)
 static unsigned long long read_xcr0(void)
@@ -49,11 +50,15 @@ static bool halves(void)
     return (family == BASE ? family + (a >> 20 & 0xff) : family) == ZEN_3_AND_4;
 }
 
-/* Of a processor that has AVX-512. */
-static unsigned detect_bf16(void)
+/* Of a processor that has AVX-512; c is of CPUID's leaf 7. */
+static unsigned detect_avx512(unsigned c)
 {
-    unsigned a, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVX512BF16) ? CPU_AVX512BF16 : 0;
+    unsigned a, b, d, unused;
+    unsigned found = CPU_AVX512 | (halves() ? CPU_HALVED : 0);
+    if (!(c & bit_AVX512VNNI))
+        return found;
+    found |= CPU_AVX512VNNI;
+    return __get_cpuid_count(7, 1, &a, &b, &unused, &d) && (a & bit_AVX512BF16) ? found | CPU_AVX512BF16 : found;
 }
 
 static unsigned detect(void)
@@ -67,9 +72,9 @@ static unsigned detect(void)
     const unsigned long long saved = read_xcr0();
     if ((saved & xmm_and_ymm) != xmm_and_ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2))
         return 0;
-    if ((saved & zmm_and_masks) != zmm_and_masks || (b & wide) != wide || !(c & bit_AVX512VNNI))
+    if ((saved & zmm_and_masks) != zmm_and_masks || (b & wide) != wide)
         return CPU_AVX2;
-    return CPU_AVX2 | CPU_AVX512 | detect_bf16() | (halves() ? CPU_HALVED : 0);
+    return CPU_AVX2 | detect_avx512(c);
 }
 #else
 static unsigned detect(void)
@@ -78,28 +83,47 @@ static unsigned detect(void)
 }
 #endif
 
+/* What a name of `length` characters allows; false: it is no name. */
+static bool allowed_by(const char *name, size_t length, unsigned *set)
+{
+    if (length == strlen(none) && strncasecmp(name, none, length) == 0)
+        return true;
+    for (int i = 0; i < FEATURES; i++)
+        if (length == strlen(features[i].name) && strncasecmp(name, features[i].name, length) == 0) {
+            *set |= features[i].feature | features[i].stands_on;
+            return true;
+        }
+    return false;
+}
+
+static void complain(const char *text)
+{
+    size_t used = (size_t)snprintf(complaint, sizeof complaint, "MMARN_CPU is \"%.32s\", which is not %s", text, none);
+    for (int i = 0; i < FEATURES; i++)
+        used += (size_t)snprintf(complaint + used, sizeof complaint - used, "%s %s", i == FEATURES - 1 ? " or" : ",",
+                                 features[i].name);
+    snprintf(complaint + used, sizeof complaint - used, ", so it forbids nothing");
+}
+
 static void detect_once(void)
 {
     present = detect();
     allowed = present;
-    const char *cap = getenv("MMARN_CPU");
-    if (!cap || !*cap)
+    const char *text = getenv("MMARN_CPU");
+    if (!text || !*text)
         return;
-    for (int i = 0; i < LEVELS; i++)
-        if (strcasecmp(cap, levels[i].name) == 0) {
-            allowed &= levels[i].features | CPU_HALVED;
+    unsigned set = CPU_HALVED;
+    for (const char *name = text;; name++) {
+        const size_t length = strcspn(name, ",");
+        if (!allowed_by(name, length, &set)) {
+            complain(text);
             return;
         }
-    snprintf(complaint, sizeof complaint, "MMARN_CPU is \"%.32s\", which is not", cap);
-    for (int i = 0; i < LEVELS; i++) {
-        const size_t used = strlen(complaint);
-        snprintf(complaint + used, sizeof complaint - used, "%s %s",
-                 i == 0            ? ""
-                 : i == LEVELS - 1 ? " or"
-                                   : ",",
-                 levels[i].name);
+        name += length;
+        if (!*name)
+            break;
     }
-    strncat(complaint, ", so it forbids nothing", sizeof complaint - strlen(complaint) - 1);
+    allowed &= set;
 }
 
 const char *cpu_complaint(void)
@@ -122,19 +146,17 @@ unsigned cpu_features_present(void)
 
 const char *cpu_level(void)
 {
-    unsigned features = cpu_features();
-    int level = 0;
-    for (int i = 1; i < LEVELS; i++)
-        if ((levels[i].features & ~features) == 0)
-            level = i;
-    return levels[level].name;
+    const unsigned usable = cpu_features();
+    for (int i = FEATURES - 1; i >= 0; i--)
+        if (usable & features[i].feature)
+            return features[i].name;
+    return none;
 }
 
-void cpu_features_text(unsigned features, char *buffer, size_t size)
+void cpu_features_text(unsigned set, char *buffer, size_t size)
 {
-    const char *text = features & CPU_AVX512BF16 ? "avx2 avx512 avx512bf16"
-                       : features & CPU_AVX512   ? "avx2 avx512"
-                       : features & CPU_AVX2     ? "avx2"
-                                                 : "none";
-    snprintf(buffer, size, "%s", text);
+    size_t used = (size_t)snprintf(buffer, size, "%s", set & ~(unsigned)CPU_HALVED ? "" : "none");
+    for (int i = 0; i < FEATURES; i++)
+        if (set & features[i].feature && used < size)
+            used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? " " : "", features[i].name);
 }

@@ -1,6 +1,7 @@
 /*
  * cpu.h - what this processor can do, and what of it may be used.
- * The environment variable MMARN_CPU (ref | avx2 | avx512 | avx512bf16) can only take features away; it is read once.
+ * The environment variable MMARN_CPU can only take features away; it is read once. It is "ref" for none, or a list of
+ * features' names, separated by commas; each allows itself and what it stands on.
  * The second half, processors, is in affinity.c.
  */
 #ifndef MMARN_BASE_CPU_H
@@ -11,11 +12,16 @@
 #include <stdint.h>
 
 /*
- * Bits of cpu_features, each with the operating system's consent (XCR0). AVX2 stands for AVX2 + FMA + F16C; AVX512 for
- * all of these and AVX-512 F + DQ + BW + VL + VNNI; AVX512BF16 for all of these and AVX512_BF16. HALVED is no ability:
- * 512-bit operations are done in two halves.
+ * Bits of cpu_features, a set; each has the operating system's consent (XCR0). AVX2 stands for AVX2 + FMA + F16C,
+ * AVX512 for F + DQ + BW + VL. HALVED is no ability: 512-bit operations are done in two halves.
  */
-enum { CPU_AVX2 = 1u << 0, CPU_AVX512 = 1u << 1, CPU_HALVED = 1u << 2, CPU_AVX512BF16 = 1u << 3 };
+enum {
+    CPU_AVX2 = 1u << 0,
+    CPU_AVX512 = 1u << 1,
+    CPU_AVX512VNNI = 1u << 2,
+    CPU_AVX512BF16 = 1u << 3,
+    CPU_HALVED = 1u << 4
+};
 
 /* Features that kernels may use. */
 unsigned cpu_features(void);
@@ -26,7 +32,7 @@ const char *cpu_complaint(void);
 /* Features the processor has, whatever MMARN_CPU says. */
 unsigned cpu_features_present(void);
 
-/* "avx512bf16", "avx512", "avx2" or "ref": the highest level that cpu_features allows. */
+/* The name of the last feature in the list above that cpu_features has, or "ref": a value of MMARN_CPU. */
 const char *cpu_level(void);
 
 /* Writes the features' names, separated by spaces ("none" when there are none). */

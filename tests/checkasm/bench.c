@@ -8,8 +8,7 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "checkasm.h"
-#include "gemm/dot.h"
-#include "gemm/gemm.h"
+#include "gemm/kernel/kernels.h"
 #include "norm/norm.h"
 
 enum { ELEMENTS = 16384, ROW = 4096, BLOCK_N = 128, BLOCK_K = 512, ROUNDS = 15 };
@@ -78,7 +77,7 @@ static void bench_norm(int32_t dtype)
 
 static void bench_block(int32_t dtype, int m, double peak)
 {
-    const struct gemm_block block = {
+    const struct float_block block = {
         .a = memory.wide,
         .lda = BLOCK_K + GEMM_NR,
         .b = memory.in,
@@ -94,19 +93,19 @@ static void bench_block(int32_t dtype, int m, double peak)
     };
     double seconds, plain = 0;
     char what[64];
-    for (int i = 0; gemm_kernels[i]; i++) {
-        if (gemm_kernels[i]->needs & ~cpu_features())
+    for (int i = 0; float_kernels[i]; i++) {
+        if (float_kernels[i]->needs & ~cpu_features() || !float_kernels[i]->block[dtype])
             continue;
-        snprintf(what, sizeof what, "gemm block %s %d x %d x %d", dtype_name(dtype), m, BLOCK_N, BLOCK_K);
-        BEST_OF(i ? ROUNDS : 1, i ? 20 : 1, seconds, gemm_kernels[i]->block[dtype](&block));
-        bench_line(gemm_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", peak, &plain);
+        snprintf(what, sizeof what, "float block %s %d x %d x %d", dtype_name(dtype), m, BLOCK_N, BLOCK_K);
+        BEST_OF(i ? ROUNDS : 1, i ? 20 : 1, seconds, float_kernels[i]->block[dtype](&block));
+        bench_line(float_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", peak, &plain);
     }
 }
 
 /* There is no plain kernel: the first of the table takes its place. */
-static void bench_dot(int m)
+static void bench_bf16(int m)
 {
-    const struct dot_block block = {
+    const struct bf16_block block = {
         .a = memory.other,
         .lda = (BLOCK_K + GEMM_NR) / 2,
         .b = memory.in,
@@ -121,11 +120,11 @@ static void bench_dot(int m)
     double seconds, plain = 0;
     char what[64];
     snprintf(what, sizeof what, "pairs of bf16 %d x %d x %d", m, BLOCK_N, BLOCK_K);
-    for (int i = 0; dot_kernels[i]; i++) {
-        if (dot_kernels[i]->needs & ~cpu_features())
+    for (int i = 0; bf16_kernels[i]; i++) {
+        if (bf16_kernels[i]->needs & ~cpu_features() || !bf16_kernels[i]->block)
             continue;
-        BEST_OF(ROUNDS, 20, seconds, dot_kernels[i]->block(&block));
-        bench_line(dot_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", 0, &plain);
+        BEST_OF(ROUNDS, 20, seconds, bf16_kernels[i]->block(&block));
+        bench_line(bf16_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", 0, &plain);
     }
 }
 
@@ -134,15 +133,15 @@ static void bench_pack(int32_t dtype)
     const double bytes = 2.0 * BLOCK_N * BLOCK_K * (double)dtype_size(dtype);
     double seconds, plain_kn = 0, plain_nk = 0;
     char what[64];
-    for (int i = 0; gemm_kernels[i]; i++) {
-        const struct gemm_kernel *kernel = gemm_kernels[i];
-        if (kernel->needs & ~cpu_features())
+    for (int i = 0; pack_kernels[i]; i++) {
+        const struct pack_kernel *kernel = pack_kernels[i];
+        if (kernel->needs & ~cpu_features() || !kernel->kn[dtype] || !kernel->nk[dtype])
             continue;
-        snprintf(what, sizeof what, "gemm pack_kn %s", dtype_name(dtype));
-        BEST_OF(ROUNDS, 20, seconds, kernel->pack_kn[dtype](memory.in, BLOCK_N, BLOCK_K, BLOCK_N, memory.out));
+        snprintf(what, sizeof what, "pack_kn %s", dtype_name(dtype));
+        BEST_OF(ROUNDS, 20, seconds, kernel->kn[dtype](memory.in, BLOCK_N, BLOCK_K, BLOCK_N, memory.out));
         bench_line(kernel->name, what, seconds, bytes, "GB/s", 0, &plain_kn);
-        snprintf(what, sizeof what, "gemm pack_nk %s", dtype_name(dtype));
-        BEST_OF(ROUNDS, 20, seconds, kernel->pack_nk[dtype](memory.in, BLOCK_K, BLOCK_K, BLOCK_N, memory.out));
+        snprintf(what, sizeof what, "pack_nk %s", dtype_name(dtype));
+        BEST_OF(ROUNDS, 20, seconds, kernel->nk[dtype](memory.in, BLOCK_K, BLOCK_K, BLOCK_N, memory.out));
         bench_line(kernel->name, what, seconds, bytes, "GB/s", 0, &plain_nk);
     }
 }
@@ -166,7 +165,7 @@ void bench(void)
             for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
                 bench_block(dtype, rows[i], peak);
                 if (dtype == MMARN_BF16)
-                    bench_dot(rows[i]);
+                    bench_bf16(rows[i]);
             }
         }
     memory_free(memory.in);

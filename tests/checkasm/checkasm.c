@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     run("norm", test_norm);
     run("gemm", test_gemm);
     run("quant", test_quant);
-    run("dot", test_dot);
+    run("bf16", test_bf16);
     run("tile", test_tile);
     printf("checkasm: %lu checks, %lu failed\n", checks, failures);
     printf("%lu passed, %lu failed\n", checks - failures, failures);

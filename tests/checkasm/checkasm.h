@@ -19,7 +19,7 @@ void test_convert(void);
 void test_norm(void);
 void test_gemm(void);
 void test_quant(void);
-void test_dot(void);
+void test_bf16(void);
 void test_tile(void);
 void bench(void);
 

@@ -9,7 +9,7 @@
 
 #include "base/cpu.h"
 #include "checkasm.h"
-#include "gemm/gemm.h"
+#include "gemm/kernel/kernels.h"
 
 enum { MOST_M = 13, MOST = 70 };
 enum { SLOT_A, SLOT_B, SLOT_C };
@@ -26,7 +26,7 @@ static ptrdiff_t place_in_panel(int32_t dtype, int p, int j)
 }
 
 /* Strides of B: panels, with or without gaps between rows or panels, or row-major with rows of odd length. */
-static size_t choose_b(struct gemm_block *g, int32_t dtype)
+static size_t choose_b(struct float_block *g, int32_t dtype)
 {
     const ptrdiff_t panels = (ptrdiff_t)panels_of(g->n);
     g->paired = random_bits() & 1;
@@ -45,7 +45,7 @@ static size_t choose_b(struct gemm_block *g, int32_t dtype)
     return (size_t)((panels - 1) * g->panel_stride + (g->k - 1) * g->k_stride + GEMM_NR);
 }
 
-static float expected_at(const struct gemm_block *g, int32_t dtype, const float *c_before, int i, int j)
+static float expected_at(const struct float_block *g, int32_t dtype, const float *c_before, int i, int j)
 {
     const ptrdiff_t panel = j / GEMM_NR * g->panel_stride;
     const float before = g->first ? 0.0F : c_before[i * g->ldc + j];
@@ -61,7 +61,7 @@ static float expected_at(const struct gemm_block *g, int32_t dtype, const float 
     return g->chain ? total : sum;
 }
 
-static bool compare_c(const struct gemm_block *g, int32_t dtype, const float *c_before)
+static bool compare_c(const struct float_block *g, int32_t dtype, const float *c_before)
 {
     for (int i = 0; i < g->m; i++) {
         for (int j = 0; j < g->n; j++) {
@@ -75,10 +75,10 @@ static bool compare_c(const struct gemm_block *g, int32_t dtype, const float *c_
     return guard_intact(SLOT_C);
 }
 
-static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, int n, int k)
+static void test_block(const struct float_kernel *kernel, int32_t dtype, int m, int n, int k)
 {
     const enum data kind = (enum data)random_int(0, DATA_KINDS - 1);
-    struct gemm_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
+    struct float_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
     const size_t b_count = choose_b(&g, dtype);
     if (dtype != MMARN_BF16 && random_bits() & 1)
         g.chain = random_bits() & 1 ? random_int(1, k + 1) : GEMM_CHAIN;
@@ -98,7 +98,7 @@ static void test_block(const struct gemm_kernel *kernel, int32_t dtype, int m, i
     g.b = b;
     kernel->block[dtype](&g);
     check(compare_c(&g, dtype, before),
-          "gemm %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, chain %d, first %d, paired %d, "
+          "float %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, chain %d, first %d, paired %d, "
           "data %d",
           kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.chain, g.first,
           g.paired, (int)kind);
@@ -119,7 +119,7 @@ static bool compare_panels(int32_t dtype, const char *src, size_t k_step, size_t
     return true;
 }
 
-static void test_pack(const struct gemm_kernel *kernel, int32_t dtype, bool nk, int k, int n)
+static void test_pack(const struct pack_kernel *kernel, int32_t dtype, bool nk, int k, int n)
 {
     const size_t size = dtype_size(dtype);
     const int length = nk ? k : n, ld = length + random_int(0, 9);
@@ -128,25 +128,17 @@ static void test_pack(const struct gemm_kernel *kernel, int32_t dtype, bool nk, 
     char *dst = guard_place(SLOT_C, panels_of(n) * (size_t)gemm_panel(dtype, k) * size, random_bits() & 1);
     for (size_t i = 0; i < count * size; i++)
         src[i] = (char)random_bits();
-    (nk ? kernel->pack_nk : kernel->pack_kn)[dtype](src, ld, k, n, dst);
+    (nk ? kernel->nk : kernel->kn)[dtype](src, ld, k, n, dst);
     bool same = compare_panels(dtype, src, nk ? 1 : (size_t)ld, nk ? (size_t)ld : 1, k, n, dst);
-    check(same && guard_intact(SLOT_C), "gemm %s: pack_%s %s k %d n %d ld %d", kernel->name, nk ? "nk" : "kn",
+    check(same && guard_intact(SLOT_C), "pack %s: %s %s k %d n %d ld %d", kernel->name, nk ? "nk" : "kn",
           dtype_name(dtype), k, n, ld);
 }
 
-/* Of int8 only packing is here; its blocks, and int4, are in quant.c. */
-static void test_pack_i8(const struct gemm_kernel *kernel)
-{
-    for (int n = 1; n <= MOST; n++)
-        for (int k = 1; k <= MOST; k++) {
-            test_pack(kernel, MMARN_I8, false, k, n);
-            test_pack(kernel, MMARN_I8, true, k, n);
-        }
-}
+/* m, n, k. */
+static const int large[][3] = {{96, 80, 40}, {1, 512, 300}, {2, 500, 130}, {3, 333, 150}, {25, 130, 515}};
 
-static void test_sizes(const struct gemm_kernel *kernel, int32_t dtype)
+static void test_sizes(const struct float_kernel *kernel, int32_t dtype)
 {
-    static const int large[][3] = {{96, 80, 40}, {1, 512, 300}, {2, 500, 130}, {3, 333, 150}, {25, 130, 515}};
     for (int m = 1; m <= MOST_M; m++)
         for (int other = 1; other <= MOST; other++) {
             test_block(kernel, dtype, m, other, random_int(1, MOST));
@@ -155,11 +147,20 @@ static void test_sizes(const struct gemm_kernel *kernel, int32_t dtype)
     for (int n = 1; n <= MOST; n++)
         for (int k = 1; k <= MOST; k++) {
             test_block(kernel, dtype, random_int(1, MOST_M), n, k);
+        }
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++)
+        test_block(kernel, dtype, large[i][0], large[i][1], large[i][2]);
+}
+
+/* Of int8 only packing is here; its blocks, and int4, are in quant.c. */
+static void test_packs(const struct pack_kernel *kernel, int32_t dtype)
+{
+    for (int n = 1; n <= MOST; n++)
+        for (int k = 1; k <= MOST; k++) {
             test_pack(kernel, dtype, false, k, n);
             test_pack(kernel, dtype, true, k, n);
         }
     for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
-        test_block(kernel, dtype, large[i][0], large[i][1], large[i][2]);
         test_pack(kernel, dtype, false, large[i][2], large[i][1]);
         test_pack(kernel, dtype, true, large[i][2], large[i][1]);
     }
@@ -167,11 +168,12 @@ static void test_sizes(const struct gemm_kernel *kernel, int32_t dtype)
 
 void test_gemm(void)
 {
-    for (int i = 0; gemm_kernels[i]; i++) {
-        if (gemm_kernels[i]->needs & ~cpu_features())
-            continue;
+    for (int i = 0; float_kernels[i]; i++)
         for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
-            test_sizes(gemm_kernels[i], dtype);
-        test_pack_i8(gemm_kernels[i]);
-    }
+            if (!(float_kernels[i]->needs & ~cpu_features()) && float_kernels[i]->block[dtype])
+                test_sizes(float_kernels[i], dtype);
+    for (int i = 0; pack_kernels[i]; i++)
+        for (int32_t dtype = MMARN_F16; dtype <= MMARN_I8; dtype++)
+            if (!(pack_kernels[i]->needs & ~cpu_features()) && pack_kernels[i]->kn[dtype] && pack_kernels[i]->nk[dtype])
+                test_packs(pack_kernels[i], dtype);
 }

@@ -9,7 +9,7 @@
 
 #include "base/cpu.h"
 #include "checkasm.h"
-#include "gemm/quant.h"
+#include "gemm/kernel/kernels.h"
 
 enum { MOST_M = 13, MOST_N = 70, MOST_K = 40 };
 enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE, SLOT_OFFSET };
@@ -28,7 +28,7 @@ static int panels_of(int n)
 
 /* Strides of B, whose first `skipped` rows are not the block's: packed with or without gaps, or row-major with rows of
    odd length. Returns its bytes. */
-static size_t choose_b(struct quant_i8_block *g, int skipped)
+static size_t choose_b(struct i8_block *g, int skipped)
 {
     const int panels = panels_of(g->n), k = skipped + g->k;
     g->k_stride = GEMM_NR + (!g->interleaved && random_bits() & 1 ? random_int(0, 5) : 0);
@@ -41,7 +41,7 @@ static size_t choose_b(struct quant_i8_block *g, int skipped)
 }
 
 /* a and b: the block's own before they took the kernel's form. */
-static bool compare_i8(const struct quant_i8_block *g, const int8_t *a, const int8_t *b, const int32_t *before)
+static bool compare_i8(const struct i8_block *g, const int8_t *a, const int8_t *b, const int32_t *before)
 {
     for (int i = 0; i < g->m; i++) {
         for (int j = 0; j < g->n; j++) {
@@ -58,31 +58,32 @@ static bool compare_i8(const struct quant_i8_block *g, const int8_t *a, const in
 }
 
 /* Elements of A between guard pages, widened where the kernel asks for it. */
-static const void *place_left(const struct quant_kernel *kernel, const int8_t *narrow, size_t count)
+static const void *place_left(const struct i8_kernel *kernel, const int8_t *narrow, size_t count)
 {
-    void *a = guard_place(SLOT_A, count * (kernel->i8_wide ? sizeof(int16_t) : sizeof(int8_t)), random_bits() & 1);
-    if (!kernel->i8_wide)
+    void *a = guard_place(SLOT_A, count * (kernel->x1 == I8_X1_WIDENED ? sizeof(int16_t) : sizeof(int8_t)),
+                          random_bits() & 1);
+    if (kernel->x1 == I8_X1_AS_IT_IS)
         memcpy(a, narrow, count);
-    for (size_t i = 0; i < count && kernel->i8_wide; i++)
+    for (size_t i = 0; i < count && kernel->x1 == I8_X1_WIDENED; i++)
         ((int16_t *)a)[i] = narrow[i];
     return a;
 }
 
 /* Interleaves the k rows of each panel, in one run or with another one behind the first few groups of rows. */
-static void interleave(const struct quant_kernel *kernel, const struct quant_i8_block *g, int8_t *b, int k)
+static void interleave(const struct i8_kernel *kernel, const struct i8_block *g, int8_t *b, int k)
 {
-    const int run = random_int(0, (k - 1) / QUANT_I8_ROWS) * QUANT_I8_ROWS;
-    for (int panel = 0; kernel->i8_interleave && panel < panels_of(g->n); panel++) {
-        kernel->i8_interleave(b + panel * g->panel_stride, run);
-        kernel->i8_interleave(b + panel * g->panel_stride + (ptrdiff_t)run * GEMM_NR, k - run);
+    const int run = random_int(0, (k - 1) / I8_GROUP) * I8_GROUP;
+    for (int panel = 0; kernel->interleave && panel < panels_of(g->n); panel++) {
+        kernel->interleave(b + panel * g->panel_stride, run);
+        kernel->interleave(b + panel * g->panel_stride + (ptrdiff_t)run * GEMM_NR, k - run);
     }
 }
 
-static void test_i8_block(const struct quant_kernel *kernel, int m, int n, int k)
+static void test_i8_block(const struct i8_kernel *kernel, int m, int n, int k)
 {
     const enum data kind_a = random_kind(), kind_b = random_kind();
-    const int skipped = random_bits() & 1 ? random_int(0, 3) * QUANT_I8_ROWS : 0;
-    struct quant_i8_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1, .interleaved = random_bits() & 1};
+    const int skipped = random_bits() & 1 ? random_int(0, 3) * I8_GROUP : 0;
+    struct i8_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1, .interleaved = random_bits() & 1};
     const size_t b_count = choose_b(&g, skipped);
     g.lda = k + random_int(0, 3);
     g.ldc = n + random_int(0, 3);
@@ -102,9 +103,9 @@ static void test_i8_block(const struct quant_kernel *kernel, int m, int n, int k
         interleave(kernel, &g, b, skipped + k);
     g.a = place_left(kernel, left, a_count);
     g.b = b + skipped * g.k_stride;
-    kernel->i8_block(&g);
+    kernel->block(&g);
     check(compare_i8(&g, left, right + skipped * g.k_stride, before),
-          "quant %s: i8 block m %d n %d k %d after %d, strides a %td, b %td and %td, c %td, first %d, interleaved %d, "
+          "i8 %s: block m %d n %d k %d after %d, strides a %td, b %td and %td, c %td, first %d, interleaved %d, "
           "data %d and %d",
           kernel->name, m, n, k, skipped, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.interleaved, (int)kind_a,
           (int)kind_b);
@@ -116,7 +117,7 @@ static void test_i8_block(const struct quant_kernel *kernel, int m, int n, int k
 /* --------------------------------------------------------------------------------------- weights to be expanded */
 
 /* Panels, scales and offsets of a run. Anything may be in columns beyond n. */
-static void make_run(struct quant_run *run, int32_t dtype, int32_t x_dtype, enum data kind, int k, int n)
+static void make_run(struct expand_run *run, int32_t dtype, int32_t x_dtype, enum data kind, int k, int n)
 {
     const int panels = panels_of(n), columns = panels * GEMM_NR;
     const bool has_offset = random_bits() & 1;
@@ -130,7 +131,7 @@ static void make_run(struct quant_run *run, int32_t dtype, int32_t x_dtype, enum
     const int beyond = random_int(1, 3);
     data_fill_scales(beyond & 1 ? kind : DATA_ORDINARY, x_dtype, scale, (size_t)columns);
     data_fill_offsets(beyond & 2 ? kind : DATA_ORDINARY, x_dtype, offset, (size_t)columns);
-    *run = (struct quant_run){
+    *run = (struct expand_run){
         .b = b, .panel_stride = stride, .scale = scale, .offset = has_offset ? offset : NULL, .n = n, .k = k};
 }
 
@@ -140,18 +141,18 @@ static size_t place_in_panel(int32_t dtype, int p, int j)
     return (size_t)(dtype == MMARN_I4 ? (p / 2 * GEMM_NR + j) * 2 + p % 2 : p * GEMM_NR + j);
 }
 
-static float expected_w(const struct quant_run *run, int32_t dtype, int32_t x_dtype, int p, int j)
+static float expected_w(const struct expand_run *run, int32_t dtype, int32_t x_dtype, int p, int j)
 {
     const size_t at = (size_t)(j / GEMM_NR * run->panel_stride) + place_in_panel(dtype, p, j % GEMM_NR);
     return data_expand(x_dtype, data_get_int(dtype, run->b, at), run->offset ? &run->offset[j] : NULL, run->scale[j]);
 }
 
-static void test_expand(const struct quant_kernel *kernel, int32_t dtype, int32_t x_dtype, int k, int n)
+static void test_expand(const struct expand_kernel *kernel, int32_t dtype, int32_t x_dtype, int k, int n)
 {
     const enum data kind = random_kind();
     const int panels = panels_of(n), gap = random_int(0, 5);
     const ptrdiff_t panel = (ptrdiff_t)k * GEMM_NR, stride = panel + gap;
-    struct quant_run run;
+    struct expand_run run;
     make_run(&run, dtype, x_dtype, kind, k, n);
     float *dst = guard_place(SLOT_C, (size_t)((panels - 1) * stride + panel) * sizeof *dst, random_bits() & 1);
     kernel->expand[dtype][x_dtype](&run, dst, stride);
@@ -165,11 +166,11 @@ static void test_expand(const struct quant_kernel *kernel, int32_t dtype, int32_
             const bool zeros = x_dtype == MMARN_F16 && w == 0 && dst[at] == 0; /* of either sign */
             same = same && (zeros || data_same(MMARN_F32, &w, 0, dst, at));
         }
-    check(same, "quant %s: expand %s to %s, k %d n %d, offset %d, data %d", kernel->name, dtype_name(dtype),
+    check(same, "expand %s: expand %s to %s, k %d n %d, offset %d, data %d", kernel->name, dtype_name(dtype),
           dtype_name(x_dtype), k, n, run.offset != NULL, (int)kind);
 }
 
-static bool compare_block(const struct quant_block *g, int32_t dtype, int32_t x_dtype, const float *before, bool done)
+static bool compare_block(const struct expand_few *g, int32_t dtype, int32_t x_dtype, const float *before, bool done)
 {
     for (int i = 0; i < g->m; i++) {
         for (int j = 0; j < g->run.n; j++) {
@@ -185,11 +186,11 @@ static bool compare_block(const struct quant_block *g, int32_t dtype, int32_t x_
     return guard_intact(SLOT_C);
 }
 
-static void test_block(const struct quant_kernel *kernel, int32_t dtype, int32_t x_dtype, int m, int n, int k)
+static void test_block(const struct expand_kernel *kernel, int32_t dtype, int32_t x_dtype, int m, int n, int k)
 {
     /* Declined scales are no test of the arithmetic: ordinary ones are the most frequent. */
     const enum data kind = random_bits() & 1 ? DATA_ORDINARY : random_kind(), kind_a = random_kind();
-    struct quant_block g = {
+    struct expand_few g = {
         .m = m, .lda = k + random_int(0, 3), .ldc = n + random_int(0, 3), .ahead = random_int(-5000, 5000)};
     const size_t a_count = (size_t)((m - 1) * g.lda + k), c_count = (size_t)((m - 1) * g.ldc + n);
     make_run(&g.run, dtype, x_dtype, kind, k, n);
@@ -209,11 +210,11 @@ static void test_block(const struct quant_kernel *kernel, int32_t dtype, int32_t
         }
     memcpy(before, g.c, c_count * sizeof *before);
     g.a = a;
-    const bool done = kernel->block[dtype][x_dtype](&g);
-    check(done || (kind != DATA_ORDINARY && kernel != quant_kernels[0]),
-          "quant %s: block %s %s declines ordinary scales", kernel->name, dtype_name(dtype), dtype_name(x_dtype));
+    const bool done = kernel->few[dtype][x_dtype](&g);
+    check(done || (kind != DATA_ORDINARY && kernel != expand_kernels[0]),
+          "expand %s: block %s %s declines ordinary scales", kernel->name, dtype_name(dtype), dtype_name(x_dtype));
     check(compare_block(&g, dtype, x_dtype, before, done),
-          "quant %s: block %s %s m %d n %d k %d, strides %td, a %td, c %td, first %d, offset %d, data %d and %d",
+          "expand %s: block %s %s m %d n %d k %d, strides %td, a %td, c %td, first %d, offset %d, data %d and %d",
           kernel->name, dtype_name(dtype), dtype_name(x_dtype), m, n, k, g.run.panel_stride, g.lda, g.ldc, g.first,
           g.run.offset != NULL, (int)kind, (int)kind_a);
     free(before);
@@ -221,7 +222,7 @@ static void test_block(const struct quant_kernel *kernel, int32_t dtype, int32_t
 
 /* ------------------------------------------------------------------------------------------------- int4 packing */
 
-static void test_pack4(const struct gemm_kernel *kernel, bool nk, int k, int n)
+static void test_pack4(const struct pack_kernel *kernel, bool nk, int k, int n)
 {
     k += nk && k % 2;
     n += !nk && n % 2;
@@ -231,7 +232,7 @@ static void test_pack4(const struct gemm_kernel *kernel, bool nk, int k, int n)
     const size_t panel = (size_t)gemm_panel(MMARN_I4, k);
     void *dst = guard_place(SLOT_C, (size_t)panels_of(n) * panel / 2, random_bits() & 1);
     data_fill_int(DATA_ORDINARY, MMARN_I4, src, count);
-    (nk ? kernel->pack_nk : kernel->pack_kn)[MMARN_I4](src, ld, k, n, dst);
+    (nk ? kernel->nk : kernel->kn)[MMARN_I4](src, ld, k, n, dst);
     bool same = guard_intact(SLOT_C);
     for (int j = 0; j < panels_of(n) * GEMM_NR; j++)
         for (int p = 0; p < k + k % 2; p++) {
@@ -240,12 +241,12 @@ static void test_pack4(const struct gemm_kernel *kernel, bool nk, int k, int n)
             size_t place = (size_t)(j / GEMM_NR) * panel + place_in_panel(MMARN_I4, p, j % GEMM_NR);
             same = same && data_get_int(MMARN_I4, dst, place) == expected;
         }
-    check(same, "gemm %s: pack_%s i4 k %d n %d ld %d", kernel->name, nk ? "nk" : "kn", k, n, ld);
+    check(same, "pack %s: %s i4 k %d n %d ld %d", kernel->name, nk ? "nk" : "kn", k, n, ld);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- all */
 
-static void test_sizes(const struct quant_kernel *kernel)
+static void test_i8(const struct i8_kernel *kernel)
 {
     for (int m = 1; m <= MOST_M; m++)
         for (int other = 1; other <= MOST_N; other++) {
@@ -262,33 +263,36 @@ static void test_sizes(const struct quant_kernel *kernel)
     test_i8_block(kernel, 1, 16, (1 << 17) + 3);
 }
 
-static void test_expanded(const struct quant_kernel *kernel, int32_t dtype, int32_t x_dtype)
+static void test_entry(const struct expand_kernel *kernel, int32_t dtype, int32_t x_dtype)
 {
-    for (int m = 1; m <= MOST_M; m++)
+    for (int m = 1; m <= MOST_M && kernel->few[dtype][x_dtype]; m++)
         for (int n = 1; n <= MOST_N; n++)
             test_block(kernel, dtype, x_dtype, m, n, random_int(1, MOST_K));
-    for (int n = 1; n <= MOST_N; n++)
+    for (int n = 1; n <= MOST_N && kernel->expand[dtype][x_dtype]; n++)
         for (int k = 1; k <= MOST_K; k++)
             test_expand(kernel, dtype, x_dtype, k, n);
-    test_block(kernel, dtype, x_dtype, 3, 150, 501);
-    test_expand(kernel, dtype, x_dtype, 501, 150);
+    if (kernel->few[dtype][x_dtype])
+        test_block(kernel, dtype, x_dtype, 3, 150, 501);
+    if (kernel->expand[dtype][x_dtype])
+        test_expand(kernel, dtype, x_dtype, 501, 150);
 }
 
 void test_quant(void)
 {
-    for (int i = 0; quant_kernels[i]; i++) {
-        if (quant_kernels[i]->needs & ~cpu_features())
-            continue;
-        test_sizes(quant_kernels[i]);
+    for (int i = 0; i8_kernels[i]; i++)
+        if (!(i8_kernels[i]->needs & ~cpu_features()) && i8_kernels[i]->block)
+            test_i8(i8_kernels[i]);
+    for (int i = 0; expand_kernels[i]; i++)
         for (int32_t x_dtype = MMARN_F16; x_dtype <= MMARN_F32; x_dtype++) {
-            test_expanded(quant_kernels[i], MMARN_I8, x_dtype);
-            test_expanded(quant_kernels[i], MMARN_I4, x_dtype);
+            if (expand_kernels[i]->needs & ~cpu_features())
+                continue;
+            test_entry(expand_kernels[i], MMARN_I8, x_dtype);
+            test_entry(expand_kernels[i], MMARN_I4, x_dtype);
         }
-    }
-    for (int i = 0; gemm_kernels[i]; i++)
-        for (int n = 1; n <= MOST_N && !(gemm_kernels[i]->needs & ~cpu_features()); n++)
-            for (int k = 1; k <= MOST_N; k++) {
-                test_pack4(gemm_kernels[i], false, k, n);
-                test_pack4(gemm_kernels[i], true, k, n);
+    for (int i = 0; pack_kernels[i]; i++)
+        for (int n = 1; n <= MOST_N && !(pack_kernels[i]->needs & ~cpu_features()); n++)
+            for (int k = 1; k <= MOST_N && pack_kernels[i]->kn[MMARN_I4] && pack_kernels[i]->nk[MMARN_I4]; k++) {
+                test_pack4(pack_kernels[i], false, k, n);
+                test_pack4(pack_kernels[i], true, k, n);
             }
 }

@@ -60,7 +60,7 @@ class Notes(Case):
     def test_levels(self):
         for text in "avx-512", "avx2 ", "sse", "x" * 100:
             with self.subTest(text=text):
-                note = f'MMARN_CPU is "{text[:32]}", which is not ref, avx2, avx512 or avx512bf16, so it forbids nothing'
+                note = f'MMARN_CPU is "{text[:32]}", which is not ref, avx2, avx512, avx512vnni or avx512bf16, so it forbids nothing'
                 for arguments in SMALL, ["launch", "-n", "2", "true"]:
                     self.assert_note(run(*arguments, environment={"MMARN_CPU": text}), f"mmarn: {note}\n")
                 facts = self.json_of(run("info", "--json", environment={"MMARN_CPU": text}))

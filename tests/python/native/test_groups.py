@@ -211,7 +211,7 @@ with warnings.catch_warnings(record=True) as caught:
 print([(str(one.message), one.category.__name__, one.filename) for one in caught])
 warnings.simplefilter("error")
 mmarn.Group().close()
-""") == ("[('MMARN_CPU is \"avx-512\", which is not ref, avx2, avx512 or avx512bf16, so it forbids nothing', "
+""") == ("[('MMARN_CPU is \"avx-512\", which is not ref, avx2, avx512, avx512vnni or avx512bf16, so it forbids nothing', "
          "'RuntimeWarning', '<string>')]\n")
 
 

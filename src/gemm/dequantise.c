@@ -1,0 +1,31 @@
+/*
+ * dequantise.c - int32 sums into fp32, in place. One pass over a tile that was just written, so plain C that
+ * compilers vectorise is enough.
+ */
+#include <string.h>
+
+#include "gemm/gemm.h"
+
+/* The sum is read as bytes: the element is an int32 before and a float after. */
+static uint32_t sum_at(const float *c)
+{
+    uint32_t sum;
+    memcpy(&sum, c, sizeof sum);
+    return sum;
+}
+
+void gemm_dequantise(float *c, ptrdiff_t ldc, int m, int n, const int32_t *bias, const float *scale,
+                     const float *row_scale)
+{
+    for (int i = 0; i < m; i++, c += ldc) {
+        if (bias)
+            for (int j = 0; j < n; j++)
+                c[j] = (float)(int32_t)(sum_at(&c[j]) + (uint32_t)bias[j]) * scale[j];
+        else
+            for (int j = 0; j < n; j++)
+                c[j] = (float)(int32_t)sum_at(&c[j]) * scale[j];
+        if (row_scale)
+            for (int j = 0; j < n; j++)
+                c[j] *= row_scale[i];
+    }
+}

@@ -1,0 +1,120 @@
+/*
+ * kernels.c - the lists of matmul kernels, and the choice among them, entry by entry. Lines that count are laid over
+ * each other in the order of kernels.inc, so that each entry is of the last one that has it.
+ */
+#include "gemm/kernel/kernels.h"
+
+#include <pthread.h>
+
+#include "base/cpu.h"
+
+#define FLOAT(name)  extern const struct float_kernel float_##name;
+#define PACK(name)   extern const struct pack_kernel pack_##name;
+#define BF16(name)   extern const struct bf16_kernel bf16_##name;
+#define I8(name)     extern const struct i8_kernel i8_##name;
+#define EXPAND(name) extern const struct expand_kernel expand_##name;
+#include "gemm/kernel/kernels.inc"
+
+#define FLOAT(name) &float_##name,
+const struct float_kernel *const float_kernels[] = {
+#include "gemm/kernel/kernels.inc"
+    NULL};
+
+#define PACK(name) &pack_##name,
+const struct pack_kernel *const pack_kernels[] = {
+#include "gemm/kernel/kernels.inc"
+    NULL};
+
+#define BF16(name) &bf16_##name,
+const struct bf16_kernel *const bf16_kernels[] = {
+#include "gemm/kernel/kernels.inc"
+    NULL};
+
+#define I8(name) &i8_##name,
+const struct i8_kernel *const i8_kernels[] = {
+#include "gemm/kernel/kernels.inc"
+    NULL};
+
+#define EXPAND(name) &expand_##name,
+const struct expand_kernel *const expand_kernels[] = {
+#include "gemm/kernel/kernels.inc"
+    NULL};
+
+static struct gemm_kernels best;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static bool counts(unsigned needs)
+{
+    return (needs & ~cpu_features()) == 0;
+}
+
+static void lay_float(const struct float_kernel *kernel)
+{
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
+        if (kernel->block[dtype]) {
+            best.block[dtype] = kernel->block[dtype];
+            best.block_name[dtype] = kernel->name;
+        }
+    if (kernel->tiling)
+        best.tiling = kernel->tiling;
+}
+
+static void lay_pack(const struct pack_kernel *kernel)
+{
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        if (kernel->kn[dtype])
+            best.pack_kn[dtype] = kernel->kn[dtype];
+        if (kernel->nk[dtype])
+            best.pack_nk[dtype] = kernel->nk[dtype];
+    }
+}
+
+static void lay_bf16(const struct bf16_kernel *kernel)
+{
+    if (kernel->block) {
+        best.bf16.name = kernel->name;
+        best.bf16.block = kernel->block;
+    }
+    if (kernel->min_exponent)
+        best.bf16.min_exponent = kernel->min_exponent;
+    if (kernel->pair)
+        best.bf16.pair = kernel->pair;
+}
+
+static void lay_expand(const struct expand_kernel *kernel)
+{
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
+        for (int x_dtype = 0; x_dtype < DTYPE_COUNT; x_dtype++) {
+            if (kernel->expand[dtype][x_dtype])
+                best.expand[dtype][x_dtype] = kernel->expand[dtype][x_dtype];
+            if (kernel->few[dtype][x_dtype]) {
+                best.few[dtype][x_dtype] = kernel->few[dtype][x_dtype];
+                best.few_name[dtype][x_dtype] = kernel->name;
+            }
+        }
+}
+
+static void choose(void)
+{
+    for (int i = 0; float_kernels[i]; i++)
+        if (counts(float_kernels[i]->needs))
+            lay_float(float_kernels[i]);
+    for (int i = 0; pack_kernels[i]; i++)
+        if (counts(pack_kernels[i]->needs))
+            lay_pack(pack_kernels[i]);
+    for (int i = 0; bf16_kernels[i]; i++)
+        if (counts(bf16_kernels[i]->needs))
+            lay_bf16(bf16_kernels[i]);
+    for (int i = 0; i8_kernels[i]; i++)
+        if (counts(i8_kernels[i]->needs) && i8_kernels[i]->block)
+            best.i8 = *i8_kernels[i];
+    for (int i = 0; expand_kernels[i]; i++)
+        if (counts(expand_kernels[i]->needs))
+            lay_expand(expand_kernels[i]);
+}
+
+const struct gemm_kernels *gemm_kernels_best(void)
+{
+    pthread_once(&once, choose);
+    return &best;
+}

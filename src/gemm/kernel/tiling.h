@@ -1,0 +1,33 @@
+/*
+ * tiling.h - sizes of blocks and thresholds of rows by which tile*.c cut their work, each named for its decision.
+ * A kernel brings those that suit its processor; results do not depend on them. Sizes that ranks must have in common,
+ * as those of tiles are (op/plan.c), do not belong here: ranks may have different kernels.
+ */
+#ifndef MMARN_GEMM_KERNEL_TILING_H
+#define MMARN_GEMM_KERNEL_TILING_H
+
+struct gemm_tiling {
+    /* Rows of k in a block of x1, for many rows of x1, in fp32 (more where it takes fewer bytes), and for few: at most
+       GEMM_MOST_BLOCK and GEMM_MOST_BLOCK_FEW, multiples of GEMM_CHAIN. */
+    int block_k, block_few_k;
+    /* Borrowed weights are packed, piece by piece, for more rows of x1 than these; for up to so many they are read in
+       place, and blocks of x1 are long. */
+    int pack_above_rows;
+    /* Columns packed or expanded at a time for many rows: at most GEMM_MOST_PIECE_N. */
+    int piece_n;
+    /* Rows of a row-major x2 that are walked side by side in place, each a sequential stream. */
+    int in_place_k;
+    /* Rows of k and columns of a piece of the transposed view that is packed for few rows. */
+    int transpose_k, transpose_n;
+    /* Integer weights are expanded in registers for up to so many rows of x1; for more, piece by piece before. */
+    int expand_few_rows;
+    /* Columns of such a piece; and columns and rows of k where the weights are row-major. */
+    int expand_few_n, expand_few_kn_n, expand_few_kn_k;
+    /* Pairs of bf16 are looked for from so many rows of x1 on: fewer do not make up for another look at x2. */
+    int bf16_from_rows;
+};
+
+/* What scratch memory has room for. */
+enum { GEMM_MOST_BLOCK = 1024, GEMM_MOST_BLOCK_FEW = 4096, GEMM_MOST_PIECE_N = 128 };
+
+#endif

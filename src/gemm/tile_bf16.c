@@ -1,0 +1,37 @@
+/*
+ * tile_bf16.c - a block of a tile of bf16 by the instructions of bf16 kernels, where they give the chain's bits: when
+ * no product, and no sum on the way, can be subnormal. docs/numerics.md derives that from the smallest numbers of x1's
+ * block and of x2's piece; it must hold for this block of k and for all before it, whose sums come in with C.
+ */
+#include "gemm/tile.h"
+
+unsigned gemm_slice_min_exponent(const struct gemm_slice *t, const void *panels, int k, int n)
+{
+    const struct gemm_kernels *kernels = t->scratch->kernels;
+    const ptrdiff_t count = (ptrdiff_t)gemm_panels(n) * gemm_panel(MMARN_BF16, k) / 2;
+    if (!kernels->bf16.block || t->m < kernels->tiling->bf16_from_rows)
+        return 0;
+    return kernels->bf16.min_exponent(panels, count);
+}
+
+bool gemm_slice_bf16(const struct gemm_slice *t, const struct float_block *block, int p, unsigned min_exponent)
+{
+    struct gemm_scratch *scratch = t->scratch;
+    scratch->bf16_safe = scratch->bf16_safe && min_exponent > 0 && bf16_exact(gemm_slice_pairs(t), min_exponent);
+    if (!scratch->bf16_safe)
+        return false;
+    const struct bf16_block pairs = {
+        .a = scratch->pairs + p / 2,
+        .lda = t->lda / 2,
+        .b = block->b,
+        .panel_stride = block->panel_stride / 2,
+        .c = block->c,
+        .ldc = block->ldc,
+        .m = block->m,
+        .n = block->n,
+        .k = (block->k + 1) / 2,
+        .first = block->first,
+    };
+    scratch->kernels->bf16.block(&pairs);
+    return true;
+}

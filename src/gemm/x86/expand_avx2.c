@@ -1,0 +1,62 @@
+/*
+ * expand_avx2.c - int8 and int4 panels expanded with AVX2, 8 columns at a time: scale and offset stay in
+ * registers down a panel. Rounds as expand_kernel.h says, whatever the numbers; with quick ones (expand_factors_avx2.c)
+ * q + offset needs no rounding to f16, and q * scale is rounded by two multiplications.
+ */
+#include "gemm/x86/expand_factors.h"
+
+#include "base/x86/avx2.h"
+
+enum { VECTOR = 8 };
+
+/* Columns 0 .. 7, or, with high, 8 .. 15, of the first or second row of a pair. */
+ALWAYS_INLINE __m256 load_weights(int32_t dtype, const char *pair, int row, int high)
+{
+    const void *from = pair + high * VECTOR + (dtype == MMARN_I8 ? row * GEMM_NR : 0);
+    const __m256i bytes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(from));
+    if (dtype == MMARN_I8)
+        return _mm256_cvtepi32_ps(bytes);
+    return _mm256_cvtepi32_ps(row ? _mm256_srai_epi32(bytes, 4) : _mm256_srai_epi32(_mm256_slli_epi32(bytes, 28), 28));
+}
+
+/* What belongs to the columns of a panel, 0 .. 7 and 8 .. 15. */
+struct columns {
+    __m256 scale[2], offset[2], first[2], second[2];
+};
+
+ALWAYS_INLINE struct columns load_columns(int32_t x_dtype, const struct expand_run *run, int column)
+{
+    struct expand_factors factors;
+    struct columns columns;
+    expand_factors_find(1, x_dtype, run, column, GEMM_NR, &factors);
+    for (int high = 0; high < 2; high++) {
+        columns.scale[high] = _mm256_loadu_ps(run->scale + column + high * VECTOR);
+        columns.offset[high] = _mm256_loadu_ps(factors.offset + high * VECTOR);
+        columns.first[high] = _mm256_loadu_ps(factors.first + high * VECTOR);
+        columns.second[high] = _mm256_loadu_ps(factors.second + high * VECTOR);
+    }
+    return columns;
+}
+
+/* The first or second row of a pair. */
+ALWAYS_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *pair, int row,
+                              float *dst, bool has_offset, bool quick)
+{
+#pragma GCC unroll 2
+    for (int high = 0; high < 2; high++) {
+        __m256 u = load_weights(dtype, pair, row, high), w;
+        if (has_offset)
+            u = _mm256_add_ps(u, columns->offset[high]);
+        if (has_offset && x_dtype == MMARN_F16 && !quick)
+            u = avx2_round(MMARN_F16, u);
+        if (quick)
+            w = _mm256_fmadd_ps(u, columns->second[high], _mm256_mul_ps(u, columns->first[high]));
+        else
+            w = avx2_round(x_dtype, _mm256_mul_ps(u, columns->scale[high]));
+        _mm256_storeu_ps(dst + high * VECTOR, w);
+    }
+}
+
+#include "gemm/x86/expand_table.h"
+
+const struct expand_kernel expand_avx2 = EXPAND_TABLE("avx2", CPU_AVX2);

@@ -1,0 +1,50 @@
+/*
+ * expand_avx512.c - int8 and int4 panels expanded with AVX-512, a row of a panel at a time, as in
+ * expand_avx2.c: rounds as expand_kernel.h says, whatever the numbers, and quicker where they are quick.
+ */
+#include "gemm/x86/expand_factors.h"
+
+#include "base/x86/avx512.h"
+
+/* The first or second row of a pair. */
+ALWAYS_INLINE __m512 load_weights(int32_t dtype, const char *pair, int row)
+{
+    const void *from = pair + (dtype == MMARN_I8 ? row * GEMM_NR : 0);
+    const __m512i bytes = _mm512_cvtepi8_epi32(_mm_loadu_si128(from));
+    if (dtype == MMARN_I8)
+        return _mm512_cvtepi32_ps(bytes);
+    return _mm512_cvtepi32_ps(row ? _mm512_srai_epi32(bytes, 4) : _mm512_srai_epi32(_mm512_slli_epi32(bytes, 28), 28));
+}
+
+/* What belongs to the columns of a panel. */
+struct columns {
+    __m512 scale, offset, first, second;
+};
+
+ALWAYS_INLINE struct columns load_columns(int32_t x_dtype, const struct expand_run *run, int column)
+{
+    struct expand_factors factors;
+    expand_factors_find(1, x_dtype, run, column, GEMM_NR, &factors);
+    return (struct columns){_mm512_loadu_ps(run->scale + column), _mm512_loadu_ps(factors.offset),
+                            _mm512_loadu_ps(factors.first), _mm512_loadu_ps(factors.second)};
+}
+
+/* The first or second row of a pair. */
+ALWAYS_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *pair, int row,
+                              float *dst, bool has_offset, bool quick)
+{
+    __m512 u = load_weights(dtype, pair, row), w;
+    if (has_offset)
+        u = _mm512_add_ps(u, columns->offset);
+    if (has_offset && x_dtype == MMARN_F16 && !quick)
+        u = avx512_round(MMARN_F16, u);
+    if (quick)
+        w = _mm512_fmadd_ps(u, columns->second, _mm512_mul_ps(u, columns->first));
+    else
+        w = avx512_round(x_dtype, _mm512_mul_ps(u, columns->scale));
+    _mm512_storeu_ps(dst, w);
+}
+
+#include "gemm/x86/expand_table.h"
+
+const struct expand_kernel expand_avx512 = EXPAND_TABLE("avx512", CPU_AVX512);

@@ -1,0 +1,45 @@
+/*
+ * i8_table.h - the end of a file of int8 micro-kernels: run(), which cuts a block into them. Define before including
+ * it: MAX_ROWS, MAX_PANELS   the largest tile WIDEST(ROW, ...)       its shapes, as gemm/kernel/walk.h has it
+ *   micro(...)             one register tile in the two forms of B; starts are what each of its rows' sums begin
+ *                          with
+ */
+#include "gemm/kernel/walk.h"
+
+struct tiles {
+    const struct i8_block *g;
+    const int32_t *starts; /* by the rows of the block, or NULL where micro() has no use for them */
+};
+
+#define DEFINE(rows, panels, interleaved)                                                                              \
+    WALK_MICRO(micro_##interleaved##_##rows##x##panels)                                                                \
+    {                                                                                                                  \
+        const struct tiles *tiles = block;                                                                             \
+        micro(tiles->g, tiles->starts ? tiles->starts + row : NULL, a, b, c, ldc, interleaved, rows, panels);          \
+    }
+#define ENTRY(rows, panels, interleaved) [rows][panels] = micro_##interleaved##_##rows##x##panels,
+WIDEST(WALK_SHAPES, DEFINE, 0)
+WIDEST(WALK_SHAPES, DEFINE, 1)
+static walk_micro_fn *const micros[2][MAX_ROWS + 1][MAX_PANELS + 1] = {{WIDEST(WALK_SHAPES, ENTRY, 0)},
+                                                                       {WIDEST(WALK_SHAPES, ENTRY, 1)}};
+static const int widest[MAX_ROWS + 1] = {0, WIDEST(WALK_MOST, _)};
+static const struct walk_shapes shapes = {MAX_ROWS, MAX_PANELS, widest};
+
+/* element: bytes of an element of A. */
+static void run(const struct i8_block *g, const int32_t *starts, size_t element)
+{
+    const struct tiles tiles = {g, starts};
+    const struct walk all = {
+        .block = &tiles,
+        .a = g->a,
+        .b = g->b,
+        .c = g->c,
+        .row_bytes = g->lda * (ptrdiff_t)element,
+        .panel_bytes = g->panel_stride,
+        .ldc = g->ldc,
+        .m = g->m,
+        .n = g->n,
+        .first = g->first,
+    };
+    walk(&all, &shapes, micros[g->interleaved][0]);
+}

@@ -1,8 +1,0 @@
-/* norm_avx512bf16.c - the kernels of norm_256.h with AVX2 and the rounding to bf16 of AVX512_BF16. */
-#if defined(__x86_64__)
-
-#include "norm/norm_256.h"
-
-const struct norm_kernel norm_avx512bf16 = NORM_TABLE("avx512bf16", CPU_AVX512 | CPU_AVX512BF16);
-
-#endif

@@ -1,7 +1,12 @@
-/* convert.c - the list of conversion kernels, and the choice among them. */
+/*
+ * convert.c - the list of conversion kernels, and the choice among them: each entry is of the last line that has it and
+ * whose needs the processor has, as far as MMARN_CPU allows.
+ */
 #include "base/convert.h"
 
-#include "base/choice.h"
+#include <pthread.h>
+
+#include "base/cpu.h"
 
 #define KERNEL(name) extern const struct convert_kernel convert_##name;
 #include "base/convert_kernels.inc"
@@ -13,9 +18,31 @@ const struct convert_kernel *const convert_kernels[] = {
     NULL};
 #undef KERNEL
 
+static struct convert_kernel best;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void lay(const struct convert_kernel *kernel)
+{
+    best.name = kernel->name;
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        if (kernel->to_f32[dtype])
+            best.to_f32[dtype] = kernel->to_f32[dtype];
+        if (kernel->from_f32[dtype])
+            best.from_f32[dtype] = kernel->from_f32[dtype];
+    }
+}
+
+static void choose(void)
+{
+    for (int i = 0; convert_kernels[i]; i++)
+        if ((convert_kernels[i]->needs & ~cpu_features()) == 0)
+            lay(convert_kernels[i]);
+}
+
 const struct convert_kernel *convert_kernel_best(void)
 {
-    CHOOSE_KERNEL(convert_kernel, convert_kernels);
+    pthread_once(&once, choose);
+    return &best;
 }
 
 void convert_to_f32(int32_t dtype, const void *src, float *dst, size_t count)

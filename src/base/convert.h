@@ -15,10 +15,10 @@
 typedef void convert_to_f32_fn(const void *src, float *dst, size_t count);
 typedef void convert_from_f32_fn(const float *src, void *dst, size_t count);
 
-/* One line of convert_kernels.inc: a set of conversions that needs the CPU features in `needs`. */
+/* One line of convert_kernels.inc. An entry may be NULL: the line before it serves, and plain C at the end. */
 struct convert_kernel {
     const char *name;
-    unsigned needs;
+    unsigned needs;                             /* CPU features */
     convert_to_f32_fn *to_f32[DTYPE_COUNT];     /* by dtype */
     convert_from_f32_fn *from_f32[DTYPE_COUNT]; /* by dtype */
 };
@@ -26,7 +26,7 @@ struct convert_kernel {
 /* All kernels compiled in, best last, ending with NULL; entry 0 is the plain C definition. */
 extern const struct convert_kernel *const convert_kernels[];
 
-/* The best kernel that cpu_features allows; chosen once. */
+/* The entries that serve on this processor; chosen once. Its name is that of the last line that counts. */
 const struct convert_kernel *convert_kernel_best(void);
 
 void convert_to_f32(int32_t dtype, const void *src, float *dst, size_t count);

@@ -1,7 +1,12 @@
-/* norm.c - the list of norm kernels, and the choice among them. */
+/*
+ * norm.c - the list of norm kernels, and the choice among them: each entry is of the last line that has it and whose
+ * needs the processor has, as far as MMARN_CPU allows.
+ */
 #include "norm/norm.h"
 
-#include "base/choice.h"
+#include <pthread.h>
+
+#include "base/cpu.h"
 
 #define KERNEL(name) extern const struct norm_kernel norm_##name;
 #include "norm/norm_kernels.inc"
@@ -13,7 +18,35 @@ const struct norm_kernel *const norm_kernels[] = {
     NULL};
 #undef KERNEL
 
+static struct norm_kernel best;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void lay(const struct norm_kernel *kernel)
+{
+    best.name = kernel->name;
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        for (int wide = 0; wide < 2; wide++) {
+            if (kernel->add[dtype][wide])
+                best.add[dtype][wide] = kernel->add[dtype][wide];
+            if (kernel->add_sum[dtype][wide])
+                best.add_sum[dtype][wide] = kernel->add_sum[dtype][wide];
+        }
+        if (kernel->row[dtype])
+            best.row[dtype] = kernel->row[dtype];
+        if (kernel->quantise[dtype])
+            best.quantise[dtype] = kernel->quantise[dtype];
+    }
+}
+
+static void choose(void)
+{
+    for (int i = 0; norm_kernels[i]; i++)
+        if ((norm_kernels[i]->needs & ~cpu_features()) == 0)
+            lay(norm_kernels[i]);
+}
+
 const struct norm_kernel *norm_kernel_best(void)
 {
-    CHOOSE_KERNEL(norm_kernel, norm_kernels);
+    pthread_once(&once, choose);
+    return &best;
 }

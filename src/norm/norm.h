@@ -71,7 +71,10 @@ static inline struct norm_factors norm_factors_of(uint32_t largest_bits)
 /* A finite sum of squares of up to 2^31 numbers after it, and none that matters is lost. */
 #define NORM_DOWN 0x1p-80F
 
-/* One line of norm_kernels.inc. Tables are indexed by dtype, those of sums also by wide. */
+/*
+ * One line of norm_kernels.inc. Tables are indexed by dtype, those of sums also by wide. An entry may be NULL: the line
+ * before it serves, and plain C at the end.
+ */
 struct norm_kernel {
     const char *name;
     unsigned needs; /* CPU features */
@@ -84,7 +87,7 @@ struct norm_kernel {
 /* All kernels compiled in, best last, ending with NULL; entry 0 is the plain C definition. */
 extern const struct norm_kernel *const norm_kernels[];
 
-/* The best kernel that cpu_features allows; chosen once. */
+/* The entries that serve on this processor; chosen once. Its name is that of the last line that counts. */
 const struct norm_kernel *norm_kernel_best(void);
 
 #endif

@@ -39,7 +39,7 @@ static void bench_convert(int32_t dtype)
     char what[64];
     for (int i = 0; convert_kernels[i]; i++) {
         const struct convert_kernel *kernel = convert_kernels[i];
-        if (kernel->needs & ~cpu_features())
+        if (kernel->needs & ~cpu_features() || !kernel->to_f32[dtype] || !kernel->from_f32[dtype])
             continue;
         snprintf(what, sizeof what, "convert %s to f32", dtype_name(dtype));
         BEST_OF(ROUNDS, 50, seconds, kernel->to_f32[dtype](memory.in, memory.wide, ELEMENTS));
@@ -64,7 +64,7 @@ static void bench_norm(int32_t dtype)
                                  .rescale = true};
     for (int i = 0; norm_kernels[i]; i++) {
         const struct norm_kernel *kernel = norm_kernels[i];
-        if (kernel->needs & ~cpu_features())
+        if (kernel->needs & ~cpu_features() || !kernel->add[dtype][0] || !kernel->row[dtype])
             continue;
         snprintf(what, sizeof what, "norm add %s", dtype_name(dtype));
         BEST_OF(ROUNDS, 50, seconds, kernel->add[dtype][0](memory.in, memory.other, memory.out, ROW));

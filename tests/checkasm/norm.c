@@ -220,12 +220,16 @@ static void test_length(const struct norm_kernel *kernel, size_t n)
 {
     for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
         for (int kind = 0; kind < DATA_KINDS; kind++) {
-            test_quantise(kernel, dtype, n, kind);
+            if (kernel->quantise[dtype])
+                test_quantise(kernel, dtype, n, kind);
             for (unsigned wide = 0; wide < 2; wide++)
-                test_add(kernel, dtype, wide, n, kind);
+                if (kernel->add[dtype][wide])
+                    test_add(kernel, dtype, wide, n, kind);
             for (unsigned options = 0; options < 8; options++) {
-                test_add_sum(kernel, dtype, options & 4, options & 2, options & 1, n, kind);
-                test_row(kernel, dtype, options, n, kind);
+                if (kernel->add_sum[dtype][(options & 4) > 0])
+                    test_add_sum(kernel, dtype, options & 4, options & 2, options & 1, n, kind);
+                if (kernel->row[dtype])
+                    test_row(kernel, dtype, options, n, kind);
             }
         }
 }

@@ -60,20 +60,10 @@ static void bf16_from_f32(const float *src, void *dst, size_t count)
     narrow(MMARN_BF16, src, dst, count);
 }
 
-static void f32_to_f32(const void *src, float *dst, size_t count)
-{
-    memcpy(dst, src, count * sizeof(float));
-}
-
-static void f32_from_f32(const float *src, void *dst, size_t count)
-{
-    memcpy(dst, src, count * sizeof(float));
-}
-
 #define CONVERT_TABLE(title, features)                                                                                 \
     {                                                                                                                  \
         .name = title,                                                                                                 \
         .needs = features,                                                                                             \
-        .to_f32 = {[MMARN_F16] = f16_to_f32, [MMARN_BF16] = bf16_to_f32, [MMARN_F32] = f32_to_f32},                    \
-        .from_f32 = {[MMARN_F16] = f16_from_f32, [MMARN_BF16] = bf16_from_f32, [MMARN_F32] = f32_from_f32},            \
+        .to_f32 = {[MMARN_F16] = f16_to_f32, [MMARN_BF16] = bf16_to_f32},                                              \
+        .from_f32 = {[MMARN_F16] = f16_from_f32, [MMARN_BF16] = bf16_from_f32},                                        \
     }

@@ -129,12 +129,12 @@ static void pin(int worker)
     if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
         return;
     for (int left = worker; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &allowed) && left-- == 0)
+        if (CPU_ISSET((size_t)cpu, &allowed) && left-- == 0)
             break;
     if (cpu == CPU_SETSIZE)
         return;
     CPU_ZERO(&own);
-    CPU_SET(cpu, &own);
+    CPU_SET((size_t)cpu, &own);
     sched_setaffinity(0, sizeof(own), &own);
 }
 

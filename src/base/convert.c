@@ -4,9 +4,11 @@
  */
 #include "base/convert.h"
 
+#include <assert.h>
 #include <pthread.h>
 
 #include "base/cpu.h"
+#include "base/float_env.h"
 
 #define KERNEL(name) extern const struct convert_kernel convert_##name;
 #include "base/convert_kernels.inc"
@@ -47,10 +49,12 @@ const struct convert_kernel *convert_kernel_best(void)
 
 void convert_to_f32(int32_t dtype, const void *src, float *dst, size_t count)
 {
+    assert(dtype_is_float(dtype));
     convert_kernel_best()->to_f32[dtype](src, dst, count);
 }
 
 void convert_from_f32(int32_t dtype, const float *src, void *dst, size_t count)
 {
+    assert(dtype_is_float(dtype) && float_env_holds());
     convert_kernel_best()->from_f32[dtype](src, dst, count);
 }

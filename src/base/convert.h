@@ -29,6 +29,7 @@ extern const struct convert_kernel *const convert_kernels[];
 /* The entries that serve on this processor; chosen once. Its name is that of the last line that counts. */
 const struct convert_kernel *convert_kernel_best(void);
 
+/* By the entries that serve; dtype is that of src or dst. Arrays may not overlap. */
 void convert_to_f32(int32_t dtype, const void *src, float *dst, size_t count);
 void convert_from_f32(int32_t dtype, const float *src, void *dst, size_t count);
 

@@ -111,6 +111,18 @@ static inline bool float_env_same(const struct float_env *a, const struct float_
 
 #endif
 
+/* Is this thread in a scope's environment? For assertions; where it cannot be told, it is. */
+static inline bool float_env_holds(void)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+    struct float_env now;
+    float_env_read(&now);
+    return float_env_is_defined(&now);
+#else
+    return true;
+#endif
+}
+
 struct float_scope {
     struct float_env found;
     const struct float_env *outer; /* what callbacks ran in before */

@@ -5,6 +5,8 @@
  */
 #include "coll/coll.h"
 
+#include <assert.h>
+
 #include "base/convert.h"
 
 static void add(const float *restrict left, const float *restrict right, float *restrict sum, size_t count)
@@ -74,6 +76,7 @@ static void halve(const float *const parts[], int world_size, size_t at, size_t 
 
 void coll_reduce_halves(const float *const parts[], int world_size, size_t count, struct coll_halves *halves)
 {
+    assert(world_size > 0 && world_size <= MMARN_MAX_RANKS && count <= COLL_CHUNK);
     halve(parts, world_size, 0, count, halves);
 }
 
@@ -96,6 +99,7 @@ void coll_reduce(const float *const parts[], int world_size, int64_t count, int3
     struct coll_halves halves;
     _Alignas(64) float sum[COLL_CHUNK], part[COLL_CHUNK];
     size_t total = (size_t)count;
+    assert(world_size > 0 && world_size <= MMARN_MAX_RANKS && count >= 0 && float_env_holds());
     for (size_t at = 0; at < total; at += COLL_CHUNK) {
         size_t chunk = total - at < COLL_CHUNK ? total - at : COLL_CHUNK;
         void *rounded = (char *)out + at * dtype_size(out_dtype);

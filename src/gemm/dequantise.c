@@ -2,8 +2,10 @@
  * dequantise.c - int32 sums into fp32, in place. One pass over a tile that was just written, so plain C that
  * compilers vectorise is enough.
  */
+#include <assert.h>
 #include <string.h>
 
+#include "base/float_env.h"
 #include "gemm/gemm.h"
 
 /* The sum is read as bytes: the element is an int32 before and a float after. */
@@ -17,6 +19,7 @@ static uint32_t sum_at(const float *c)
 void gemm_dequantise(float *c, ptrdiff_t ldc, int m, int n, const int32_t *bias, const float *scale,
                      const float *row_scale)
 {
+    assert(scale && ldc >= n && float_env_holds());
     for (int i = 0; i < m; i++, c += ldc) {
         if (bias)
             for (int j = 0; j < n; j++)

@@ -11,8 +11,10 @@
  */
 #include "gemm/tile.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "base/float_env.h"
 #include "base/memory.h"
 
 enum {
@@ -20,7 +22,8 @@ enum {
     X1_ELEMENTS = GEMM_MOST_ROWS * (GEMM_MOST_BLOCK + PADDING)
 };
 
-_Static_assert(GEMM_MOST_BLOCK_FEW *GEMM_NR <= GEMM_PIECE_ELEMENTS, "a ragged panel must fit scratch");
+_Static_assert(GEMM_PIECE_ELEMENTS / GEMM_NR >= GEMM_MOST_BLOCK_FEW, "a ragged panel must fit scratch");
+_Static_assert(X1_ELEMENTS - GEMM_MOST_ROWS * PADDING >= GEMM_MOST_FEW_ELEMENTS, "long blocks of x1 must fit scratch");
 
 struct gemm_scratch *gemm_scratch_create(void)
 {
@@ -91,6 +94,7 @@ static int chain_of(const struct gemm_weights *weights)
 
 static void multiply(const struct gemm_slice *t, const struct operand *right)
 {
+    assert(right->k > 0 && right->p + right->k <= t->k && right->n > 0 && right->j + right->n <= t->n);
     if (t->weights->dtype == MMARN_I8) {
         multiply_i8(t, right);
         return;
@@ -247,6 +251,8 @@ static void multiply_rows(struct gemm_slice *t)
 void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,
                int64_t col, int n, float *c, ptrdiff_t ldc)
 {
+    assert(row >= 0 && m > 0 && col >= 0 && col % GEMM_NR == 0 && n > 0 && col + n <= weights->n && ldc >= n);
+    assert(float_env_holds());
     struct gemm_slice t = {.weights = weights, .scratch = scratch, .x1 = x1, .col = col, .n = n, .ldc = ldc};
     for (int i = 0; i < m; i += GEMM_MOST_ROWS) {
         t.m = gemm_smaller(GEMM_MOST_ROWS, m - i);

@@ -11,9 +11,6 @@
 /* Rows of x1 in a block; taller tiles are cut. */
 enum { GEMM_MOST_ROWS = 96 };
 
-/* Elements of a piece of x2 in scratch: many rows of x1 meet pieces of whole blocks of k. */
-enum { GEMM_PIECE_ELEMENTS = GEMM_MOST_PIECE_N * GEMM_MOST_BLOCK };
-
 /* A block of x1: rows row .. row + m of k0 .. k0 + k; x1 is NULL when there is none. */
 struct gemm_rows {
     const void *x1;

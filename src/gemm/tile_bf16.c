@@ -5,6 +5,8 @@
  */
 #include "gemm/tile.h"
 
+#include <assert.h>
+
 unsigned gemm_slice_min_exponent(const struct gemm_slice *t, const void *panels, int k, int n)
 {
     const struct gemm_kernels *kernels = t->scratch->kernels;
@@ -17,6 +19,7 @@ unsigned gemm_slice_min_exponent(const struct gemm_slice *t, const void *panels,
 bool gemm_slice_bf16(const struct gemm_slice *t, const struct float_block *block, int p, unsigned min_exponent)
 {
     struct gemm_scratch *scratch = t->scratch;
+    assert(block->paired && p % 2 == 0 && (block->k % 2 == 0 || p + block->k == t->k));
     scratch->bf16_safe = scratch->bf16_safe && min_exponent > 0 && bf16_exact(gemm_slice_pairs(t), min_exponent);
     if (!scratch->bf16_safe)
         return false;

@@ -8,6 +8,8 @@
  */
 #include "gemm/tile.h"
 
+#include <assert.h>
+
 enum {
     /* Rows of k expanded at a time where bf16 is to lie in pairs. */
     STRIP = 128,
@@ -46,6 +48,7 @@ static struct expand_run next_run(const struct gemm_slice *t, const struct piece
 {
     const struct gemm_weights *w = t->weights;
     const int64_t row = t->k0 + piece->p + from, group = row / w->group;
+    assert(from < piece->k && (w->dtype != MMARN_I4 || from % 2 == 0));
     const int64_t in_group = (group + 1) * w->group - row, values = group * w->scale_ld + t->col + piece->j;
     return (struct expand_run){
         .b = (const char *)piece->b + gemm_bytes(w->dtype, (int64_t)from * GEMM_NR),

@@ -2,6 +2,7 @@
  * tile_x1.c - a block of x1 in the form that kernels read: fp32; int8, as it is or widened; or pairs of bf16. All tiles
  * of the same rows share it, so each block is converted once for a row-block of the operator.
  */
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ const void *gemm_slice_x1(const struct gemm_slice *t)
     struct gemm_scratch *scratch = t->scratch;
     const int32_t dtype = t->weights->x_dtype;
     const ptrdiff_t row_bytes = t->lda * gemm_x1_bytes(scratch, dtype);
+    assert(t->m <= GEMM_MOST_ROWS && t->lda >= t->k);
     if (claim(&scratch->converted, t))
         return scratch->x1;
     for (int i = 0; i < t->m; i++) {
@@ -53,6 +55,7 @@ unsigned gemm_slice_pairs(const struct gemm_slice *t)
 {
     struct gemm_scratch *scratch = t->scratch;
     const int whole = t->k / 2, k = (t->k + 1) / 2;
+    assert(t->weights->x_dtype == MMARN_BF16 && t->m <= GEMM_MOST_ROWS && t->lda % 2 == 0);
     if (claim(&scratch->paired, t))
         return scratch->pairs_min_exponent;
     scratch->pairs_min_exponent = UINT_MAX;

@@ -3,6 +3,7 @@
  * itself: the work is cut into groups of panels, which threads share, and into runs of k short enough that the lines of
  * x2 that neighbouring panels have in common are still cached.
  */
+#include <assert.h>
 #include <limits.h>
 #include <stdatomic.h>
 
@@ -16,12 +17,15 @@ _Static_assert(RUN_KN % I8_GROUP == 0 && RUN_NK % I8_GROUP == 0, "a run of k mus
 
 const void *gemm_weights_at(const struct gemm_weights *from, int64_t row, int64_t col)
 {
+    assert(from->layout != GEMM_PACKED && row >= 0 && row < from->k && col >= 0 && col < from->n);
     const int64_t at = from->layout == GEMM_KN ? row * from->ld + col : col * from->ld + row;
+    assert(from->dtype != MMARN_I4 || at % 2 == 0);
     return (const char *)from->data + gemm_bytes(from->dtype, at);
 }
 
 void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k, int64_t col, int n, void *dst)
 {
+    assert(row + k <= from->k && col + n <= from->n);
     const struct gemm_kernels *kernels = gemm_kernels_best();
     pack_fn *pack = (from->layout == GEMM_KN ? kernels->pack_kn : kernels->pack_nk)[from->dtype];
     pack(gemm_weights_at(from, row, col), from->ld, k, n, dst);
@@ -32,6 +36,7 @@ void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k
 
 const void *gemm_weights_panel(const struct gemm_weights *packed, int64_t row, int64_t col)
 {
+    assert(packed->layout == GEMM_PACKED && col % GEMM_NR == 0 && row % 2 == 0);
     const int64_t at = col / GEMM_NR * gemm_panel(packed->dtype, packed->k) + row * GEMM_NR;
     return (const char *)packed->data + gemm_bytes(packed->dtype, at);
 }

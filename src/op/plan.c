@@ -5,6 +5,8 @@
  */
 #include "op/plan.h"
 
+#include <assert.h>
+
 #include "gemm/gemm.h"
 
 enum {
@@ -93,6 +95,7 @@ static int tile_columns(const struct coll *coll, enum op_source_kind kind, enum 
 
 struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, int64_t rows, int64_t n, int shards)
 {
+    assert(rows > 0 && n > 0 && shards > 0);
     const int64_t most_rows = divide_up(rows, shards); /* of a shard */
     struct op_plan plan = {.rows = rows, .n = n, .shards = shards, .block_rows = block_rows(kind, most_rows)};
     plan.algorithm = shards > 1 ? COLL_ONE_SHOT : algorithm(coll, rows, n);
@@ -105,6 +108,7 @@ struct op_plan op_plan_make(const struct coll *coll, enum op_source_kind kind, i
 
 struct op_rows op_plan_block(const struct op_plan *plan, int64_t block)
 {
+    assert(block >= 0 && block < plan->blocks);
     const struct op_rows shard = op_rows_shard(plan->rows, (int)(block % plan->shards), plan->shards);
     const int64_t before = block / plan->shards * plan->block_rows;
     return (struct op_rows){shard.first + before, clamp(shard.count - before, 0, plan->block_rows)};

@@ -4,9 +4,11 @@
  */
 #include "op/sink.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/convert.h"
+#include "base/float_env.h"
 #include "norm/norm.h"
 
 enum { LINE = 64 };
@@ -45,6 +47,7 @@ void op_sink_round(struct op_sink *sink, int32_t numerics, bool keep_sum)
 /* From one type to another, of which one is fp32 if they differ. */
 static void convert(int32_t from, const void *in, int32_t to, void *out, size_t count)
 {
+    assert(from == to || from == MMARN_F32 || to == MMARN_F32);
     if (from == to) {
         if (in != out)
             memcpy(out, in, count * dtype_size(to));
@@ -107,6 +110,7 @@ static void prefetch_row(const struct op_sink *sink, int64_t at, size_t count)
 static void own_rows(const struct op_sink *sink, int64_t row, int rows, int *from, int *to)
 {
     const int64_t end = sink->first + sink->count;
+    assert(row >= 0 && rows >= 0 && sink->first >= 0 && sink->count >= 0);
     *from = sink->first > row ? (int)(sink->first - row < rows ? sink->first - row : rows) : 0;
     *to = end < row + rows ? (int)(end > row ? end - row : 0) : rows;
 }
@@ -187,6 +191,7 @@ void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows, 
 {
     norm_row_fn *norm = norm_kernel_best()->row[sink->dtype];
     const void *normed = sink->norm_first ? sink->mm : sink->y;
+    assert(sink->gamma && n > 0 && (normed || sink->count == 0) && (sink->norm_out || sink->rows) && float_env_holds());
     const int32_t normed_dtype = sink->norm_first ? sink->dtype : sink->y_dtype;
     struct norm_row call = {
         .gamma = sink->gamma,

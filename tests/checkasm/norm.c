@@ -219,7 +219,7 @@ static void test_quantise(const struct norm_kernel *kernel, int32_t dtype, size_
 static void test_length(const struct norm_kernel *kernel, size_t n)
 {
     for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
-        for (int kind = 0; kind < DATA_KINDS; kind++) {
+        for (enum data kind = 0; kind < DATA_KINDS; kind++) {
             if (kernel->quantise[dtype])
                 test_quantise(kernel, dtype, n, kind);
             for (unsigned wide = 0; wide < 2; wide++)

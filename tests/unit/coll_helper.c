@@ -34,7 +34,7 @@ uint64_t helper_seed(void)
     static uint64_t seed;
     if (!seed) {
         const char *given = getenv("MMARN_TEST_SEED");
-        seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) << 16 | (uint64_t)getpid() | 1;
+        seed = given ? (uint64_t)strtoull(given, NULL, 10) : (uint64_t)time(NULL) << 16 | (uint64_t)getpid() | 1U;
         fprintf(stderr, "MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);
     }
     return seed;

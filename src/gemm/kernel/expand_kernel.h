@@ -12,8 +12,8 @@
 /*
  * k rows of packed weights that share a scale, q, standing for w = (q + offset) * scale: in fp32, rounded to f16 after
  * each of the two steps when x1 is f16, to bf16 after the second when it is bf16. scale and offset (NULL for none) have
- * a value for each column of every panel, also of the last one. A run begins at an even row of its panels, and k is odd
- * only when the last of their rows is its own: so int4's pairs of rows are never parted.
+ * a value for each column of every panel, also of the last one. A run of int4 begins at an even row of its panels,
+ * and its k is odd only when the last of their rows is its own: so pairs of rows are never parted.
  */
 struct expand_run {
     const void *b;          /* n columns: ceil(n / GEMM_NR) panels */

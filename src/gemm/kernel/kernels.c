@@ -4,6 +4,7 @@
  */
 #include "gemm/kernel/kernels.h"
 
+#include <assert.h>
 #include <pthread.h>
 
 #include "base/cpu.h"
@@ -94,6 +95,18 @@ static void lay_expand(const struct expand_kernel *kernel)
         }
 }
 
+/* What tile.h has room for in scratch, and chains and pairs of rows that no cut may part. */
+static inline bool fits_scratch(const struct gemm_tiling *t)
+{
+    return t->block_k <= GEMM_MOST_BLOCK && t->block_k % GEMM_CHAIN == 0 && t->block_few_k <= GEMM_MOST_BLOCK_FEW &&
+           t->block_few_k % GEMM_CHAIN == 0 && t->pack_above_rows * t->block_few_k <= GEMM_MOST_FEW_ELEMENTS &&
+           t->piece_n <= GEMM_MOST_PIECE_N && t->piece_n % GEMM_NR == 0 && t->in_place_k > 0 &&
+           t->transpose_k % GEMM_CHAIN == 0 && t->transpose_k * t->transpose_n <= GEMM_PIECE_ELEMENTS &&
+           t->transpose_n % GEMM_NR == 0 && t->expand_few_n % GEMM_NR == 0 && t->expand_few_n <= GEMM_MOST_PIECE_N &&
+           t->expand_few_kn_n % GEMM_NR == 0 && t->expand_few_kn_k % 2 == 0 &&
+           t->expand_few_kn_n * t->expand_few_kn_k <= GEMM_PIECE_ELEMENTS;
+}
+
 static void choose(void)
 {
     for (int i = 0; float_kernels[i]; i++)
@@ -111,6 +124,7 @@ static void choose(void)
     for (int i = 0; expand_kernels[i]; i++)
         if (counts(expand_kernels[i]->needs))
             lay_expand(expand_kernels[i]);
+    assert(fits_scratch(best.tiling));
 }
 
 const struct gemm_kernels *gemm_kernels_best(void)

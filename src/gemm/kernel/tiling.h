@@ -27,7 +27,9 @@ struct gemm_tiling {
     int bf16_from_rows;
 };
 
-/* What scratch memory has room for. */
+/* What scratch memory (tile.h) has room for: rows of k and columns, elements of a piece of x2, and of few rows of x1.
+ */
 enum { GEMM_MOST_BLOCK = 1024, GEMM_MOST_BLOCK_FEW = 4096, GEMM_MOST_PIECE_N = 128 };
+enum { GEMM_PIECE_ELEMENTS = GEMM_MOST_PIECE_N * GEMM_MOST_BLOCK, GEMM_MOST_FEW_ELEMENTS = 64 << 10 };
 
 #endif

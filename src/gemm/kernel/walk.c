@@ -4,6 +4,7 @@
  */
 #include "gemm/kernel/walk.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MOST_ROWS = 16, ELEMENT = 4 /* bytes of C: fp32 and int32 alike */ };
@@ -33,6 +34,7 @@ static void ragged(const struct walk *w, walk_micro_fn *micro, int row, const vo
 
 void walk(const struct walk *w, const struct walk_shapes *shapes, walk_micro_fn *const *micros)
 {
+    assert(w->m > 0 && w->n > 0 && shapes->most_rows <= MOST_ROWS);
     const int full = w->n / GEMM_NR, tallest = piece(w->m, shapes->most_rows);
     for (int panel = 0, panels; panel * GEMM_NR < w->n; panel += panels) {
         panels = panel < full ? piece(full - panel, shapes->widest[tallest]) : 1;
@@ -42,6 +44,7 @@ void walk(const struct walk *w, const struct walk_shapes *shapes, walk_micro_fn 
         for (int row = 0, rows; row < w->m; row += rows) {
             rows = piece(w->m - row, shapes->most_rows);
             walk_micro_fn *micro = micros[rows * (shapes->most_panels + 1) + panels];
+            assert(micro);
             const void *a = (const char *)w->a + row * w->row_bytes;
             char *c = (char *)w->c + (row * w->ldc + (ptrdiff_t)panel * GEMM_NR) * ELEMENT;
             if (panel < full)

@@ -1,6 +1,6 @@
 /*
  * ceilings.c - what this machine can do at best, with as many workers as the argument says, as one line of JSON:
- * multiply-adds of fp32, bf16 and int8 and reading from memory, as cli/peak.h measures them; here, reading from the
+ * multiply-adds of fp32, bf16 and int8 and reading from memory, as measure/peak.h measures them; here, reading from the
  * last-level cache, how long a message takes from one processor to another, through a cache line and through a futex,
  * or to another thread of the same processor, and what each of many lines costs that one processor writes and another
  * reads, over and over.
@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
-#include "cli/machine.h"
-#include "cli/peak.h"
 #include "control.h"
+#include "measure/machine.h"
+#include "measure/peak.h"
 
 enum { PASSES = 96, MAX_WORKERS = 64, LINE_WORDS = 8, STREAMS = 4 };
 enum { LINE_TURNS = 20000, FUTEX_TURNS = 2000, MESSAGE_PASSES = 7 };

@@ -10,14 +10,14 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "bench_report.h"
 #include "command.h"
-#include "data.h"
-#include "form.h"
-#include "options.h"
-#include "peak.h"
-#include "progress.h"
-#include "workload.h"
+#include "measure/data.h"
+#include "measure/form.h"
+#include "measure/options.h"
+#include "measure/peak.h"
+#include "measure/progress.h"
+#include "measure/report.h"
+#include "measure/workload.h"
 
 struct bench_case {
     const char *name;

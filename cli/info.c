@@ -8,10 +8,10 @@
 
 #include "base/cpu.h"
 #include "command.h"
-#include "json.h"
-#include "machine.h"
-#include "options.h"
-#include "table.h"
+#include "measure/json.h"
+#include "measure/machine.h"
+#include "measure/options.h"
+#include "measure/table.h"
 
 struct facts {
     char model[128], caches[160];

@@ -9,10 +9,10 @@
 
 #include "base/cpu.h"
 #include "command.h"
+#include "measure/notes.h"
+#include "measure/options.h"
+#include "measure/ranks.h"
 #include "mmarn/mmarn.h"
-#include "notes.h"
-#include "options.h"
-#include "ranks.h"
 
 /* What a shell answers for a program that is not there, or cannot be executed. */
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "measure/notes.h"
 #include "mmarn/mmarn.h"
-#include "notes.h"
 
 struct command {
     const char *name;

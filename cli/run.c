@@ -8,16 +8,16 @@
 #include <sys/random.h>
 
 #include "command.h"
-#include "described.h"
-#include "form.h"
-#include "job.h"
-#include "json.h"
-#include "machine.h"
-#include "peak.h"
-#include "progress.h"
+#include "measure/described.h"
+#include "measure/form.h"
+#include "measure/json.h"
+#include "measure/machine.h"
+#include "measure/peak.h"
+#include "measure/progress.h"
+#include "measure/table.h"
+#include "measure/workload.h"
+#include "measure/workload_job.h"
 #include "run_options.h"
-#include "table.h"
-#include "workload.h"
 
 /* Operations of a step that says little about the machine: then its peak need not be measured well either. */
 static const double TINY = 1e8;

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "command.h"
-#include "form.h"
-#include "job.h"
-#include "options.h"
+#include "measure/form.h"
+#include "measure/options.h"
+#include "measure/workload_job.h"
 
 /* Elements of the largest tensor that --shape may ask for; more than memory holds is found out later. */
 static const int64_t MOST_ELEMENTS = (int64_t)1 << 40;

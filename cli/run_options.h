@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "workload.h"
+#include "measure/workload.h"
 
 /* Overwrites the defaults in *workload. OPTIONS_PROCEED, or the status to exit with. */
 int run_options_parse(int argc, char **argv, struct workload *workload, bool *as_json);

@@ -51,7 +51,7 @@ def check_include(name, quote, target, root):
     if name.startswith("include/"):
         known = STANDARD.fullmatch(target) if quote == "<" else f"mmarn/{target}" in PUBLIC
         return None if known else "a public header includes standard headers and its neighbours only"
-    if name.startswith("cli/") and is_internal(target) and target not in CLI_MAY:
+    if name.startswith(("cli/", "measure/")) and is_internal(target) and target not in CLI_MAY:
         return "the command may include base/cpu.h of src/ and nothing else"
     if name.startswith("reference/") and is_internal(target):
         return "the reference must not rest on the library"

@@ -1,5 +1,6 @@
 /*
- * cases.c - see cases.h. On top of cli/workload.h, which says how a case is measured, and cli/data.h for its sizes.
+ * cases.c - see cases.h. On top of measure/workload.h, which says how a case is measured, and measure/data.h for its
+ * sizes.
  */
 #include "cases.h"
 
@@ -7,8 +8,8 @@
 #include <stdlib.h>
 
 #include "base/cpu.h"
-#include "cli/data.h"
-#include "cli/machine.h"
+#include "measure/data.h"
+#include "measure/machine.h"
 
 struct model {
     const char *name;

@@ -5,8 +5,8 @@
 #ifndef MMARN_BENCH_LAYERS_CASES_H
 #define MMARN_BENCH_LAYERS_CASES_H
 
-#include "cli/peak.h"
-#include "cli/workload.h"
+#include "measure/peak.h"
+#include "measure/workload.h"
 #include "selection.h"
 
 enum model_id { LLAMA_3_8B, LLAMA_2_70B, QWEN_2_5_7B, QWEN_3_32B };

@@ -10,10 +10,10 @@
 
 #include "base/cpu.h"
 #include "cases.h"
-#include "cli/clock.h"
-#include "cli/command.h"
-#include "cli/options.h"
-#include "cli/progress.h"
+#include "measure/clock.h"
+#include "measure/exit_status.h"
+#include "measure/options.h"
+#include "measure/progress.h"
 #include "report.h"
 #include "selection.h"
 

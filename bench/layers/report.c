@@ -1,15 +1,15 @@
 /*
- * report.c - see report.h. Shares of the ceilings stand next to the figures that they belong to. On top of cli/table.h
- * and cli/json.h.
+ * report.c - see report.h. Shares of the ceilings stand next to the figures that they belong to. On top of
+ * measure/table.h and measure/json.h.
  */
 #include "report.h"
 
 #include <stdio.h>
 
-#include "cli/bench_report.h"
-#include "cli/data.h"
-#include "cli/machine.h"
-#include "cli/table.h"
+#include "measure/data.h"
+#include "measure/machine.h"
+#include "measure/report.h"
+#include "measure/table.h"
 
 static const struct table_column columns[] = {
     {"rows", 5, 0},    {"dtype", 9, 1},   {"copies", 6, 0}, {"repeats", 7, 0}, {"time ms", 9, 0}, {"matmul ms", 9, 0},

@@ -6,7 +6,7 @@
 #define MMARN_BENCH_LAYERS_REPORT_H
 
 #include "cases.h"
-#include "cli/json.h"
+#include "measure/json.h"
 
 struct report {
     struct json json; /* its out is NULL when there is none */

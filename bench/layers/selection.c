@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "cases.h"
-#include "cli/command.h"
-#include "cli/options.h"
-#include "cli/scenario.h"
+#include "measure/exit_status.h"
+#include "measure/options.h"
+#include "measure/scenario.h"
 
 struct choice {
     const char *name; /* NULL ends the list */

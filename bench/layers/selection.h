@@ -19,7 +19,7 @@ struct selection {
 /* Everything. */
 void selection_all(struct selection *selection);
 
-/* OPTIONS_PROCEED of cli/options.h, or the status to exit with. */
+/* OPTIONS_PROCEED of measure/options.h, or the status to exit with. */
 int selection_parse(int argc, char **argv, struct selection *selection);
 
 #endif

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/check.h"
-#include "cli/ranks.h"
+#include "measure/check.h"
+#include "measure/ranks.h"
 #include "reference/exact.h"
 #include "reference/halffloat.h"
 #include "reference/quantised.h"

@@ -2,8 +2,8 @@
  * notes.h - what is no failure, but should be known: written to standard error, once, by the command or whichever of
  * its ranks comes upon it first.
  */
-#ifndef MMARN_CLI_NOTES_H
-#define MMARN_CLI_NOTES_H
+#ifndef MMARN_MEASURE_NOTES_H
+#define MMARN_MEASURE_NOTES_H
 
 /* From here on the library's notes are told too, also in ranks that are forked later. */
 void notes_begin(void);

@@ -2,8 +2,8 @@
  * data.h - one rank's tensors: random, from the workload's seed and the rank. x1, x2 and bias differ from rank to rank;
  * residual and gamma are the same on all, so that all ranks must get the same y and norm_out.
  */
-#ifndef MMARN_CLI_DATA_H
-#define MMARN_CLI_DATA_H
+#ifndef MMARN_MEASURE_DATA_H
+#define MMARN_MEASURE_DATA_H
 
 #include <stdbool.h>
 

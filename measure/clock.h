@@ -1,8 +1,8 @@
 /*
  * clock.h - the time on a clock that never goes back and is the same in all processes.
  */
-#ifndef MMARN_CLI_CLOCK_H
-#define MMARN_CLI_CLOCK_H
+#ifndef MMARN_MEASURE_CLOCK_H
+#define MMARN_MEASURE_CLOCK_H
 
 double clock_seconds(void);
 

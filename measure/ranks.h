@@ -2,8 +2,8 @@
  * ranks.h - one child process per rank: starting them, waiting, ending the rest when one fails, passing signals on.
  * A child dies with its parent. Nothing here knows what the ranks do.
  */
-#ifndef MMARN_CLI_RANKS_H
-#define MMARN_CLI_RANKS_H
+#ifndef MMARN_MEASURE_RANKS_H
+#define MMARN_MEASURE_RANKS_H
 
 #include <stdbool.h>
 #include <stddef.h>

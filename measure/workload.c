@@ -12,12 +12,12 @@
 
 #include "base/cpu.h"
 #include "check.h"
-#include "command.h"
 #include "data.h"
-#include "job.h"
+#include "exit_status.h"
 #include "machine.h"
 #include "progress.h"
 #include "ranks.h"
+#include "workload_job.h"
 
 /* Rows of int4 weights that share a scale. */
 enum { INT4_GROUP = 128 };

@@ -16,7 +16,7 @@
 
 #include "base/cpu.h"
 #include "clock.h"
-#include "command.h"
+#include "exit_status.h"
 #include "machine.h"
 #include "mmarn/mmarn.h"
 #include "ranks.h"

@@ -3,8 +3,8 @@
  * read bandwidth, with as many processes at once as the work to be compared uses. A figure of the operator means
  * something only next to these, from the same run; workload_peak_kind says which one a workload belongs to.
  */
-#ifndef MMARN_CLI_PEAK_H
-#define MMARN_CLI_PEAK_H
+#ifndef MMARN_MEASURE_PEAK_H
+#define MMARN_MEASURE_PEAK_H
 
 #include <stdbool.h>
 #include <stdint.h>

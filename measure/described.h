@@ -2,8 +2,8 @@
  * described.h - what the library says of an operator (mmarn_op_describe), in memory that processes can share: a
  * workload's own, as its ranks have it, or only what multiplies it, before there are any.
  */
-#ifndef MMARN_CLI_DESCRIBED_H
-#define MMARN_CLI_DESCRIBED_H
+#ifndef MMARN_MEASURE_DESCRIBED_H
+#define MMARN_MEASURE_DESCRIBED_H
 
 #include "mmarn/mmarn.h"
 #include "peak.h"

@@ -2,8 +2,8 @@
  * workload.h - the operator on random data, by ranks that the command forks itself: timed, and checked if wanted.
  * What mmarn run and mmarn bench have in common.
  */
-#ifndef MMARN_CLI_WORKLOAD_H
-#define MMARN_CLI_WORKLOAD_H
+#ifndef MMARN_MEASURE_WORKLOAD_H
+#define MMARN_MEASURE_WORKLOAD_H
 
 #include <stdbool.h>
 #include <stdint.h>

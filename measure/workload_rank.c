@@ -1,19 +1,19 @@
 /*
- * rank.c - what one rank of a workload does in its own process: data, group, operators, timing, check. Every step
- * returns false after writing why into the job; the parent shows it and ends the other ranks.
+ * workload_rank.c - what one rank of a workload does in its own process: data, group, operators, timing, check. Every
+ * step returns false after writing why into the job; the parent shows it and ends the other ranks.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "check.h"
 #include "clock.h"
-#include "command.h"
 #include "data.h"
 #include "described.h"
+#include "exit_status.h"
 #include "form.h"
-#include "job.h"
 #include "operator.h"
 #include "progress.h"
+#include "workload_job.h"
 
 struct rank {
     struct job *job;

@@ -1,8 +1,8 @@
 /*
- * job.h - one workload while it runs: what the parent prepares and the ranks fill in, all in shared memory.
+ * workload_job.h - one workload while it runs: what the parent prepares and the ranks fill in, all in shared memory.
  */
-#ifndef MMARN_CLI_JOB_H
-#define MMARN_CLI_JOB_H
+#ifndef MMARN_MEASURE_WORKLOAD_JOB_H
+#define MMARN_MEASURE_WORKLOAD_JOB_H
 
 #include <pthread.h>
 

@@ -1,11 +1,11 @@
 /*
  * check.h - are a workload's results right, and the same on all ranks? On top of reference/bound.h.
  */
-#ifndef MMARN_CLI_CHECK_H
-#define MMARN_CLI_CHECK_H
+#ifndef MMARN_MEASURE_CHECK_H
+#define MMARN_MEASURE_CHECK_H
 
 #include "data.h"
-#include "job.h"
+#include "workload_job.h"
 
 /* In the parent: chooses the rows and makes the shared memory for them. False when memory is short. */
 bool check_prepare(struct job *job);

@@ -1,8 +1,8 @@
 /*
  * machine.h - the machine as the command shows it. From /proc and /sys; what is not there is left out.
  */
-#ifndef MMARN_CLI_MACHINE_H
-#define MMARN_CLI_MACHINE_H
+#ifndef MMARN_MEASURE_MACHINE_H
+#define MMARN_MEASURE_MACHINE_H
 
 #include <stddef.h>
 #include <stdint.h>

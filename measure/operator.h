@@ -1,8 +1,8 @@
 /*
  * operator.h - the library's calls on one rank's data: an operator from its weights, a whole step, the matmul alone.
  */
-#ifndef MMARN_CLI_OPERATOR_H
-#define MMARN_CLI_OPERATOR_H
+#ifndef MMARN_MEASURE_OPERATOR_H
+#define MMARN_MEASURE_OPERATOR_H
 
 #include "data.h"
 

@@ -2,8 +2,8 @@
  * form.h - which of the operator's forms a workload runs: options of its configuration, the tensors of its step, and
  * what the reference expects.
  */
-#ifndef MMARN_CLI_FORM_H
-#define MMARN_CLI_FORM_H
+#ifndef MMARN_MEASURE_FORM_H
+#define MMARN_MEASURE_FORM_H
 
 #include "data.h"
 #include "options.h"

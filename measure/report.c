@@ -1,7 +1,7 @@
 /*
- * bench_report.c - see bench_report.h. Shares of the ceilings stand next to the figures that they belong to.
+ * report.c - see report.h. Shares of the ceilings stand next to the figures that they belong to.
  */
-#include "bench_report.h"
+#include "report.h"
 
 #include <math.h>
 #include <stdio.h>

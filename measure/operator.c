@@ -4,7 +4,7 @@
 #include "operator.h"
 
 #include "form.h"
-#include "job.h"
+#include "workload_job.h"
 
 /* A (rows, columns) view of memory that lies so, or turned. */
 static mmarn_tensor matrix(void *data, int32_t dtype, int64_t rows, int64_t columns, bool turned)

@@ -1,8 +1,8 @@
 /*
  * progress.h - one line on a terminal's stderr that says what is going on; silent when stderr is not a terminal.
  */
-#ifndef MMARN_CLI_PROGRESS_H
-#define MMARN_CLI_PROGRESS_H
+#ifndef MMARN_MEASURE_PROGRESS_H
+#define MMARN_MEASURE_PROGRESS_H
 
 /* Replaces the line. */
 void progress_show(const char *format, ...) __attribute__((format(printf, 1, 2)));

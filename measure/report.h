@@ -1,8 +1,8 @@
 /*
- * bench_report.h - what mmarn bench shows: a table whose rows come one by one, or one JSON object.
+ * report.h - what mmarn bench shows: a table whose rows come one by one, or one JSON object.
  */
-#ifndef MMARN_CLI_BENCH_REPORT_H
-#define MMARN_CLI_BENCH_REPORT_H
+#ifndef MMARN_MEASURE_REPORT_H
+#define MMARN_MEASURE_REPORT_H
 
 #include "json.h"
 #include "peak.h"

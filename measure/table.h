@@ -1,8 +1,8 @@
 /*
  * table.h - aligned text for people: a list of names and values, or rows under headed columns, a row at a time.
  */
-#ifndef MMARN_CLI_TABLE_H
-#define MMARN_CLI_TABLE_H
+#ifndef MMARN_MEASURE_TABLE_H
+#define MMARN_MEASURE_TABLE_H
 
 /* One "name    value" line; the value as printf makes it. */
 void table_pair(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));

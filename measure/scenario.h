@@ -1,8 +1,8 @@
 /*
  * scenario.h - the operator's combinations of element types, as --dtype names them, and the shapes that scales have.
  */
-#ifndef MMARN_CLI_SCENARIO_H
-#define MMARN_CLI_SCENARIO_H
+#ifndef MMARN_MEASURE_SCENARIO_H
+#define MMARN_MEASURE_SCENARIO_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * options.h - command-line options from a table, on top of getopt_long. The table gives the parser, the limits and the
  * help text; a wrong option is answered with one sentence that names the option and the value.
  */
-#ifndef MMARN_CLI_OPTIONS_H
-#define MMARN_CLI_OPTIONS_H
+#ifndef MMARN_MEASURE_OPTIONS_H
+#define MMARN_MEASURE_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

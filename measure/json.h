@@ -1,8 +1,8 @@
 /*
  * json.h - writes one JSON object to a stream, on one line. Commas are kept by the writer.
  */
-#ifndef MMARN_CLI_JSON_H
-#define MMARN_CLI_JSON_H
+#ifndef MMARN_MEASURE_JSON_H
+#define MMARN_MEASURE_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>

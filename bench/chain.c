@@ -8,6 +8,7 @@
 #include "add_norm.h"
 #include "comm.h"
 #include "matmul.h"
+#include "measure/clock.h"
 #include "worker.h"
 
 static struct {
@@ -98,21 +99,21 @@ static bool run(struct member *member, int64_t index)
                                   .epsilon = (float)INPUTS_EPSILON,
                                   .threads = member->threads};
     double *parts = member->control->parts[member->rank], *stamps = member->control->stamps[index % 2];
-    const double start = control_clock();
+    const double start = clock_seconds();
     double multiplied, reduced, waited;
 
     if (!matmul_run(chain.matmul, index % chain.problem.copies, chain.inputs.x1, chain.partial))
         return control_fail(member, "the matmul failed");
-    multiplied = stamps[member->rank] = control_clock();
+    multiplied = stamps[member->rank] = clock_seconds();
     if (!comm_all_reduce(chain.partial, chain.wire, chain.problem.rows * chain.problem.n))
         return control_fail(member, "the all-reduce failed");
-    reduced = control_clock();
+    reduced = clock_seconds();
     waited = last_stamp(member, stamps) - multiplied;
     add_norm_run(&rest);
     parts[PART_MATMUL] += multiplied - start;
     parts[PART_WAIT] += waited;
     parts[PART_REDUCE] += reduced - multiplied - waited;
-    parts[PART_NORM] += control_clock() - reduced;
+    parts[PART_NORM] += clock_seconds() - reduced;
     return true;
 }
 

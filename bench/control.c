@@ -18,14 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SPINS = 2000, YIELDS = 20000 };
+#include "measure/pin.h"
 
-double control_clock(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
+enum { SPINS = 2000, YIELDS = 20000 };
 
 static int number(const char *name, const char *fallback)
 {
@@ -38,16 +33,10 @@ static int number(const char *name, const char *fallback)
 /* BENCH_PIN: to processors of its own, of those that the coordinator may use. */
 static void pin(const struct member *member)
 {
-    cpu_set_t allowed, own;
-    int place = 0;
+    cpu_set_t allowed;
 
-    if (getenv("BENCH_PIN") == NULL || sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
-        return;
-    CPU_ZERO(&own);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &allowed) && place++ / member->threads == member->rank)
-            CPU_SET(cpu, &own);
-    sched_setaffinity(0, sizeof(own), &own);
+    if (getenv("BENCH_PIN") != NULL && sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+        pin_to(&allowed, member->rank * member->threads, member->threads);
 }
 
 bool control_join(struct member *member)

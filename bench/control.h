@@ -47,6 +47,4 @@ bool control_fail(struct member *member, const char *format, ...) __attribute__(
 /* Collective: the first rank that failed, or -1. */
 int control_failed(struct member *member);
 
-double control_clock(void);
-
 #endif

@@ -9,6 +9,7 @@
 #include "coll/coll.h"
 #include "control.h"
 #include "gemm/gemm.h"
+#include "measure/clock.h"
 #include "op/sink.h"
 
 static double total[PARTS], began;
@@ -17,25 +18,25 @@ static int depth; /* a step may call another one: the outer one counts */
 void split_begin(void)
 {
     memset(total, 0, sizeof(total));
-    began = control_clock();
+    began = clock_seconds();
 }
 
 void split_end(double *parts)
 {
-    total[PART_WAIT] = control_clock() - began - total[PART_MATMUL] - total[PART_REDUCE] - total[PART_NORM];
+    total[PART_WAIT] = clock_seconds() - began - total[PART_MATMUL] - total[PART_REDUCE] - total[PART_NORM];
     for (int part = 0; part < PARTS; part++)
         parts[part] += total[part];
 }
 
 static double enter(void)
 {
-    return depth++ == 0 ? control_clock() : 0.0;
+    return depth++ == 0 ? clock_seconds() : 0.0;
 }
 
 static void leave(enum part part, double start)
 {
     if (--depth == 0)
-        total[part] += control_clock() - start;
+        total[part] += clock_seconds() - start;
 }
 
 #define WRAP(part, name, parameters, arguments)                                                                        \

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "measure/clock.h"
+#include "measure/json.h"
+
 static const char *const step_names[STEPS] = {"operator", "matmul", "reduce"};
 static const char *const part_names[PARTS] = {"matmul", "wait", "reduce", "norm"};
 
@@ -62,11 +65,11 @@ static bool run(struct worker *worker, const char *line, int *samples)
     for (int sample = 0; sample < *samples; sample++) {
         double start;
         control_barrier(member);
-        start = control_clock();
+        start = clock_seconds();
         for (int i = 0; i < inner; i++)
             if (!peer_step(member, (enum step)step, worker->index++))
                 return false;
-        member->control->seconds[member->rank][sample] = (control_clock() - start) / inner;
+        member->control->seconds[member->rank][sample] = (clock_seconds() - start) / inner;
     }
     for (int part = 0; part < PARTS; part++)
         member->control->parts[member->rank][part] /= (double)inner * *samples;
@@ -105,34 +108,27 @@ static bool dump(struct worker *worker, const char *line)
     return true;
 }
 
-static void answer_failure(const struct worker *worker, int rank)
-{
-    printf("{\"ok\": false, \"why\": \"");
-    for (const char *c = worker->member.control->why[rank]; *c != '\0'; c++)
-        putchar(*c == '"' || *c == '\\' || (unsigned char)*c < ' ' ? '\'' : *c);
-    puts("\"}");
-}
-
-static void answer_times(const struct worker *worker, int samples)
+static void answer_times(struct json *json, const struct worker *worker, int samples)
 {
     const struct control *control = worker->member.control;
 
-    printf("{\"ok\": true, \"seconds\": [");
+    json_begin_array(json, "seconds");
     for (int sample = 0; sample < samples; sample++) {
         double slowest = 0.0;
         for (int rank = 0; rank < worker->member.world; rank++)
             if (control->seconds[rank][sample] > slowest)
                 slowest = control->seconds[rank][sample];
-        printf("%s%.9g", sample > 0 ? ", " : "", slowest);
+        json_number(json, NULL, slowest);
     }
-    printf("], \"parts\": {");
+    json_end_array(json);
+    json_begin_object(json, "parts");
     for (int part = 0; part < PARTS; part++) {
         double sum = 0.0;
         for (int rank = 0; rank < worker->member.world; rank++)
             sum += control->parts[rank][part];
-        printf("%s\"%s\": %.9g", part > 0 ? ", " : "", part_names[part], sum / worker->member.world);
+        json_number(json, part_names[part], sum / worker->member.world);
     }
-    puts("}}");
+    json_end_object(json);
 }
 
 static bool obey(struct worker *worker, const char *line, int *samples)
@@ -150,16 +146,22 @@ static bool obey(struct worker *worker, const char *line, int *samples)
 
 static void answer(const struct worker *worker, const char *line, int failed, int samples)
 {
+    struct json json = {stdout, false};
     char text[256] = "";
+
+    json_begin_object(&json, NULL);
+    json_bool(&json, "ok", failed < 0);
     if (failed >= 0) {
-        answer_failure(worker, failed);
+        json_string(&json, "why", worker->member.control->why[failed]);
     } else if (samples > 0) {
-        answer_times(worker, samples);
+        answer_times(&json, worker, samples);
     } else {
         if (strcmp(line, "describe") == 0)
             peer_describe(text, sizeof(text));
-        printf("{\"ok\": true, \"text\": \"%s\"}\n", text);
+        json_string(&json, "text", text);
     }
+    json_end_object(&json);
+    putchar('\n');
     fflush(stdout);
 }
 

@@ -4,19 +4,16 @@
  * make their weights outgrow the last-level cache, as the layers of a model do. The types of a case take turns for some
  * rounds, so that a disturbance of the machine does not hit one of them alone.
  */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/cpu.h"
+#include "bench_report.h"
 #include "command.h"
 #include "measure/data.h"
 #include "measure/form.h"
 #include "measure/options.h"
-#include "measure/peak.h"
-#include "measure/progress.h"
-#include "measure/report.h"
+#include "measure/rounds.h"
 #include "measure/workload.h"
 
 struct bench_case {
@@ -51,7 +48,8 @@ enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 static const int types[] = {SCENARIO_F16,       SCENARIO_F16_INT8,  SCENARIO_F16_INT4,
                             SCENARIO_INT8_F16,  SCENARIO_BF16,      SCENARIO_BF16_INT8,
                             SCENARIO_BF16_INT4, SCENARIO_INT8_BF16, SCENARIO_F32};
-enum { TYPES = sizeof(types) / sizeof(types[0]), QUICK_TYPES = 4, ROUNDS = 3 };
+enum { TYPES = sizeof(types) / sizeof(types[0]), QUICK_TYPES = 4 };
+_Static_assert((int)TYPES <= (int)ROUNDS_WORKLOADS, "the types of a case take turns");
 
 struct bench {
     struct peak peak; /* for the number of workers of the last case */
@@ -66,16 +64,7 @@ static int measure_peak(struct bench *bench, int workers)
 {
     if (workers > cpu_count())
         workers = cpu_count();
-    if (workers == bench->peak.workers)
-        return EXIT_OK;
-    progress_show("measuring the ceilings");
-    if (!peak_measure(workers, true, false, &bench->peak)) {
-        progress_clear();
-        fprintf(stderr, "mmarn bench: the machine's ceilings cannot be measured: %s\n", strerror(errno));
-        return errno == EINTR ? 128 + 2 : EXIT_RUNTIME;
-    }
-    progress_clear();
-    return EXIT_OK;
+    return workers == bench->peak.workers ? EXIT_OK : figures_ceilings("bench", workers, &bench->peak);
 }
 
 static struct workload make_workload(const struct bench *bench, const struct bench_case *one, int type)
@@ -99,62 +88,26 @@ static struct workload make_workload(const struct bench *bench, const struct ben
     return workload;
 }
 
-/* The one in the middle. */
-static double median(const double *seconds)
-{
-    return fmax(fmin(seconds[0], seconds[1]), fmin(fmax(seconds[0], seconds[1]), seconds[2]));
-}
-_Static_assert(ROUNDS == 3, "median takes three");
-
-/* Times every type once per round; leaves the medians, and the repeats of all rounds, in the lines. */
-static int run_rounds(struct bench_line *lines, int type_count)
-{
-    double seconds[TYPES][ROUNDS], matmul[TYPES][ROUNDS];
-
-    for (int round = 0; round < ROUNDS; round++)
-        for (int type = 0; type < type_count; type++) {
-            struct workload_result result;
-            const int status = workload_run(&lines[type].workload, &result);
-            if (status != EXIT_OK)
-                return status;
-            seconds[type][round] = result.seconds;
-            matmul[type][round] = result.matmul_seconds;
-            result.repeat += round > 0 ? lines[type].result.repeat : 0;
-            result.bits_equal = result.bits_equal && (round == 0 || lines[type].result.bits_equal);
-            lines[type].result = result;
-        }
-    for (int type = 0; type < type_count; type++) {
-        lines[type].result.seconds = median(seconds[type]);
-        lines[type].result.matmul_seconds = median(matmul[type]);
-    }
-    return EXIT_OK;
-}
-
 static int run_case(struct bench *bench, const struct bench_case *one)
 {
-    struct bench_line lines[TYPES];
+    struct figures figures[TYPES] = {0};
     const int type_count = one->form == FORM_WHOLE ? bench->type_count : 1;
-    double f16 = (double)NAN;
     int status;
 
     for (int type = 0; type < type_count; type++)
-        lines[type] = (struct bench_line){.name = one->name, .workload = make_workload(bench, one, bench->types[type])};
-    status = measure_peak(bench, workload_workers(&lines[0].workload));
+        figures[type].workload = make_workload(bench, one, bench->types[type]);
+    status = measure_peak(bench, workload_workers(&figures[0].workload));
     if (status == EXIT_OK)
-        status = run_rounds(lines, type_count);
+        status = rounds_run(figures, type_count);
     if (status != EXIT_OK)
         return status;
-    if (bench->types[0] == SCENARIO_F16)
-        f16 = lines[0].result.seconds;
+    const double f16 = bench->types[0] == SCENARIO_F16 ? figures[0].result.seconds : (double)NAN;
     for (int type = 0; type < type_count; type++) {
-        struct bench_line *line = &lines[type];
-        const double seconds = line->result.seconds;
-        line->peak = bench->peak;
-        line->gflops = workload_operations(&line->workload) / seconds * 1e-9;
-        line->gigabytes = data_weight_bytes(&line->workload) * one->ranks / seconds * 1e-9;
-        line->f16_ratio = f16 / seconds;
-        bench->ok = bench->ok && line->result.bits_equal;
-        bench_report_line(&bench->report, line);
+        figures_set(&figures[type], &bench->peak, data_weight_bytes(&figures[type].workload) * one->ranks);
+        bench->ok = bench->ok && figures[type].result.bits_equal;
+        bench_report_line(&bench->report, &(struct bench_line){.name = one->name,
+                                                               .figures = figures[type],
+                                                               .f16_ratio = f16 / figures[type].result.seconds});
     }
     return EXIT_OK;
 }

@@ -8,7 +8,6 @@
 #include <sys/random.h>
 
 #include "command.h"
-#include "measure/described.h"
 #include "measure/form.h"
 #include "measure/json.h"
 #include "measure/machine.h"
@@ -50,7 +49,7 @@ static void complete(struct report *report)
     snprintf(report->shape, sizeof(report->shape), "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, workload->b,
              workload->s, workload->k, workload->n);
     report->gflops = report->result.seconds > 0 ? operations / report->result.seconds * 1e-9 : 0.0;
-    report->kind = described_kind(&report->result.described);
+    report->kind = peak_kind_of(report->result.described.multiply);
     report->share = report->gflops / report->peak.rate[report->kind].gflops;
     report->ok = report->result.ok && report->result.bits_equal;
 }
@@ -171,7 +170,7 @@ int command_run(int argc, char **argv)
     if (status != OPTIONS_PROCEED)
         return status;
     progress_show("measuring the processors' peak");
-    if (!peak_measure(workload_workers(&report.workload), false, workload_operations(&report.workload) < TINY,
+    if (!peak_measure(workload_workers(&report.workload), workload_operations(&report.workload) < TINY ? PEAK_BRIEF : 0,
                       &report.peak)) {
         progress_clear();
         fprintf(stderr, "mmarn run: the processors' peak cannot be measured: %s\n", strerror(errno));

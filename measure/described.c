@@ -2,7 +2,6 @@
 #include "described.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "data.h"
 #include "operator.h"
@@ -17,14 +16,6 @@ void described_set(struct described *described, const mmarn_op_description *desc
     described->block_rows = description->block_rows;
     described->tile_columns = description->tile_columns;
     described->tiles = description->tiles;
-}
-
-enum peak_kind described_kind(const struct described *described)
-{
-    for (int kind = 0; kind < PEAK_KINDS; kind++)
-        if (strcmp(described->multiply, peak_kind_names[kind]) == 0)
-            return (enum peak_kind)kind;
-    return PEAK_FP32;
 }
 
 /* What multiplies depends on types and rows alone, so an operator with few weights, of one rank, knows it. */
@@ -51,5 +42,5 @@ enum peak_kind workload_peak_kind(const struct workload *workload)
     mmarn_op_destroy(op);
     mmarn_comm_destroy(comm);
     data_free(&data);
-    return described_kind(&described);
+    return peak_kind_of(described.multiply);
 }

@@ -6,13 +6,9 @@
 #define MMARN_MEASURE_DESCRIBED_H
 
 #include "mmarn/mmarn.h"
-#include "peak.h"
 #include "workload.h"
 
 /* Copies a description's texts and numbers; of one made by mmarn_op_describe. */
 void described_set(struct described *described, const mmarn_op_description *description);
-
-/* The multiply-adds that the library does the workload with. */
-enum peak_kind described_kind(const struct described *described);
 
 #endif

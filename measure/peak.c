@@ -10,7 +10,6 @@
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -18,10 +17,14 @@
 #include "clock.h"
 #include "exit_status.h"
 #include "machine.h"
+#include "median.h"
 #include "mmarn/mmarn.h"
+#include "pin.h"
 #include "ranks.h"
 
-enum { PASSES = 48, BRIEF_PASSES = 3, MAX_LEVELS = 7, STREAMS = 4, SLICES = 8, LINE_WORDS = 8 };
+enum { PASSES = 48, BRIEF_PASSES = 3, MAX_LEVELS = 7 };
+/* Where is read from. */
+enum place { MEMORY, CACHE, PLACES };
 
 /* A few million cycles: long against the barrier, short against a scheduler's time slice. */
 static const int64_t ROUNDS = 1 << 19;
@@ -39,14 +42,27 @@ struct span {
     double start, end, amount; /* operations, or bytes */
 };
 
+/* How a place is read: a pass reads one slice of a worker's memory, so many times. */
+struct reading {
+    int64_t bytes; /* of each worker's memory; 0: the place is not measured */
+    int slices, turns;
+};
+
 struct measurement {
     pthread_barrier_t barrier;
     int workers, levels, passes;
-    bool reading;
     struct level level[MAX_LEVELS];
-    int64_t bytes; /* of each worker's memory; a pass reads one slice of it */
-    struct span span[MAX_LEVELS + 1][PASSES][MMARN_MAX_RANKS]; /* reading comes after the levels */
+    struct reading reading[PLACES];
+    struct span span[MAX_LEVELS + PLACES][PASSES][MMARN_MAX_RANKS]; /* places come after the levels */
 };
+
+enum peak_kind peak_kind_of(const char *name)
+{
+    for (int kind = 0; kind < PEAK_KINDS; kind++)
+        if (strcmp(name, peak_kind_names[kind]) == 0)
+            return (enum peak_kind)kind;
+    return PEAK_FP32;
+}
 
 static void find_levels(struct measurement *all)
 {
@@ -81,70 +97,44 @@ static void measure_multiply_adds(struct measurement *all, int worker)
         }
 }
 
-/* Reads `count` words in STREAMS places at once, which is what hides the latency of memory best. */
-static uint64_t read_all(const uint64_t *words, int64_t count)
+static bool measure_reading(struct measurement *all, enum place place, int worker)
 {
-    const int64_t part = count / STREAMS;
-    uint64_t sum[STREAMS] = {0}, total = 0;
-
-    for (int64_t i = 0; i + LINE_WORDS <= part; i += LINE_WORDS)
-        for (int stream = 0; stream < STREAMS; stream++)
-            for (int word = 0; word < LINE_WORDS; word++)
-                sum[stream] += words[stream * part + i + word];
-    for (int stream = 0; stream < STREAMS; stream++)
-        total += sum[stream];
-    return total;
-}
-
-static bool measure_reading(struct measurement *all, int worker)
-{
-    uint64_t *words = mmap(NULL, (size_t)all->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const struct reading *reading = &all->reading[place];
+    const size_t bytes = (size_t)reading->bytes;
+    const int64_t count = reading->bytes / (int64_t)sizeof(uint64_t) / reading->slices;
+    uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     volatile uint64_t sink;
 
     if (words == MAP_FAILED)
         return false;
-    madvise(words, (size_t)all->bytes, MADV_HUGEPAGE);
-    memset(words, 1, (size_t)all->bytes); /* or every page would be the same page of zeros */
+    madvise(words, bytes, MADV_HUGEPAGE);
+    memset(words, 1, bytes); /* or every page would be the same page of zeros */
     for (int pass = 0; pass < all->passes; pass++) {
-        /* Slice after slice: when the first one is read again, the others have driven it out of the caches. */
-        const int64_t count = all->bytes / (int64_t)sizeof(*words) / SLICES;
-        struct span *span = &all->span[all->levels][pass][worker];
+        struct span *span = &all->span[all->levels + (int)place][pass][worker];
         pthread_barrier_wait(&all->barrier);
         span->start = clock_seconds();
-        sink = read_all(words + pass % SLICES * count, count);
+        for (int turn = 0; turn < reading->turns; turn++)
+            sink = peak_read(words + pass % reading->slices * count, count);
         (void)sink;
         span->end = clock_seconds();
-        span->amount = (double)(count * (int64_t)sizeof(*words));
+        span->amount = (double)(count * (int64_t)sizeof(*words)) * reading->turns;
     }
-    munmap(words, (size_t)all->bytes);
+    munmap(words, bytes);
     return true;
-}
-
-/* A processor of its own: a busy scheduler may leave two workers on the same one for the whole measurement. */
-static void pin(int worker)
-{
-    cpu_set_t allowed, own;
-    int cpu = 0;
-
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
-        return;
-    for (int left = worker; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET((size_t)cpu, &allowed) && left-- == 0)
-            break;
-    if (cpu == CPU_SETSIZE)
-        return;
-    CPU_ZERO(&own);
-    CPU_SET((size_t)cpu, &own);
-    sched_setaffinity(0, sizeof(own), &own);
 }
 
 static int work(int worker, void *context)
 {
     struct measurement *all = context;
+    cpu_set_t allowed;
 
-    pin(worker);
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+        pin_to(&allowed, worker, 1);
     measure_multiply_adds(all, worker);
-    return !all->reading || measure_reading(all, worker) ? EXIT_OK : EXIT_RUNTIME;
+    for (int place = 0; place < PLACES; place++)
+        if (all->reading[place].bytes > 0 && !measure_reading(all, (enum place)place, worker))
+            return EXIT_RUNTIME;
+    return EXIT_OK;
 }
 
 /* What one pass did, per second. */
@@ -160,43 +150,65 @@ static double rate(const struct measurement *all, int what, int pass)
     return end > start ? amount / (end - start) : 0.0;
 }
 
-static int compare_rates(const void *a, const void *b)
-{
-    const double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
 /* In billions a second. */
 static void summarise(const struct measurement *all, int what, double *median, double *best)
 {
     double rates[PASSES];
     for (int pass = 0; pass < all->passes; pass++)
         rates[pass] = rate(all, what, pass) * 1e-9;
-    qsort(rates, (size_t)all->passes, sizeof(rates[0]), compare_rates);
-    *median = rates[all->passes / 2];
+    *median = median_of(rates, (size_t)all->passes);
     *best = rates[all->passes - 1];
 }
 
-static void prepare(struct measurement *all, int workers, bool brief)
+/*
+ * Memory: much more than all last-level caches hold, slice after slice, so that when the first one is read again, the
+ * others have driven it out. Cache: half of what they hold, over and over.
+ */
+static void prepare_reading(struct measurement *all, unsigned what)
 {
-    pthread_barrierattr_t attributes;
-    int64_t bytes = 4 * machine_last_level_cache();
+    const int64_t cache = machine_last_level_cache();
+    int64_t bytes = 4 * cache;
 
     if (bytes < (int64_t)256 << 20)
         bytes = (int64_t)256 << 20;
     if (bytes > machine_memory() / 4)
         bytes = machine_memory() / 4;
+    if (what & PEAK_MEMORY)
+        all->reading[MEMORY] = (struct reading){bytes / all->workers, 8, 1};
+    if (what & PEAK_CACHE)
+        all->reading[CACHE] = (struct reading){cache / 2 / all->workers, 1, 4};
+}
+
+static void prepare(struct measurement *all, int workers, unsigned what)
+{
+    pthread_barrierattr_t attributes;
+
     all->workers = workers;
-    all->passes = brief ? BRIEF_PASSES : PASSES;
-    all->bytes = bytes / workers;
+    all->passes = what & PEAK_BRIEF ? BRIEF_PASSES : PASSES;
     find_levels(all);
+    prepare_reading(all, what);
     pthread_barrierattr_init(&attributes);
     pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
     pthread_barrier_init(&all->barrier, &attributes, (unsigned)workers);
     pthread_barrierattr_destroy(&attributes);
 }
 
-bool peak_measure(int workers, bool reading, bool brief, struct peak *peak)
+static void collect(const struct measurement *all, struct peak *peak)
+{
+    struct peak_reading *read[PLACES] = {&peak->memory, &peak->cache};
+
+    *peak = (struct peak){.workers = all->workers};
+    for (int place = 0; place < PLACES; place++)
+        summarise(all, all->levels + place, &read[place]->gigabytes, &read[place]->best_gigabytes);
+    for (int level = 0; level < all->levels; level++) {
+        struct peak_rate *rate = &peak->rate[all->level[level].kind], found = {.level = all->level[level].name};
+        summarise(all, level, &found.gflops, &found.best_gflops);
+        if (found.best_gflops > rate->best_gflops)
+            *rate = found;
+    }
+}
+
+bool peak_measure(int workers, unsigned what, struct peak *peak)
 {
     struct measurement *all = ranks_shared_memory(sizeof(*all));
     struct ranks_outcome outcome;
@@ -208,21 +220,13 @@ bool peak_measure(int workers, bool reading, bool brief, struct peak *peak)
         workers = cpu_count();
     if (workers > MMARN_MAX_RANKS)
         workers = MMARN_MAX_RANKS;
-    prepare(all, workers, brief);
-    all->reading = reading;
+    prepare(all, workers, what);
     ok = ranks_run(workers, work, all, &outcome);
     if (ok && outcome.rank >= 0) {
         errno = outcome.signal != 0 ? EINTR : ENOMEM;
         ok = false;
     }
-    *peak = (struct peak){.workers = workers};
-    summarise(all, all->levels, &peak->gigabytes, &peak->best_gigabytes);
-    for (int level = 0; level < all->levels; level++) {
-        struct peak_rate *rate = &peak->rate[all->level[level].kind], found = {.level = all->level[level].name};
-        summarise(all, level, &found.gflops, &found.best_gflops);
-        if (found.best_gflops > rate->best_gflops)
-            *rate = found;
-    }
+    collect(all, peak);
     ranks_shared_free(all, sizeof(*all));
     return ok;
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -15,6 +14,7 @@
 #include "data.h"
 #include "exit_status.h"
 #include "machine.h"
+#include "median.h"
 #include "progress.h"
 #include "ranks.h"
 #include "workload_job.h"
@@ -68,14 +68,8 @@ int workload_workers(const struct workload *workload)
     return workload->ranks * workload->threads;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median over repeats of the slowest rank's time. */
-static double median(const struct job *job, bool matmul)
+static double median_time(const struct job *job, bool matmul)
 {
     double slowest[JOB_MAX_REPEAT];
     for (int64_t i = 0; i < job->repeat; i++) {
@@ -87,8 +81,7 @@ static double median(const struct job *job, bool matmul)
                 slowest[i] = seconds;
         }
     }
-    qsort(slowest, (size_t)job->repeat, sizeof(double), compare_doubles);
-    return slowest[job->repeat / 2];
+    return median_of(slowest, (size_t)job->repeat);
 }
 
 /* The rank whose failure explains the others': a rank that only lost its peers comes last. */
@@ -126,8 +119,8 @@ static void collect(const struct job *job, struct workload_result *result)
 {
     *result = (struct workload_result){
         .repeat = job->repeat,
-        .seconds = median(job, false),
-        .matmul_seconds = median(job, true),
+        .seconds = median_time(job, false),
+        .matmul_seconds = median_time(job, true),
         .bits_equal = check_bits_equal(job),
         .described = job->described,
         .ok = true,

@@ -104,7 +104,7 @@ double case_expected_seconds(const struct workload *workload, const struct peak 
 {
     const struct peak_rate *rate = &peak->rate[workload_peak_kind(workload)];
     const double multiplying = workload_operations(workload) / (rate->best_gflops * 1e9);
-    const double moving = case_moved_bytes(workload) / (peak->best_gigabytes * 1e9);
+    const double moving = case_moved_bytes(workload) / (peak->memory.best_gigabytes * 1e9);
     const double pass = workload->operators * fmax(multiplying, moving) / EFFICIENCY;
     const double weights = (double)workload->k * (double)workload->n * workload->ranks;
     const double at_once = fmin(workload->ranks, cpu_count());

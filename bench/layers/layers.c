@@ -12,8 +12,8 @@
 #include "cases.h"
 #include "measure/clock.h"
 #include "measure/exit_status.h"
+#include "measure/figures.h"
 #include "measure/options.h"
-#include "measure/progress.h"
 #include "report.h"
 #include "selection.h"
 
@@ -26,19 +26,6 @@ struct run {
     double expected_done; /* by the estimate, for the cases that are done */
     bool ok;
 };
-
-static int measure_peak(int workers, struct peak *peak)
-{
-    progress_show("measuring the ceilings");
-    const bool measured = peak_measure(workers < cpu_count() ? workers : cpu_count(), true, false, peak);
-    const int error = errno;
-
-    progress_clear();
-    if (measured)
-        return EXIT_OK;
-    fprintf(stderr, "mmarn layers: the machine's ceilings cannot be measured: %s\n", strerror(error));
-    return error == EINTR ? 128 + 2 : EXIT_RUNTIME;
-}
 
 static double expected_seconds(const struct layer_case *cases, int count, const struct peak *peak)
 {
@@ -65,7 +52,7 @@ static bool estimate_full_run(const struct peak *peak, struct report_progress *f
 static int begin_block(struct run *run, const struct layer_case *first)
 {
     struct report_progress *progress = &run->progress;
-    const int status = measure_peak(workload_workers(&first->workload), &run->peak);
+    const int status = figures_ceilings("layers", workload_workers(&first->workload), &run->peak);
 
     if (status != EXIT_OK)
         return status;
@@ -121,7 +108,7 @@ static int measure(struct run *run)
 {
     struct report_progress full = {0};
     struct peak peak;
-    int status = measure_peak(cpu_count(), &peak);
+    int status = figures_ceilings("layers", cpu_count(), &peak);
 
     if (status != EXIT_OK)
         return status;

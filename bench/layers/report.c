@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "measure/data.h"
+#include "measure/figures.h"
 #include "measure/machine.h"
-#include "measure/report.h"
 #include "measure/table.h"
 
 static const struct table_column columns[] = {
@@ -37,14 +37,14 @@ void report_begin(struct report *report, const struct peak *peak, const struct r
     struct json *json = &report->json;
     char text[DURATION];
 
-    bench_report_ceilings(peak);
+    figures_show_ceilings(peak);
     table_pair("this run", "%d cases, about %s on a quiet machine", run->count, duration(run->expected, text));
     table_pair("a full run", "%d cases, about %s on a quiet machine", full->count, duration(full->expected, text));
     fflush(stdout);
     if (json->out == NULL)
         return;
     json_begin_object(json, NULL);
-    bench_report_machine(json, peak);
+    figures_json_machine(json, peak);
     json_number(json, "expected_seconds", run->expected);
     json_number(json, "full_run_seconds", full->expected);
     json_begin_array(json, "cases");
@@ -58,7 +58,7 @@ void report_block(const struct layer_case *first, const struct peak *peak, const
     printf("\n%s, TP %d, %s: k %lld, n %lld. Done %d of %d, about %s left.\n", first->model, workload->ranks,
            first->call, (long long)workload->k, (long long)workload->n, run->done, run->count,
            duration(run->left, text));
-    printf("Ceilings: %.1f GB/s; GFLOP/s", peak->gigabytes);
+    printf("Ceilings: %.1f GB/s; GFLOP/s", peak->memory.gigabytes);
     for (int kind = 0; kind < PEAK_KINDS; kind++)
         if (peak->rate[kind].level != NULL)
             printf("%s %.1f in %s", kind > 0 ? "," : "", peak->rate[kind].gflops, peak_kind_names[kind]);
@@ -66,17 +66,17 @@ void report_block(const struct layer_case *first, const struct peak *peak, const
     table_header(columns);
 }
 
-static void show_row(const struct bench_line *line)
+static void show_row(const struct figures *figures)
 {
-    const struct workload *workload = &line->workload;
+    const struct workload *workload = &figures->workload;
     char cells[sizeof(columns) / sizeof(columns[0])][TABLE_CELL];
     int i = 0;
 
     snprintf(cells[i++], TABLE_CELL, "%lld", (long long)workload->s);
     snprintf(cells[i++], TABLE_CELL, "%s", options_choice_name(scenario_names, workload->dtype));
     snprintf(cells[i++], TABLE_CELL, "%d", workload->operators);
-    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)line->result.repeat);
-    i += bench_report_figures(line, &cells[i]);
+    snprintf(cells[i++], TABLE_CELL, "%lld", (long long)figures->result.repeat);
+    i += figures_cells(figures, &cells[i]);
     table_row(columns, cells);
 }
 
@@ -89,7 +89,7 @@ static void begin_case(struct json *json, const struct layer_case *one)
     json_string(json, "model", one->model);
     json_whole(json, "tp", workload->ranks);
     json_string(json, "call", one->call);
-    bench_report_shape(json, workload);
+    figures_json_shape(json, workload);
     json_whole(json, "threads", workload->threads);
     json_whole(json, "operators", workload->operators);
 }
@@ -100,13 +100,10 @@ void report_case(struct report *report, const struct layer_case *one, const stru
     const struct workload *workload = &one->workload;
     const double operations = workload_operations(workload), bytes = case_moved_bytes(workload);
     struct json *json = &report->json;
-    const struct bench_line line = {.workload = *workload,
-                                    .result = *result,
-                                    .gflops = operations / result->seconds * 1e-9,
-                                    .gigabytes = bytes / result->seconds * 1e-9,
-                                    .peak = *peak};
+    struct figures figures = {.workload = *workload, .result = *result};
 
-    show_row(&line);
+    figures_set(&figures, peak, bytes);
+    show_row(&figures);
     if (json->out == NULL)
         return;
     begin_case(json, one);
@@ -116,10 +113,10 @@ void report_case(struct report *report, const struct layer_case *one, const stru
     json_number(json, "operations", operations);
     json_number(json, "weight_bytes", data_weight_bytes(workload) * workload->ranks);
     json_number(json, "moved_bytes", bytes);
-    bench_report_share(json, &line);
-    json_number(json, "moved_gbs", line.gigabytes);
-    json_number(json, "read_gbs", peak->gigabytes);
-    json_number(json, "read_share", line.gigabytes / peak->gigabytes);
+    figures_json_share(json, &figures);
+    json_number(json, "moved_gbs", figures.gigabytes);
+    json_number(json, "read_gbs", peak->memory.gigabytes);
+    json_number(json, "read_share", figures.gigabytes / peak->memory.gigabytes);
     json_bool(json, "bits_equal", result->bits_equal);
     json_end_object(json);
     fflush(json->out);

@@ -7,6 +7,7 @@
 #include "base/convert.h"
 #include "base/cpu.h"
 #include "base/memory.h"
+#include "bench.h"
 #include "checkasm.h"
 #include "gemm/kernel/kernels.h"
 #include "norm/norm.h"
@@ -103,7 +104,7 @@ static void bench_block(int32_t dtype, int m, double peak)
 }
 
 /* There is no plain kernel: the first of the table takes its place. */
-static void bench_bf16(int m)
+static void bench_bf16(int m, double peak)
 {
     const struct bf16_block block = {
         .a = memory.other,
@@ -124,7 +125,7 @@ static void bench_bf16(int m)
         if (bf16_kernels[i]->needs & ~cpu_features() || !bf16_kernels[i]->block)
             continue;
         BEST_OF(ROUNDS, 20, seconds, bf16_kernels[i]->block(&block));
-        bench_line(bf16_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", 0, &plain);
+        bench_line(bf16_kernels[i]->name, what, seconds, 2.0 * m * BLOCK_N * BLOCK_K, "GFLOP/s", peak, &plain);
     }
 }
 
@@ -150,11 +151,15 @@ void bench(void)
 {
     static const int rows[] = {1, 2, 3, 4, 5, 6, 7, 13, 96};
     const size_t bytes = (size_t)1 << 20;
+    struct peak peak;
+    if (!peak_measure(1, PEAK_MEMORY, &peak)) {
+        perror("checkasm: no ceilings for --bench");
+        return;
+    }
     memory.in = memory_alloc(1, bytes);
     memory.other = memory_alloc(1, bytes);
     memory.out = memory_alloc(1, bytes);
     memory.wide = memory_alloc(1, bytes);
-    const double peak = ceiling_flops();
     if (!memory.in || !memory.other || !memory.out || !memory.wide)
         printf("checkasm: no memory for --bench\n");
     else
@@ -163,14 +168,14 @@ void bench(void)
             bench_norm(dtype);
             bench_pack(dtype);
             for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-                bench_block(dtype, rows[i], peak);
+                bench_block(dtype, rows[i], peak.rate[PEAK_FP32].best_gflops);
                 if (dtype == MMARN_BF16)
-                    bench_bf16(rows[i]);
+                    bench_bf16(rows[i], peak.rate[PEAK_BF16].best_gflops);
             }
         }
     memory_free(memory.in);
     memory_free(memory.other);
     memory_free(memory.out);
     memory_free(memory.wide);
-    bench_tiles();
+    bench_tiles(&peak);
 }

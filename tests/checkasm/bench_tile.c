@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "checkasm.h"
+#include "bench.h"
 #include "gemm/gemm.h"
 
 enum { TILE_M = 96, TILE_N = 512, TILE_K = 1024, DECODE_K = 2048, DECODE_N = 4096, MOST_ROWS = 96, GROUP = 128 };
@@ -31,7 +31,7 @@ static struct {
     char *x1, *x2;
     size_t x2_bytes;
     float *scale, *offset, *c;
-    double flops, read; /* ceilings */
+    const struct peak *peak;
 } bench_data;
 
 /* Any memory does as a matrix of any layout: only where its elements lie matters here. */
@@ -55,10 +55,10 @@ static struct gemm_weights view(const struct pair *pair, enum gemm_layout layout
 static double time_tall(struct gemm_weights *w, struct gemm_scratch *scratch)
 {
     /* Eight tiles' columns, as one row-block has them. */
-    double start = now();
+    double start = clock_seconds();
     for (int tile = 0; tile < 8; tile++)
         gemm_tile(w, scratch, bench_data.x1, 0, TILE_M, (int64_t)tile * TILE_N, TILE_N, bench_data.c, TILE_N);
-    return (now() - start) / 8;
+    return (clock_seconds() - start) / 8;
 }
 
 /* One of the matrices that x2 holds after the other. */
@@ -67,9 +67,9 @@ static double time_flat(struct gemm_weights *w, struct gemm_scratch *scratch, in
     const size_t bytes = (size_t)gemm_bytes(w->dtype, (int64_t)DECODE_K * DECODE_N);
     const size_t used = (size_t)((const char *)w->data - bench_data.x2);
     w->data = bench_data.x2 + (used + 2 * bytes <= bench_data.x2_bytes ? used + bytes : 0);
-    double start = now();
+    double start = clock_seconds();
     gemm_tile(w, scratch, bench_data.x1, 0, rows, 0, DECODE_N, bench_data.c, DECODE_N);
-    return now() - start;
+    return clock_seconds() - start;
 }
 
 /* rows: a few, or TILE_M for a tile of many. */
@@ -90,8 +90,9 @@ static void bench_pair(const struct pair *pair, enum gemm_layout layout, int row
     double plain = work / best[1] * 1e-9;
     snprintf(what, sizeof what, "%s x %s%s%s %s, %d rows", dtype_name(pair->x_dtype), dtype_name(pair->dtype),
              pair->group ? "/g" : "", pair->offset ? "+o" : "", layout_names[layout], rows);
-    bench_line("tile", what, best[0], work, tall ? "GFLOP/s" : "GB/s", tall ? bench_data.flops : bench_data.read,
-               &plain);
+    const struct peak_rate *rate = &bench_data.peak->rate[peak_kind_of(gemm_choice_of(&w[0], rows).multiply)];
+    bench_line("tile", what, best[0], work, tall ? "GFLOP/s" : "GB/s",
+               tall ? rate->best_gflops : bench_data.peak->memory.best_gigabytes, &plain);
     gemm_scratch_destroy(scratch[0]);
     gemm_scratch_destroy(scratch[1]);
 }
@@ -110,7 +111,7 @@ static void bench_dequantise(void)
     bench_line("tile", "dequantise 96 x 512", seconds, 8.0 * TILE_M * TILE_N, "GB/s", 0, &plain);
 }
 
-void bench_tiles(void)
+void bench_tiles(const struct peak *peak)
 {
     const size_t values = (size_t)(DECODE_K / GROUP) * DECODE_N;
     bench_data.x2_bytes = (size_t)256 << 20;
@@ -122,10 +123,12 @@ void bench_tiles(void)
     if (bench_data.x1 && bench_data.x2 && bench_data.c && bench_data.scale && bench_data.offset) {
         for (size_t i = 0; i < values; i++)
             bench_data.scale[i] = 0x1p-7F;
-        bench_data.flops = ceiling_flops();
-        bench_data.read = ceiling_read(bench_data.x2, bench_data.x2_bytes);
-        printf("ceilings of one thread: %.1f GFLOP/s of fp32 multiply-adds, %.2f GB/s read\n", bench_data.flops,
-               bench_data.read);
+        bench_data.peak = peak;
+        printf("ceilings of one thread: %.2f GB/s read", peak->memory.best_gigabytes);
+        for (int kind = 0; kind < PEAK_KINDS; kind++)
+            if (peak->rate[kind].level)
+                printf(", %.1f GFLOP/s in %s", peak->rate[kind].best_gflops, peak_kind_names[kind]);
+        printf("\n");
         printf("tiles, k x n %d x %d (96 rows) or %d x %d; 'x plain': beside f16 x f16 of the same layout\n", TILE_K,
                TILE_N, DECODE_K, DECODE_N);
         bench_rows(TILE_M);

@@ -77,36 +77,4 @@ bool guard_intact(int slot);
 /* Are these bytes still GUARD_FILL? */
 bool guard_filled(const void *bytes, size_t count);
 
-/* --------------------------------------------------------------------------------------------- bench*.c: timing */
-
-/* Monotonic seconds. */
-double now(void);
-
-/* seconds = the best round's time of one execution of `statement`. The best, because noise only ever adds. */
-#define BEST_OF(rounds, times, seconds, statement)                                                                     \
-    do {                                                                                                               \
-        (seconds) = 1e9;                                                                                               \
-        for (int round_ = 0; round_ < (rounds); round_++) {                                                            \
-            double start_ = now();                                                                                     \
-            for (int time_ = 0; time_ < (times); time_++)                                                              \
-                statement;                                                                                             \
-            double spent_ = (now() - start_) / (times);                                                                \
-            (seconds) = spent_ < (seconds) ? spent_ : (seconds);                                                       \
-        }                                                                                                              \
-    } while (0)
-
-/* What one thread can do: GFLOP/s of multiply-adds in registers (0 where there is no such loop), GB/s of reading. */
-double ceiling_flops(void);
-double ceiling_read(const void *memory, size_t bytes);
-
-/*
- * Prints one line: rate is work / seconds / 1e9. *plain holds the rate of the first line of its kind (0 before it),
- * which the others are compared with; a ceiling of 0 is left out.
- */
-void bench_line(const char *kernel, const char *what, double seconds, double work, const char *unit, double ceiling,
-                double *plain);
-
-/* bench_tile.c */
-void bench_tiles(void);
-
 #endif

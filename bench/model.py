@@ -4,9 +4,9 @@
 
 max: as if all reading were hidden behind multiplications; were none, it would be the sum, the upper end of the model.
 
-Pure functions: a case, a machine, and what is known of the library's plan (src/op/plan.c) and rings
-(src/coll/shm_ring.c). Nothing is fitted to times of the operator. D = rows * n is the number of outputs, e the bytes of
-one; P ranks of T threads are W workers, of which as many as there are processors work at the same time.
+Pure functions: a case, a machine, and what the library says of its tiles and rings (library.py). Nothing is fitted to
+times of the operator. D = rows * n is the number of outputs, e the bytes of one; P ranks of T threads are W workers, of
+which as many as there are processors work at the same time.
 """
 
 from __future__ import annotations
@@ -14,18 +14,13 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import library
 from cases import Case
 
-# src/op/plan.c, under the same names; tests/bench/test_model.py compares the plans that they make with the library's.
-PLAN = {"MATMUL_ROWS": 96, "FEW_ROWS": 24, "COPY_ROWS": 16, "COPY_ELEMENTS": 16384, "LEAST_COLUMNS": 64,
-        "MATMUL_TILES": 4, "COPY_TILES": 2,
-        "ONE_SHOT_ELEMENTS": 16 << 10, "ONE_SHOT_ELEMENTS_OVERSUBSCRIBED": 512 << 10}
-TILE_ELEMENTS = 96 * 256  # COLL_TILE_ELEMENTS
-PANEL_COLUMNS = 16  # GEMM_NR
-# GEMM_FEW_ROWS of src/gemm/gemm_tile.h: up to here weights are widened or expanded anew for every row-block.
+# Up to so many rows weights are widened or expanded anew for every row-block.
 FEW_ROWS = 8
-RINGS = {"PARTS_SPARE": 11, "SUMS_SPARE": 3}  # of src/coll/shm_segment.c: buffers beside one for each thread
-SPIN_OVERSUBSCRIBED_NS = 1000  # of src/coll/shm_wait.c
+# How long a rank that shares its processor looks before it sleeps.
+SPIN = 1e-6
 LINE_BYTES = 64
 
 # Measured by checkasm --bench, in cache, on one processor: a tile of 96 rows against the peak of its multiply-adds.
@@ -108,16 +103,6 @@ class Terms:
         return self.exchange + self.outputs + self.lines + self.lock + self.hops
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """As op_plan_make cuts a call."""
-
-    block_rows: int
-    row_blocks: int
-    tiles: int
-    one_shot: bool
-
-
 def from_ceilings(ceilings: dict) -> Machine:
     """The machine that bench/ceilings.c has measured; without instructions for a type, it multiplies in fp32."""
     f32 = ceilings["f32_gflops"] * 1e9
@@ -128,42 +113,11 @@ def from_ceilings(ceilings: dict) -> Machine:
                    ceilings["yield_ns"] * 1e-9)
 
 
-def _round_up(value: int, unit: int) -> int:
-    return -(-value // unit) * unit
-
-
-def is_one_shot(case: Case, rows: int, n: int, shared: bool) -> bool:
-    """Whether every rank sums for itself."""
-    limit = PLAN["ONE_SHOT_ELEMENTS_OVERSUBSCRIBED" if shared else "ONE_SHOT_ELEMENTS"]
-    return case.ranks == 1 or n <= limit // rows // (case.ranks - 1)
-
-
-def tile_columns(case: Case, block: int, n: int, one_shot: bool, shared: bool) -> int:
-    """Of a row-block's tiles but the last."""
-    several = PLAN["COPY_TILES" if case.count else "MATMUL_TILES"]
-    for_owners = case.ranks * several // 2 if not one_shot else 1 if shared else several
-    for_threads = case.threads * several if case.threads > 1 else 1
-    few = block < PLAN["FEW_ROWS"]
-    if case.count:
-        most = PLAN["COPY_ELEMENTS"] // block
-    elif not few:
-        most = TILE_ELEMENTS // PLAN["MATMUL_ROWS"]
-    else:
-        most = TILE_ELEMENTS // (block if shared else PLAN["FEW_ROWS"])
-    least = PLAN["LEAST_COLUMNS"]
-    fair = _round_up(-(-n // max(for_owners, for_threads)), least)
-    return min(fair, most // least * least, _round_up(n, PANEL_COLUMNS))
-
-
-def plan(case: Case, machine: Machine) -> Plan:
+def plan(case: Case, machine: Machine) -> library.Plan:
     """Row-blocks, tiles and algorithm."""
     rows, n = (1, case.count) if case.count else (case.rows, case.n)
-    most = PLAN["COPY_ROWS" if case.count else "MATMUL_ROWS"]
-    block = rows if rows <= most else min(most, _round_up(-(-rows // -(-rows // most)), 6))
-    row_blocks = -(-rows // block)
     shared = case.ranks * case.threads > machine.processors
-    one_shot = is_one_shot(case, rows, n, shared)
-    return Plan(block, row_blocks, row_blocks * -(-n // tile_columns(case, block, n, one_shot, shared)), one_shot)
+    return library.plan(case.ranks, case.threads, rows, n, copies=bool(case.count), shared=shared)
 
 
 def output_bytes(case: Case) -> int:
@@ -249,11 +203,6 @@ def distance(case: Case, machine: Machine) -> float:
     return line_time(case, machine) / machine.line
 
 
-def ring_slots(case: Case, kind: str) -> int:
-    """Of a rank's ring of that kind."""
-    return case.threads + RINGS[kind]
-
-
 def rings_stay(case: Case, machine: Machine) -> bool:
     """Whether lines of the rings are still in the processors' own caches when their slots' turn comes again.
 
@@ -261,7 +210,7 @@ def rings_stay(case: Case, machine: Machine) -> bool:
     """
     if case.rotate or case.ranks * case.threads > machine.processors:
         return False
-    cut, e, slots = plan(case, machine), output_bytes(case), ring_slots(case, "PARTS_SPARE")
+    cut, e, (slots, _) = plan(case, machine), output_bytes(case), library.ring_slots(case.threads)
     of_rings = 4 + 4 * case.ranks if cut.one_shot else 4 + 4 + 2 * e
     of_tiles = (slots * of_rings + min(slots, cut.tiles) * 3 * e) * elements(case) / cut.tiles
     passing = of_tiles / case.threads + (0.0 if case.count else case.weight_bytes / (case.ranks * case.threads))
@@ -325,11 +274,12 @@ def lines(case: Case, machine: Machine) -> float:
     if case.ranks == 1:
         return 0.0
     cut, line, all_others = plan(case, machine), line_time(case, machine), look(case, machine)
-    each = all_others / ring_slots(case, "PARTS_SPARE")
+    parts, sums = library.ring_slots(case.threads)
+    each = all_others / parts
     if cut.one_shot:
         each += all_others
     else:
-        owner = all_others + all_others / ring_slots(case, "SUMS_SPARE") + line
+        owner = all_others + all_others / sums + line
         each += line + owner / case.ranks + line
     return cut.tiles * each / case.threads * turns(case, machine)
 
@@ -352,13 +302,13 @@ def hops(case: Case, machine: Machine) -> float:
     """
     if case.ranks == 1:
         return 0.0
-    cut, line, slots = plan(case, machine), line_time(case, machine), ring_slots(case, "PARTS_SPARE")
+    cut, line, (slots, _) = plan(case, machine), line_time(case, machine), library.ring_slots(case.threads)
     count = 1 if cut.one_shot else 2
     agreement = CALL_LOOKS * look(case, machine) + CALL_LINES * line
     if case.ranks * case.threads <= machine.processors:
         return agreement + (count * BELL_LINES * line if case.threads > 1 else 0.0)
     sleeps = max(0, cut.tiles - slots) / (slots // 2)
-    waits = count * machine.yielding + sleeps * (machine.futex + SPIN_OVERSUBSCRIBED_NS * 1e-9)
+    waits = count * machine.yielding + sleeps * (machine.futex + SPIN)
     return (agreement + waits) * turns(case, machine)
 
 

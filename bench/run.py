@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 
+import library
 import measure
 import report
 import workers
@@ -97,6 +98,7 @@ def main() -> int:
     if not (arguments.workers / "ours").exists():
         print(f"{arguments.workers}/ours is not built; make bench builds it", file=sys.stderr)
         return 2
+    library.PROGRAM = arguments.workers / "plan"
     signal.signal(signal.SIGTERM, interrupt)
     arguments.output.mkdir(parents=True, exist_ok=True)
     progress("measuring the ceilings")

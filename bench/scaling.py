@@ -12,6 +12,7 @@ import math
 import pathlib
 import statistics
 
+import library
 import model
 from cases import Case
 from machines import FABRICS, MACHINES
@@ -133,7 +134,10 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=16, help="of the clusters (default: 16)")
     parser.add_argument("--check", type=pathlib.Path, nargs="+", metavar="RESULT",
                         help="compare with these runs of the bench instead, as build/bench/result.json")
+    parser.add_argument("--workers", type=pathlib.Path, default=library.PROGRAM.parent, metavar="FOLDER",
+                        help="where the program plan is (default: build/bench)")
     arguments = parser.parse_args()
+    library.PROGRAM = arguments.workers / "plan"
     if arguments.check:
         print(check([json.loads(path.read_text()) for path in arguments.check]))
         return 0

@@ -1,5 +1,5 @@
-"""bench/model.py: the plans that the library describes, terms against formulas written out anew, and what must hold for
-any case and machine; bench/scaling.py prints its tables for every machine and for a run.
+"""bench/library.py: the plans that the library describes. bench/model.py: terms against formulas written out anew, and
+what must hold for any case and machine. bench/scaling.py prints its tables for every machine and for a run.
 """
 
 import dataclasses
@@ -13,14 +13,16 @@ import sys
 import tempfile
 import unittest
 
-COMMAND = sys.argv.pop(1)
+COMMAND, PROGRAM = sys.argv.pop(1), sys.argv.pop(1)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
+import library
 import model
 from cases import TYPES, Case
 from machines import FABRICS, MACHINES
 
+library.PROGRAM = pathlib.Path(PROGRAM)
 CEILINGS = {"workers": 2, "f32_gflops": 200.0, "bf16_gflops": 400.0, "int8_gops": 800.0, "memory_gbs": 40.0,
             "cache_gbs": 80.0, "cache_bytes": 32 << 20, "private_bytes": 1 << 20, "line_ns": 50.0, "futex_ns": 5000.0,
             "yield_ns": 1000.0, "handover_ns": 2.0, "refill_ns": 8.0}
@@ -43,7 +45,7 @@ class NearTestCase(unittest.TestCase):
 
 
 class Library(unittest.TestCase):
-    """The model follows the library."""
+    """What the program plan answers is what the library does."""
 
     def described(self, case):
         """How the library does the case here: mmarn run says what mmarn_op_describe does."""
@@ -62,20 +64,22 @@ class Library(unittest.TestCase):
                     blocks = -(-rows // found["block_rows"])
                     one_shot = found["algorithm"] == "one-shot"
                     self.assertEqual(model.plan(case, here),
-                                     model.Plan(found["block_rows"], blocks, found["tiles"], one_shot))
+                                     library.Plan(found["block_rows"], blocks, found["tiles"], one_shot))
 
-    def test_what_the_library_does_not_tell(self):
-        """Buffers, how long a rank spins, and the tiles of a plain all-reduce, from their sources."""
-        for name, wanted in {**model.RINGS, "SPIN_OVERSUBSCRIBED_NS": model.SPIN_OVERSUBSCRIBED_NS,
-                             "COPY_ROWS": model.PLAN["COPY_ROWS"], "COPY_ELEMENTS": model.PLAN["COPY_ELEMENTS"],
-                             "COPY_TILES": model.PLAN["COPY_TILES"]}.items():
-            text = "".join((ROOT / "src" / path).read_text()
-                           for path in ("coll/shm_segment.c", "coll/shm_wait.c", "op/plan.c"))
-            self.assertRegex(text, rf"\b{name} = {wanted}\b")
+    def test_rings(self):
+        """A buffer more for each thread, and room for many parts."""
+        one, four = (library.ring_slots(threads) for threads in (1, 4))
+        self.assertEqual([more - few for few, more in zip(one, four)], [3, 3])
+        self.assertGreater(one[0], one[1])
+        self.assertGreater(one[1], 1)
 
+    def test_what_is_not_understood(self):
+        for arguments in ((0, 1, 1, 1), (1, 0, 1, 1), (1, 1, 0, 1), (1, 1, 1, 0)):
+            with self.assertRaisesRegex(ValueError, "not understood"):
+                library.plan(*arguments)
 
 class Cuts(unittest.TestCase):
-    """Plans that src/op/plan.c makes."""
+    """Plans of groups that there are not."""
 
     def test_plans(self):
         for case, wanted in (
@@ -86,7 +90,7 @@ class Cuts(unittest.TestCase):
                 (Case("test", "f16", 16, 64, 8192, ranks=1, threads=2), (16, 1, 8, True)),
                 (Case("test", count=4096), (1, 1, 2, True)),
                 (Case("test", count=4 << 20), (1, 1, 256, False))):
-            self.assertEqual(model.plan(case, HERE), model.Plan(*wanted), case)
+            self.assertEqual(model.plan(case, HERE), library.Plan(*wanted), case)
 
 
 class Terms(NearTestCase):
@@ -95,7 +99,7 @@ class Terms(NearTestCase):
     def test_prefill(self):
         case = Case("test", "f16", 512, 1024, 8192)
         terms = model.predict(case, HERE)
-        self.assertEqual(model.plan(case, HERE), model.Plan(90, 6, 192, False))
+        self.assertEqual(model.plan(case, HERE), library.Plan(90, 6, 192, False))
         self.assert_near(terms.multiply, 2 * 512 * 1024 * 8192 * 2 / 0.97 / 200e9)
         self.assert_near(terms.weights, 6 * 2 * 1024 * 8192 * 2 / 40e9)
         self.assert_near(terms.outputs, 2 * 5 * 2 * 512 * 8192 / 40e9)
@@ -197,7 +201,7 @@ class Tables(unittest.TestCase):
     """The command."""
 
     def tables(self, *arguments):
-        command = [sys.executable, str(ROOT / "bench/scaling.py"), *arguments]
+        command = [sys.executable, str(ROOT / "bench/scaling.py"), "--workers", str(library.PROGRAM.parent), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/arithmetic.h"
-#include "mmarn/mmarn.h"
+#include "mmarn/mmarn_types.h"
 
 /* Codes run from 1 to DTYPE_COUNT - 1, so that tables can be indexed by them. */
 enum { DTYPE_COUNT = 9 };

@@ -6,7 +6,7 @@
 #define MMARN_BASE_ERROR_H
 
 #include "base/arithmetic.h"
-#include "mmarn/mmarn.h"
+#include "mmarn/mmarn_types.h"
 
 /* Longest sentence kept, with its terminating zero. */
 enum { ERROR_SENTENCE_SIZE = 512 };

@@ -20,6 +20,7 @@
 
 #include "base/dtype.h"
 #include "base/float_env.h"
+#include "mmarn/mmarn.h"
 
 /* Most elements of one tile: 96 x 256 fp32 are 96 KiB, so that several fit a second-level cache. */
 enum { COLL_TILE_ELEMENTS = 96 * 256 };

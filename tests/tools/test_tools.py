@@ -60,8 +60,13 @@ class Floors(Tree):
             self.write(f"src/{name}")
         self.write("include/mmarn/mmarn.h", "#include <stdint.h>\n")
         self.write("src/api/api.c", '#include "mmarn/mmarn.h"\n#include "op/op.h"\n#include "base/cpu.h"\n')
-        self.write("cli/main.c", '#include "cli.h"\n#include "base/cpu.h"\n#include "mmarn/mmarn.h"\n')
-        self.write("tests/unit/test.c", '#include "gemm/gemm.h"\n#include "norm/norm.h"\n')
+        self.write("src/base/cpu.c", '#include "base/cpu.h"\n#include "mmarn/mmarn_types.h"\n')
+        self.write("reference/model.c", '#include "mmarn/mmarn.h"\n#include "reference/model.h"\n')
+        self.write("measure/peak.c", '#include "peak.h"\n#include "base/cpu.h"\n#include "reference/model.h"\n')
+        self.write("cli/main.c", '#include "cli.h"\n#include "base/cpu.h"\n#include "mmarn/mmarn.h"\n'
+                                 '#include "measure/peak.h"\n')
+        self.write("bench/ours.c", '#include "measure/peak.h"\n#include "gemm/gemm.h"\n')
+        self.write("tests/unit/test.c", '#include "gemm/gemm.h"\n#include "norm/norm.h"\n#include "cli/cli.h"\n')
 
     def test_clean(self):
         self.passes("check_floors.py")
@@ -69,7 +74,16 @@ class Floors(Tree):
     def test_upwards_and_sideways(self):
         self.write("src/base/cpu.c", '#include "op/op.h"\n')
         self.write("src/gemm/gemm.c", '#include "gemm/gemm.h"\n#include "norm/norm.h"\n')
-        self.fails("check_floors.py", "src/base/cpu.c:1: includes op/op.h", "src/gemm/gemm.c:2: includes norm/norm.h")
+        self.write("src/norm/x86/norm.c", '#include "op/op.h"\n')
+        self.fails("check_floors.py", "src/base/cpu.c:1: includes op/op.h", "src/gemm/gemm.c:2: includes norm/norm.h",
+                   "src/norm/x86/norm.c:1: includes op/op.h: norm may include base, norm only")
+
+    def test_the_operator_below_it(self):
+        self.write("src/base/cpu.h", '#include "mmarn/mmarn.h"\n')
+        self.write("src/gemm/gemm.c", '#include "mmarn/mmarn_ascend.h"\n')
+        self.write("src/coll/id.h", '#include "mmarn/mmarn_group.h"\n')
+        self.fails("check_floors.py", "src/base/cpu.h:1: includes mmarn/mmarn.h: base may include mmarn/mmarn_types.h",
+                   "src/gemm/gemm.c:1: includes mmarn/mmarn_ascend.h: gemm may")
 
     def test_path_without_floor(self):
         self.write("src/gemm/gemm.c", '#include "gemm.h"\n# include "base/missing.h"\n#include <base/cpu.h>\n')
@@ -77,11 +91,77 @@ class Floors(Tree):
                    "gemm.c:3: includes base/cpu.h")
 
     def test_outside_the_library(self):
-        self.write("cli/other.c", '#include "op/op.h"\n')
-        self.write("reference/model.c", '#include "base/cpu.h"\n')
+        self.write("cli/other.c", '#include "op/op.h"\n#include "tests/unit/test.h"\n')
+        self.write("reference/model.c", '#include "base/cpu.h"\n#include "measure/peak.h"\n')
+        self.write("measure/peak.c", '#include "base/memory.h"\n#include "cli/main.h"\n')
+        self.write("bench/ours.c", '#include "cli/main.h"\n')
+        self.write("examples/one.c", '#include "base/cpu.h"\n#include "measure/peak.h"\n')
         self.write("include/mmarn/other.h", "#include <unistd.h>\n")
         self.write("src/loose.c")
-        self.fails("check_floors.py", "cli/other.c:1", "reference/model.c:1", "include/mmarn/other.h:1", "src/loose.c:")
+        self.fails("check_floors.py", "cli/other.c:1", "cli/other.c:2", "reference/model.c:1", "reference/model.c:2",
+                   "measure/peak.c:1", "measure/peak.c:2", "bench/ours.c:1", "examples/one.c:1", "examples/one.c:2",
+                   "include/mmarn/other.h:1", "src/loose.c:")
+
+
+class FloorsOfObjects(Tree):
+    """Symbols: no file below includes anything."""
+
+    def setUp(self):
+        super().setUp()
+        self.build = str(self.root / "build")
+        self.compile("src/base/cpu.c", "int cpu_count(void) { return 2; }\nint memory_size(void) { return 1; }\n")
+        self.compile("src/gemm/gemm.c", "int cpu_count(void);\nint gemm_tile(void) { return cpu_count(); }\n")
+        self.compile("src/norm/x86/norm.c", "int norm_row(void) { return 3; }\n")
+        self.compile("src/op/op.c", "int gemm_tile(void);\nint norm_row(void);\n"
+                                    "int op_run(void) { return gemm_tile() + norm_row(); }\n")
+        self.compile("src/api/api.c", "int op_run(void);\nint mmarn_run(void) { return op_run(); }\n")
+        self.compile("measure/peak.c", "int cpu_count(void);\nint mmarn_run(void);\nint printf(const char *, ...);\n"
+                                       'int peak(void) { printf("x"); return cpu_count() + mmarn_run(); }\n')
+
+    def compile(self, source, text):
+        """Writes a source, and the object that CMake would make of it."""
+        folder, name = source.split("/", 1)
+        target = "mmarn_objects" if folder == "src" else f"mmarn_{folder}"
+        made = self.root / "build" / folder / "CMakeFiles" / f"{target}.dir" / f"{name}.o"
+        made.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cc", "-c", "-o", str(made), str(self.write(source, text))], check=True)
+
+    def call(self, function):
+        """A text whose only function calls that one, which nothing but itself declares."""
+        return f"int {function}(void);\nint caller_of_{function}(void) {{ return {function}(); }}\n"
+
+    def test_clean(self):
+        self.assertIn("the symbols of 6 objects", self.passes("check_floors.py", "--build", self.build))
+
+    def test_upwards_and_sideways(self):
+        self.compile("src/base/up.c", self.call("mmarn_run"))
+        self.compile("src/gemm/aside.c", self.call("norm_row"))
+        self.compile("src/norm/x86/aside.c", self.call("gemm_tile"))
+        self.compile("src/op/up.c", self.call("mmarn_run"))
+        self.compile("src/coll/up.c", "extern int (*table[])(void);\nint op_run(void);\nint (*table[])(void) = {op_run};\n")
+        self.passes("check_floors.py")
+        self.fails("check_floors.py", "src/base/up.c: uses mmarn_run of src/api/api.c: base may use base only",
+                   "src/gemm/aside.c: uses norm_row of src/norm/x86/norm.c: gemm may use base, gemm only",
+                   "src/norm/x86/aside.c: uses gemm_tile of src/gemm/gemm.c: norm may use base, norm only",
+                   "src/op/up.c: uses mmarn_run of src/api/api.c", "src/coll/up.c: uses op_run of src/op/op.c",
+                   arguments=("--build", self.build))
+
+    def test_beside_the_library(self):
+        self.compile("measure/inside.c", self.call("gemm_tile"))
+        self.compile("cli/memory.c", self.call("memory_size"))
+        self.compile("reference/model.c", self.call("mmarn_run"))
+        self.fails("check_floors.py", "measure/inside.c: uses gemm_tile of src/gemm/gemm.c: measure may not use this",
+                   "cli/memory.c: uses memory_size of src/base/cpu.c", "reference/model.c: uses mmarn_run of src/api",
+                   arguments=("--build", self.build))
+
+    def test_source_that_is_no_more(self):
+        self.compile("src/gemm/old.c", self.call("norm_row"))
+        (self.root / "src/gemm/old.c").unlink()
+        self.passes("check_floors.py", "--build", self.build)
+
+    def test_nothing_built(self):
+        other = str(self.root / "other")
+        self.fails("check_floors.py", "no objects of src/ with symbols", arguments=("--build", other))
 
 
 class Doors(Tree):

@@ -105,12 +105,13 @@ def check_includes(root, names):
 def objects_of(root, build):
     """{object: name of its source}, of the library and of what lies beside it, as CMake places them."""
     found = {}
-    for path in sorted(build.glob("**/CMakeFiles/*.dir/**/*.o")):
-        parts = path.relative_to(build).parts
-        at = parts.index("CMakeFiles")
-        source = pathlib.PurePosixPath(*parts[:at], *parts[at + 2:]).with_suffix("")
-        if parts[0] in {"src"} | set(BESIDE) and (root / source).is_file():
-            found[str(path)] = str(source)
+    for folder in ("src", *BESIDE):
+        for path in sorted((build / folder).glob("**/CMakeFiles/*.dir/**/*.o")):
+            parts = path.relative_to(build).parts
+            at = parts.index("CMakeFiles")
+            source = pathlib.PurePosixPath(*parts[:at], *parts[at + 2:]).with_suffix("")
+            if (root / source).is_file():
+                found[str(path)] = str(source)
     return found
 
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/convert.h"
+#include "base/dtype.h"
 
 const char *const type_names[TYPES] = {"f32", "f16", "bf16", "int8", "f16-int8", "f16-int4"};
 
@@ -33,10 +34,7 @@ int32_t inputs_out_type(enum type type)
 
 int64_t inputs_bytes(int32_t dtype, int64_t elements)
 {
-    return dtype == MMARN_F32  ? elements * 4
-           : dtype == MMARN_I8 ? elements
-           : dtype == MMARN_I4 ? elements / 2
-                               : elements * 2;
+    return elements * dtype_bits(dtype) / 8;
 }
 
 static uint32_t hash(uint32_t stream, uint32_t index)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure/machine.h"
 #include "split.h"
 #include "worker.h"
 
@@ -45,18 +46,10 @@ bool peer_start(struct member *member, const char *variant)
 
 void peer_describe(char *text, int size)
 {
-    const size_t length = mmarn_describe(NULL, 0);
-    char *all = malloc(length + 1);
-    const char *level;
+    char level[128];
 
-    snprintf(text, (size_t)size, "mmarn %s", mmarn_version());
-    if (all == NULL)
-        return;
-    mmarn_describe(all, length + 1);
-    level = strstr(all, "level: ");
-    if (level != NULL)
-        snprintf(text, (size_t)size, "mmarn %s, %.*s", mmarn_version(), (int)strcspn(level, "\n"), level);
-    free(all);
+    machine_library_value("level", level, sizeof(level));
+    snprintf(text, (size_t)size, "mmarn %s, level: %s", mmarn_version(), level);
 }
 
 static mmarn_tensor matrix(void *data, int32_t dtype, int64_t rows, int64_t columns)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "form.h"
+#include "hash.h"
 #include "ranks.h"
 #include "reference/quantised.h"
 #include "reference/random.h"
@@ -112,23 +113,11 @@ bool check_compare(const struct job *job, const struct data *data, struct bound_
     return bound_compare(&job->problem, job->terms, &outputs, result);
 }
 
-/* FNV-1a, eight bytes at a time; the shift brings high bits down, where the multiplication cannot. */
-static uint64_t hash_bytes(uint64_t hash, const unsigned char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i += sizeof(uint64_t)) {
-        uint64_t word = 0;
-        __builtin_memcpy(&word, bytes + i, count - i < sizeof(word) ? count - i : sizeof(word));
-        hash = (hash ^ word) * 0x100000001b3u;
-        hash ^= hash >> 32;
-    }
-    return hash;
-}
-
 uint64_t check_hash(const struct workload *workload, const struct data *data)
 {
     const size_t bytes =
         scenario_bytes(scenario_of(workload->dtype)->out, (size_t)(workload->b * workload->s * workload->n));
-    return hash_bytes(hash_bytes(0xcbf29ce484222325u, data->y, bytes), data->norm_out, bytes);
+    return hash_bytes(hash_bytes(HASH_START, data->y, bytes), data->norm_out, bytes);
 }
 
 bool check_bits_equal(const struct job *job)

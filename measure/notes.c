@@ -4,7 +4,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "hash.h"
 #include "mmarn/mmarn.h"
 #include "progress.h"
 #include "ranks.h"
@@ -14,18 +16,10 @@ enum { NOTES = 16 };
 
 static _Atomic uint64_t *said; /* their hashes; 0: none yet */
 
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-    return hash | 1;
-}
-
 /* True for the first who asks. */
 static bool is_new(const char *sentence)
 {
-    const uint64_t hash = hash_of(sentence);
+    const uint64_t hash = hash_bytes(HASH_START, sentence, strlen(sentence)) | 1; /* not 0 */
     for (int i = 0; said != NULL && i < NOTES; i++) {
         uint64_t there = 0;
         if (atomic_compare_exchange_strong(&said[i], &there, hash))

@@ -1,5 +1,5 @@
 /*
- * machine.h - the machine as the command shows it. From /proc and /sys; what is not there is left out.
+ * machine.h - the machine as reports show it. From /proc and /sys; what is not there is left out.
  */
 #ifndef MMARN_MEASURE_MACHINE_H
 #define MMARN_MEASURE_MACHINE_H

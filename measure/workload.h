@@ -1,6 +1,6 @@
 /*
- * workload.h - the operator on random data, by ranks that the command forks itself: timed, and checked if wanted.
- * What mmarn run and mmarn bench have in common.
+ * workload.h - the operator on random data, by ranks that it forks itself: timed, and checked if wanted. What
+ * mmarn run, mmarn bench and build/bench/layers have in common.
  */
 #ifndef MMARN_MEASURE_WORKLOAD_H
 #define MMARN_MEASURE_WORKLOAD_H

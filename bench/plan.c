@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "coll/shm.h"
+#include "coll/shm/shm.h"
 #include "measure/json.h"
 #include "op/plan.h"
 
@@ -38,8 +38,8 @@ static void answer_rings(struct json *json, int threads)
         json_string(json, "error", mmarn_last_error());
         return;
     }
-    json_whole(json, "parts", segment.rings[SHM_PARTS].count);
-    json_whole(json, "sums", segment.rings[SHM_SUMS].count);
+    json_whole(json, "parts", segment.rings[COLL_PARTIALS].count);
+    json_whole(json, "sums", segment.rings[COLL_SUMS].count);
     shm_segment_close(&segment);
     close(memfd);
 }

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "coll/coll.h"
+#include "coll/reduce.h"
 #include "control.h"
 #include "gemm/gemm.h"
 #include "measure/clock.h"
@@ -64,4 +64,5 @@ WRAP(PART_REDUCE, op_sink_sum, (const struct op_sink *sink, int64_t n, const str
 WRAP(PART_REDUCE, op_sink_parts,
      (const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[], int world_size),
      (sink, n, tile, parts, world_size))
-WRAP(PART_NORM, op_sink_norm, (const struct op_sink *sink, int64_t n, int64_t row, int rows), (sink, n, row, rows))
+WRAP(PART_NORM, op_sink_norm, (const struct op_sink *sink, int64_t n, int64_t row, int rows, int thread),
+     (sink, n, row, rows, thread))

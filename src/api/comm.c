@@ -160,7 +160,7 @@ mmarn_status mmarn_comm_refuse(mmarn_comm *comm, const char *sentence)
 void mmarn_comm_abort(mmarn_comm *comm)
 {
     if (comm && !atomic_load(&comm->forked))
-        comm->coll->transport->abort(comm->coll);
+        comm->coll->transport->fail(comm->coll, COLL_ABORTED);
 }
 
 void mmarn_comm_destroy(mmarn_comm *comm)

@@ -5,7 +5,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/float_env.h"
-#include "coll/coll.h"
+#include "coll/transports.h"
 #include "gemm/kernel/kernels.h"
 #include "mmarn/mmarn_ascend.h"
 #include "norm/norm.h"

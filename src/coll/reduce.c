@@ -1,13 +1,14 @@
 /*
- * reduce.c - summing the ranks' parts in an order that depends on rank numbers alone.
+ * reduce.c - summing the ranks' partials in an order that depends on rank numbers alone.
  * Work goes chunk by chunk, so that partial sums stay in the first-level cache. An element's sum never depends on its
  * neighbours, so the bits do not depend on where chunks end.
  */
-#include "coll/coll.h"
+#include "coll/reduce.h"
 
 #include <assert.h>
 
 #include "base/convert.h"
+#include "base/float_env.h"
 
 static void add(const float *restrict left, const float *restrict right, float *restrict sum, size_t count)
 {
@@ -25,35 +26,36 @@ static void add_to(float *restrict left, const float *restrict right, size_t cou
  * Sums one chunk in the binary tree, as a binary counter: two finished subtrees of one size become one of twice the
  * size at once, and what is left at the end is joined from the right. open holds the subtrees.
  */
-static const float *tree(const float *const parts[], int world_size, size_t at, size_t count, float open[][COLL_CHUNK])
+static const float *tree(const float *const partials[], int world_size, size_t at, size_t count,
+                         float open[][COLL_CHUNK])
 {
     if (world_size == 1)
-        return parts[0] + at;
+        return partials[0] + at;
     int depth = 0;
     int rank = 0;
     for (; rank + 1 < world_size; rank += 2) {
-        add(parts[rank] + at, parts[rank + 1] + at, open[depth++], count);
+        add(partials[rank] + at, partials[rank + 1] + at, open[depth++], count);
         /* After pair number p, as many subtrees are complete as p ends in one bits. */
         for (int pair = rank / 2; pair & 1; pair >>= 1, depth--)
             add_to(open[depth - 2], open[depth - 1], count);
     }
     if (rank < world_size)
-        add_to(open[depth - 1], parts[rank] + at, count);
+        add_to(open[depth - 1], partials[rank] + at, count);
     for (; depth > 1; depth--)
         add_to(open[depth - 2], open[depth - 1], count);
     return open[0];
 }
 
 /* Sums one chunk from rank 0 upwards, rounding to dtype at each step; out is where each value is rounded. */
-static void rank_order(const float *const parts[], int world_size, size_t at, size_t count, int32_t dtype, float *sum,
-                       float *part, void *out)
+static void rank_order(const float *const partials[], int world_size, size_t at, size_t count, int32_t dtype,
+                       float *sum, float *partial, void *out)
 {
-    convert_from_f32(dtype, parts[0] + at, out, count);
+    convert_from_f32(dtype, partials[0] + at, out, count);
     for (int rank = 1; rank < world_size; rank++) {
         convert_to_f32(dtype, out, sum, count);
-        convert_from_f32(dtype, parts[rank] + at, out, count);
-        convert_to_f32(dtype, out, part, count);
-        add_to(sum, part, count);
+        convert_from_f32(dtype, partials[rank] + at, out, count);
+        convert_to_f32(dtype, out, partial, count);
+        add_to(sum, partial, count);
         convert_from_f32(dtype, sum, out, count);
     }
 }
@@ -67,47 +69,48 @@ static int left_ranks(int world_size)
     return half;
 }
 
-static void halve(const float *const parts[], int world_size, size_t at, size_t count, struct coll_halves *halves)
+static void split(const float *const partials[], int world_size, size_t at, size_t count,
+                  struct coll_subtrees *subtrees)
 {
     const int half = left_ranks(world_size);
-    halves->left = tree(parts, half, at, count, halves->room[0]);
-    halves->right = world_size > 1 ? tree(parts + half, world_size - half, at, count, halves->room[1]) : NULL;
+    subtrees->left = tree(partials, half, at, count, subtrees->scratch[0]);
+    subtrees->right = world_size > 1 ? tree(partials + half, world_size - half, at, count, subtrees->scratch[1]) : NULL;
 }
 
-void coll_reduce_halves(const float *const parts[], int world_size, size_t count, struct coll_halves *halves)
+void coll_reduce_subtrees(const float *const partials[], int world_size, size_t count, struct coll_subtrees *subtrees)
 {
     assert(world_size > 0 && world_size <= MMARN_MAX_RANKS && count <= COLL_CHUNK);
-    halve(parts, world_size, 0, count, halves);
+    split(partials, world_size, 0, count, subtrees);
 }
 
 /* Rounds the tree's last addition to dtype; fp32 goes straight to where it belongs. */
-static void join(const struct coll_halves *halves, size_t count, int32_t dtype, float *sum, void *out)
+static void join(const struct coll_subtrees *subtrees, size_t count, int32_t dtype, float *sum, void *out)
 {
-    if (!halves->right) {
-        convert_from_f32(dtype, halves->left, out, count);
+    if (!subtrees->right) {
+        convert_from_f32(dtype, subtrees->left, out, count);
     } else if (dtype == MMARN_F32) {
-        add(halves->left, halves->right, out, count);
+        add(subtrees->left, subtrees->right, out, count);
     } else {
-        add(halves->left, halves->right, sum, count);
+        add(subtrees->left, subtrees->right, sum, count);
         convert_from_f32(dtype, sum, out, count);
     }
 }
 
-void coll_reduce(const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
+void coll_reduce(const float *const partials[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order,
                  void *out)
 {
-    struct coll_halves halves;
-    _Alignas(64) float sum[COLL_CHUNK], part[COLL_CHUNK];
+    struct coll_subtrees subtrees;
+    _Alignas(64) float sum[COLL_CHUNK], partial[COLL_CHUNK];
     size_t total = (size_t)count;
     assert(world_size > 0 && world_size <= MMARN_MAX_RANKS && count >= 0 && float_env_holds());
     for (size_t at = 0; at < total; at += COLL_CHUNK) {
         size_t chunk = total - at < COLL_CHUNK ? total - at : COLL_CHUNK;
         void *rounded = (char *)out + at * dtype_size(out_dtype);
         if (in_rank_order) {
-            rank_order(parts, world_size, at, chunk, out_dtype, sum, part, rounded);
+            rank_order(partials, world_size, at, chunk, out_dtype, sum, partial, rounded);
         } else {
-            halve(parts, world_size, at, chunk, &halves);
-            join(&halves, chunk, out_dtype, sum, rounded);
+            split(partials, world_size, at, chunk, &subtrees);
+            join(&subtrees, chunk, out_dtype, sum, rounded);
         }
     }
 }

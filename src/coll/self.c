@@ -1,16 +1,15 @@
 /*
  * self.c - the transport of a group of one rank: private memory, and the rank's own threads to wait for. It is also the
- * model for a new transport: everything that coll.h promises, with nothing between processes.
+ * shortest model for a new transport.
  *
- * Parts and sums go through two rings of buffers. Tile t uses slot t mod count, whose stamp is t + 1 when its contents
- * are there; the slot is free for it when tile t - count has been read.
+ * Partials and sums go through two rings of buffers. Tile t uses slot t mod count, whose stamp is t + 1 when its
+ * contents are there; the slot is free for it when tile t - count has been read.
  */
 #include <stdatomic.h>
 
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/sync.h"
 #include "coll/transports.h"
 
 enum { SPIN_NS = 50000, SPIN_OVERSUBSCRIBED_NS = 1000, SLOTS_LEAST = 4, SLOTS_SPARE = 2 };
@@ -23,10 +22,12 @@ struct ring {
 
 struct self {
     struct coll coll;
-    struct sync_bell bell;
+    struct sync_bell event;
     atomic_bool aborted;
     int count; /* slots of each ring */
-    struct ring parts, sums;
+    struct ring rings[COLL_RINGS];
+    struct coll_descriptor posted;
+    bool empty;
 };
 
 static struct self *self_of(struct coll *coll)
@@ -43,10 +44,10 @@ static bool supports(const struct coll_options *options, const char **why)
 static void leave(struct coll *coll)
 {
     struct self *self = self_of(coll);
-    memory_free(self->parts.stamps);
-    memory_free(self->parts.data);
-    memory_free(self->sums.stamps);
-    memory_free(self->sums.data);
+    for (int ring = 0; ring < COLL_RINGS; ring++) {
+        memory_free(self->rings[ring].stamps);
+        memory_free(self->rings[ring].data);
+    }
     memory_free(self);
 }
 
@@ -62,15 +63,16 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
     struct self *self = memory_alloc(1, sizeof *self);
     if (!self)
         return error_set(MMARN_ERR_MEMORY, "no memory for a group of one rank");
-    int threads = options->threads;
+    const int threads = options->threads;
     self->count = threads + SLOTS_SPARE > SLOTS_LEAST ? threads + SLOTS_SPARE : SLOTS_LEAST;
     self->coll = (struct coll){.transport = &coll_transport_self,
                                .rank = 0,
                                .world_size = 1,
                                .max_threads = threads,
                                .timeout_ms = options->timeout_ms,
-                               .oversubscribed = threads > cpu_count()};
-    if (!ring_create(&self->parts, self->count) || !ring_create(&self->sums, self->count)) {
+                               .oversubscribed = threads > cpu_count(),
+                               .event = &self->event};
+    if (!ring_create(&self->rings[COLL_PARTIALS], self->count) || !ring_create(&self->rings[COLL_SUMS], self->count)) {
         leave(&self->coll);
         return error_set(MMARN_ERR_MEMORY, "no memory for the buffers of %d threads", threads);
     }
@@ -83,10 +85,12 @@ static mmarn_status status_of(struct self *self)
     return atomic_load(&self->aborted) ? error_set(MMARN_ERR_ABORTED, "rank 0 aborted the group") : MMARN_OK;
 }
 
-static void self_abort(struct coll *coll)
+static void fail(struct coll *coll, enum coll_failure failure)
 {
-    atomic_store(&self_of(coll)->aborted, true);
-    sync_bell_ring(&self_of(coll)->bell);
+    /* A call that broke was this rank's own, and it knows. */
+    if (failure == COLL_ABORTED)
+        atomic_store(&self_of(coll)->aborted, true);
+    sync_bell_ring(coll->event);
 }
 
 static void forked(struct coll *coll)
@@ -94,89 +98,61 @@ static void forked(struct coll *coll)
     (void)coll;
 }
 
-static mmarn_status begin(struct coll *coll, const struct coll_call *call)
+static mmarn_status post(struct coll *coll, const struct coll_descriptor *descriptor, bool last)
 {
-    (void)call;
     struct self *self = self_of(coll);
-    self->parts.read = self->sums.read = 0;
-    for (int i = 0; i < self->count; i++) {
-        atomic_store(&self->parts.stamps[i], 0);
-        atomic_store(&self->sums.stamps[i], 0);
+    self->empty = !descriptor;
+    if (descriptor)
+        self->posted = *descriptor;
+    for (int ring = 0; ring < COLL_RINGS && !last; ring++) {
+        self->rings[ring].read = 0;
+        for (int i = 0; i < self->count; i++)
+            atomic_store(&self->rings[ring].stamps[i], 0);
     }
-    return status_of(self);
+    return last ? MMARN_OK : status_of(self);
 }
 
-static void end(struct coll *coll, mmarn_status outcome)
+static enum coll_presence peek(struct coll *coll, int rank, struct coll_descriptor *descriptor)
 {
-    (void)coll;
-    (void)outcome;
+    (void)rank;
+    *descriptor = self_of(coll)->posted;
+    return self_of(coll)->empty ? COLL_EMPTY : COLL_HERE;
 }
 
-static void refuse(struct coll *coll, const char *sentence)
+static void finish(struct coll *coll, enum coll_outcome outcome)
 {
-    (void)coll;
-    (void)sentence;
+    (void)coll, (void)outcome;
 }
 
-static void skip(struct coll *coll)
+static void *begin(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
-    (void)coll;
-}
-
-static bool agreed(struct coll *coll, mmarn_status *status)
-{
-    (void)coll;
-    *status = MMARN_OK;
-    return true;
-}
-
-static float *produce(struct coll *coll, const struct ring *ring, int64_t tile)
-{
+    const struct ring *ring = &self_of(coll)->rings[kind];
     const int count = self_of(coll)->count;
     return tile - count < ring->read ? ring->data + tile % count * COLL_TILE_ELEMENTS : NULL;
 }
 
-static void publish(struct coll *coll, const struct ring *ring, int64_t tile)
+static void publish(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
     struct self *self = self_of(coll);
-    /* Pairs with the load in consume: whoever sees the stamp sees the buffer. */
-    atomic_store(&ring->stamps[tile % self->count], tile + 1);
-    sync_bell_ring(&self->bell);
+    /* Pairs with the load in read_tile: whoever sees the stamp sees the buffer. */
+    atomic_store(&self->rings[kind].stamps[tile % self->count], tile + 1);
+    sync_bell_ring(coll->event);
 }
 
-static const float *consume(struct coll *coll, const struct ring *ring, int64_t tile)
+static bool read_tile(struct coll *coll, enum coll_ring kind, int64_t tile, const void *buffers[MMARN_MAX_RANKS])
 {
+    const struct ring *ring = &self_of(coll)->rings[kind];
     const int64_t slot = tile % self_of(coll)->count;
+    buffers[0] = ring->data + slot * COLL_TILE_ELEMENTS;
     /* Pairs with the store in publish. */
-    return atomic_load(&ring->stamps[slot]) == tile + 1 ? ring->data + slot * COLL_TILE_ELEMENTS : NULL;
+    return atomic_load(&ring->stamps[slot]) == tile + 1;
 }
 
-static void release(struct coll *coll, struct ring *ring, int64_t tile)
+static void release(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
-    ring->read = tile;
+    self_of(coll)->rings[kind].read = tile;
     /* For threads that have gone to sleep: they poll again under the lock that the caller holds now. */
-    sync_bell_ring(&self_of(coll)->bell);
-}
-
-static float *part_begin(struct coll *coll, int64_t tile)
-{
-    return produce(coll, &self_of(coll)->parts, tile);
-}
-
-static void part_publish(struct coll *coll, int64_t tile)
-{
-    publish(coll, &self_of(coll)->parts, tile);
-}
-
-static bool parts(struct coll *coll, int64_t tile, const float *arrived[MMARN_MAX_RANKS])
-{
-    arrived[0] = consume(coll, &self_of(coll)->parts, tile);
-    return arrived[0] != NULL;
-}
-
-static void parts_release(struct coll *coll, int64_t tile)
-{
-    release(coll, &self_of(coll)->parts, tile);
+    sync_bell_ring(coll->event);
 }
 
 static void flush(struct coll *coll)
@@ -184,53 +160,23 @@ static void flush(struct coll *coll)
     (void)coll;
 }
 
-static void *sum_begin(struct coll *coll, int64_t tile)
-{
-    return produce(coll, &self_of(coll)->sums, tile);
-}
-
-static void sum_publish(struct coll *coll, int64_t tile)
-{
-    publish(coll, &self_of(coll)->sums, tile);
-}
-
-static const void *sum(struct coll *coll, int64_t tile)
-{
-    return consume(coll, &self_of(coll)->sums, tile);
-}
-
-static void sum_release(struct coll *coll, int64_t tile)
-{
-    release(coll, &self_of(coll)->sums, tile);
-}
-
 static uint32_t wait_begin(struct coll *coll)
 {
-    return sync_bell_enter(&self_of(coll)->bell);
-}
-
-static void wait_cancel(struct coll *coll)
-{
-    sync_bell_exit(&self_of(coll)->bell);
+    return sync_bell_enter(coll->event);
 }
 
 static mmarn_status wait(struct coll *coll, uint32_t ticket)
 {
     struct self *self = self_of(coll);
-    int64_t deadline = sync_deadline(coll->timeout_ms);
+    const int64_t deadline = sync_deadline(coll->timeout_ms);
     bool rung = atomic_load(&self->aborted) ||
-                sync_bell_spin(&self->bell, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS);
+                sync_bell_spin(coll->event, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS);
     for (int64_t left; !rung && (left = deadline - sync_now()) > 0;)
-        rung = sync_bell_sleep(&self->bell, ticket, left);
-    sync_bell_exit(&self->bell);
+        rung = sync_bell_sleep(coll->event, ticket, left);
+    sync_bell_exit(coll->event);
     if (!rung)
         return error_set(MMARN_ERR_TIMEOUT, "rank 0 waited %d ms for its own threads", coll->timeout_ms);
     return status_of(self);
-}
-
-static void wake(struct coll *coll)
-{
-    sync_bell_ring(&self_of(coll)->bell);
 }
 
 const struct coll_transport coll_transport_self = {
@@ -238,24 +184,16 @@ const struct coll_transport coll_transport_self = {
     .supports = supports,
     .join = join,
     .leave = leave,
-    .abort = self_abort,
     .forked = forked,
+    .fail = fail,
+    .post = post,
+    .peek = peek,
+    .finish = finish,
     .begin = begin,
-    .end = end,
-    .refuse = refuse,
-    .skip = skip,
-    .agreed = agreed,
-    .part_begin = part_begin,
-    .part_publish = part_publish,
-    .parts = parts,
-    .parts_release = parts_release,
+    .publish = publish,
+    .read = read_tile,
+    .release = release,
     .flush = flush,
-    .sum_begin = sum_begin,
-    .sum_publish = sum_publish,
-    .sum = sum,
-    .sum_release = sum_release,
     .wait_begin = wait_begin,
-    .wait_cancel = wait_cancel,
     .wait = wait,
-    .wake = wake,
 };

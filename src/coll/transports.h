@@ -1,12 +1,17 @@
-/*
- * transports.h - the transports compiled in, one line each; coll.c lists them in order of preference.
- */
+/* transports.h - the transports of this build, and the choice among them. */
 #ifndef MMARN_COLL_TRANSPORTS_H
 #define MMARN_COLL_TRANSPORTS_H
 
-#include "coll/coll.h"
+#include "coll/transport.h"
 
-extern const struct coll_transport coll_transport_self; /* one rank, private memory */
-extern const struct coll_transport coll_transport_shm;  /* ranks of one machine, shared memory */
+#define TRANSPORT(name) extern const struct coll_transport coll_transport_##name;
+#include "coll/transports.inc"
+#undef TRANSPORT
+
+/* All of them, in the order of transports.inc; ends with NULL. */
+extern const struct coll_transport *const coll_transports[];
+
+/* By name, or for NULL and "auto" the first that supports the group. NULL: *status is set, sentence recorded. */
+const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status);
 
 #endif

@@ -97,7 +97,7 @@ void call_leave(mmarn_comm *comm)
 
 static void tell_and_leave(mmarn_comm *comm, const char *sentence)
 {
-    comm->coll->transport->refuse(comm->coll, sentence);
+    coll_refuse(comm->coll, sentence);
     call_leave(comm);
 }
 
@@ -117,7 +117,7 @@ mmarn_status call_refuse_for_caller(mmarn_comm *comm, const char *sentence)
 
 mmarn_status call_skip(mmarn_comm *comm)
 {
-    comm->coll->transport->skip(comm->coll);
+    coll_skip(comm->coll);
     call_leave(comm);
     return MMARN_OK;
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "coll/transports.h"
 #include "op/check.h"
 #include "op/growth.h"
 
@@ -144,7 +145,7 @@ static void ask_caller(void *ctx)
 {
     mmarn_comm *comm = ctx;
     if (coll_interrupted(&comm->interrupt))
-        comm->coll->transport->abort(comm->coll);
+        comm->coll->transport->fail(comm->coll, COLL_ABORTED);
 }
 
 static mmarn_status check_parent(const mmarn_comm *comm)

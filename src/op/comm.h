@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "coll/coll.h"
+#include "coll/transport.h"
 #include "gemm/gemm.h"
 #include "op/turn.h"
 

@@ -6,6 +6,7 @@
 #ifndef MMARN_OP_PIPELINE_H
 #define MMARN_OP_PIPELINE_H
 
+#include "coll/agreement.h"
 #include "op/sink.h"
 
 /* Fills part (tile.rows x tile.columns, dense, fp32) with this rank's part of a tile. thread: 0 .. threads - 1. */

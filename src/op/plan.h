@@ -2,14 +2,15 @@
  * plan.h - how a call's rows x n outputs are cut: row-blocks of block_rows, and in each of them tiles of tile_columns.
  * Tile i lies in row-block i / column_tiles. Where rows are dealt out, blocks are cut within the shards and take turns,
  * so that ranks take in their rows side by side; then a block may be empty. Every rank must get the same plan, so it
- * depends on nothing but numbers that the ranks agree on: rows, n, and what coll.h says is the same on all of them.
+ * depends on nothing but numbers that the ranks agree on: rows, n, and what transport.h says is the same on all of
+ * them.
  */
 #ifndef MMARN_OP_PLAN_H
 #define MMARN_OP_PLAN_H
 
 #include <stdint.h>
 
-#include "coll/coll.h"
+#include "coll/transport.h"
 #include "op/types.h"
 
 struct op_plan {

@@ -6,6 +6,7 @@
 #include "base/convert.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "coll/reduce.h"
 #include "op/call.h"
 #include "op/check.h"
 #include "op/growth.h"

@@ -9,6 +9,7 @@
 
 #include "base/convert.h"
 #include "base/float_env.h"
+#include "coll/reduce.h"
 #include "norm/norm.h"
 
 enum { LINE = 64 };
@@ -132,7 +133,7 @@ void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *ti
 static void take_in_parts(const struct op_sink *sink, int64_t at, const float *const parts[], int world_size,
                           size_t count)
 {
-    struct coll_halves halves;
+    struct coll_subtrees subtrees;
     if (sink->mm && !adds_on_the_way(sink) && round_sum(sink)) {
         coll_reduce(parts, world_size, (int64_t)count, sink->dtype, sink->in_rank_order,
                     element(sink->mm, sink->dtype, at));
@@ -141,8 +142,8 @@ static void take_in_parts(const struct op_sink *sink, int64_t at, const float *c
         coll_reduce(parts, world_size, (int64_t)count, sink->sum_dtype, sink->in_rank_order, sum);
         take_in(sink, at, sum, count);
     } else {
-        coll_reduce_halves(parts, world_size, count, &halves);
-        norm_kernel_best()->add_sum[sink->dtype][wide_y(sink)](halves.left, halves.right, round_sum(sink),
+        coll_reduce_subtrees(parts, world_size, count, &subtrees);
+        norm_kernel_best()->add_sum[sink->dtype][wide_y(sink)](subtrees.left, subtrees.right, round_sum(sink),
                                                                element(sink->residual, sink->y_dtype, at),
                                                                element(sink->y, sink->y_dtype, at), count);
     }

@@ -140,27 +140,24 @@ void helper_reference(const struct helper_job *job, int world_size, void *out)
 
 enum { MOST_THREADS = 16 };
 
-/* One rank's call, which its threads share: the next tile of each step, and the tiles that threads are at. */
+/* One rank's call, which its threads share. */
 struct rank_call {
     struct coll *coll;
     const struct helper_job *job;
     char *out;
-    pthread_mutex_t lock;
-    int64_t part, reduce, take;
-    int64_t reducing[MOST_THREADS], taking[MOST_THREADS]; /* INT64_MAX: none */
-    bool agreed;
+    struct schedule schedule;
+    atomic_bool agreed;
 };
 
 struct worker {
     struct rank_call *call;
     int thread;
-    mmarn_status status;
 };
 
-static void at_step(struct coll *coll, const struct helper_job *job, enum helper_step step, int64_t tile)
+static void at_point(const struct rank_call *call, enum helper_point point, int64_t tile)
 {
-    if (job->hook)
-        job->hook(coll, step, tile, job->ctx);
+    if (call->job->hook)
+        call->job->hook(call->coll, point, tile, call->job->ctx);
 }
 
 static void *out_of(const struct rank_call *call, int64_t tile)
@@ -168,168 +165,38 @@ static void *out_of(const struct rank_call *call, int64_t tile)
     return call->out + (size_t)(tile * call->job->count) * dtype_size(call->job->dtype);
 }
 
-static int64_t lowest(const struct rank_call *call, const int64_t *at, int64_t next)
+static void reduce(const struct rank_call *call, const struct work *work, void *out)
 {
-    for (int i = 0; i < call->job->threads; i++)
-        next = at[i] < next ? at[i] : next;
-    return next;
+    coll_reduce((const float *const *)work->arrived, call->coll->world_size, call->job->count, call->job->dtype,
+                call->job->in_rank_order, out);
 }
 
-static int64_t next_own(const struct rank_call *call, int64_t tile)
+static void do_work(void *ctx, int thread, struct work *work)
 {
-    while (tile < call->job->tiles && coll_owner(call->coll, tile) != call->coll->rank)
-        tile++;
-    return tile;
-}
-
-/* Under the lock: tells how far this rank has read. */
-static void release(struct rank_call *call)
-{
-    const struct coll_transport *transport = call->coll->transport;
-    const int64_t taken = lowest(call, call->taking, call->take);
-    if (call->job->algorithm == COLL_OWNER) {
-        transport->parts_release(call->coll, lowest(call, call->reducing, call->reduce));
-        transport->sum_release(call->coll, taken);
+    struct rank_call *call = ctx;
+    const struct helper_job *job = call->job;
+    (void)thread;
+    if (work->step != STEP_PRODUCE && !atomic_exchange(&call->agreed, true))
+        at_point(call, HELPER_AGREED, 0);
+    if (work->step == STEP_PRODUCE) {
+        fill(job, call->coll->rank, work->tile, work->buffer);
+        at_point(call, HELPER_PRODUCED, work->tile);
+    } else if (work->step == STEP_REDUCE) {
+        reduce(call, work, work->buffer);
+        at_point(call, HELPER_REDUCED, work->tile);
     } else {
-        transport->parts_release(call->coll, taken);
+        if (job->algorithm == COLL_ONE_SHOT)
+            reduce(call, work, out_of(call, work->tile));
+        else
+            memcpy(out_of(call, work->tile), work->arrived[0], (size_t)job->count * dtype_size(job->dtype));
+        at_point(call, HELPER_TAKEN, work->tile);
     }
-}
-
-static bool step_agree(struct worker *worker)
-{
-    struct rank_call *call = worker->call;
-    pthread_mutex_lock(&call->lock);
-    const bool agrees = !call->agreed && call->coll->transport->agreed(call->coll, &worker->status);
-    call->agreed = call->agreed || (agrees && !worker->status);
-    if (agrees && !worker->status)
-        release(call);
-    pthread_mutex_unlock(&call->lock);
-    if (agrees)
-        at_step(call->coll, call->job, STEP_AGREED, 0);
-    return agrees;
-}
-
-static bool step_part(struct worker *worker)
-{
-    struct rank_call *call = worker->call;
-    const struct coll_transport *transport = call->coll->transport;
-    pthread_mutex_lock(&call->lock);
-    const int64_t tile = call->part;
-    float *part = tile < call->job->tiles ? transport->part_begin(call->coll, tile) : NULL;
-    call->part += part != NULL;
-    pthread_mutex_unlock(&call->lock);
-    if (!part)
-        return false;
-    fill(call->job, call->coll->rank, tile, part);
-    at_step(call->coll, call->job, STEP_PART, tile);
-    transport->part_publish(call->coll, tile);
-    at_step(call->coll, call->job, STEP_PUBLISHED, tile);
-    return true;
-}
-
-static void reduce(const struct rank_call *call, const float *const parts[], void *out)
-{
-    coll_reduce(parts, call->coll->world_size, call->job->count, call->job->dtype, call->job->in_rank_order, out);
-}
-
-/* The thread is done with its tile of a step. */
-static void done(struct worker *worker, int64_t *at)
-{
-    pthread_mutex_lock(&worker->call->lock);
-    at[worker->thread] = INT64_MAX;
-    release(worker->call);
-    pthread_mutex_unlock(&worker->call->lock);
-}
-
-static bool step_reduce(struct worker *worker)
-{
-    struct rank_call *call = worker->call;
-    const struct coll_transport *transport = call->coll->transport;
-    const float *parts[MMARN_MAX_RANKS];
-    void *sum = NULL;
-    pthread_mutex_lock(&call->lock);
-    const int64_t tile = call->reduce;
-    if (tile < call->job->tiles && transport->parts(call->coll, tile, parts))
-        sum = transport->sum_begin(call->coll, tile);
-    if (sum) {
-        call->reduce = next_own(call, tile + 1);
-        call->reducing[worker->thread] = tile;
-    }
-    pthread_mutex_unlock(&call->lock);
-    if (!sum)
-        return false;
-    reduce(call, parts, sum);
-    at_step(call->coll, call->job, STEP_REDUCED, tile);
-    done(worker, call->reducing);
-    transport->sum_publish(call->coll, tile);
-    return true;
-}
-
-static bool step_take(struct worker *worker)
-{
-    struct rank_call *call = worker->call;
-    const struct coll_transport *transport = call->coll->transport;
-    const float *parts[MMARN_MAX_RANKS];
-    const void *sum = NULL;
-    pthread_mutex_lock(&call->lock);
-    const int64_t tile = call->take;
-    bool here = tile < call->job->tiles;
-    if (here && call->job->algorithm == COLL_ONE_SHOT)
-        here = transport->parts(call->coll, tile, parts);
-    else if (here)
-        here = (sum = transport->sum(call->coll, tile)) != NULL;
-    if (here)
-        call->taking[worker->thread] = call->take++;
-    pthread_mutex_unlock(&call->lock);
-    if (!here)
-        return false;
-    if (sum)
-        memcpy(out_of(call, tile), sum, (size_t)call->job->count * dtype_size(call->job->dtype));
-    else
-        reduce(call, parts, out_of(call, tile));
-    done(worker, call->taking);
-    at_step(call->coll, call->job, STEP_TAKEN, tile);
-    return true;
-}
-
-static bool step(struct worker *worker)
-{
-    bool moved = step_agree(worker);
-    if (worker->status)
-        return true;
-    moved = step_part(worker) || moved;
-    if (worker->call->job->algorithm == COLL_OWNER)
-        moved = step_reduce(worker) || moved;
-    return step_take(worker) || moved;
-}
-
-static bool finished(struct worker *worker)
-{
-    struct rank_call *call = worker->call;
-    const int64_t tiles = call->job->tiles;
-    pthread_mutex_lock(&call->lock);
-    const bool all = call->agreed && call->part >= tiles && call->take >= tiles &&
-                     (call->job->algorithm == COLL_ONE_SHOT || call->reduce >= tiles);
-    if (call->job->algorithm == COLL_ONE_SHOT)
-        call->coll->transport->flush(call->coll);
-    pthread_mutex_unlock(&call->lock);
-    return all;
 }
 
 static void *work(void *arg)
 {
     struct worker *worker = arg;
-    struct coll *coll = worker->call->coll;
-    while (!worker->status && !finished(worker)) {
-        if (step(worker))
-            continue;
-        uint32_t ticket = coll->transport->wait_begin(coll);
-        if (step(worker) || finished(worker))
-            coll->transport->wait_cancel(coll);
-        else
-            worker->status = coll->transport->wait(coll, ticket);
-    }
-    coll->transport->wake(coll);
+    worker_run(&worker->call->schedule, worker->thread, do_work, worker->call);
     return NULL;
 }
 
@@ -338,36 +205,31 @@ static const struct coll_field fields[COLL_FIELDS] = {{"n", NULL}, {"dtype", dty
 struct coll_call helper_call(const struct helper_job *job)
 {
     return (struct coll_call){
-        .fields = fields, .values = {job->field, job->dtype}, .tiles = job->tiles, .algorithm = job->algorithm};
+        .fields = fields, .values = {job->field, job->dtype}, .shape = {job->tiles, job->algorithm}};
 }
 
 mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, void *out)
 {
-    struct coll_call call = helper_call(job);
-    mmarn_status status = coll->transport->begin(coll, &call);
+    const struct coll_call call = helper_call(job);
+    const struct coll_grid grid = {.column_tiles = 1, .blocks = 0, .block_rows = 1};
+    mmarn_status status = coll_begin(coll, &call);
     if (status)
         return status;
     struct rank_call shared = {.coll = coll, .job = job, .out = out};
     struct worker workers[MOST_THREADS];
     pthread_t threads[MOST_THREADS];
-    pthread_mutex_init(&shared.lock, NULL);
-    shared.reduce = next_own(&shared, 0);
-    for (int i = 0; i < job->threads; i++) {
-        workers[i] = (struct worker){&shared, i, MMARN_OK};
-        shared.reducing[i] = shared.taking[i] = INT64_MAX;
-    }
-    at_step(coll, job, STEP_BEGUN, 0);
+    schedule_begin(&shared.schedule, coll, &call, &grid, job->threads);
+    at_point(&shared, HELPER_BEGUN, 0);
+    for (int i = 0; i < job->threads; i++)
+        workers[i] = (struct worker){&shared, i};
     for (int i = 1; i < job->threads; i++)
         pthread_create(&threads[i], NULL, work, &workers[i]);
     work(&workers[0]);
-    status = workers[0].status;
-    for (int i = 1; i < job->threads; i++) {
+    for (int i = 1; i < job->threads; i++)
         pthread_join(threads[i], NULL);
-        status = status ? status : workers[i].status;
-    }
-    pthread_mutex_destroy(&shared.lock);
-    coll->transport->end(coll, status);
-    at_step(coll, job, STEP_ENDED, 0);
+    status = schedule_end(&shared.schedule);
+    coll_end(coll, status);
+    at_point(&shared, HELPER_ENDED, 0);
     return status;
 }
 
@@ -387,12 +249,26 @@ bool helper_good_call(struct coll *coll, const struct helper_job *job)
 
 /* ------------------------------------------------------------------------------------------------------- ranks */
 
+const char *helper_transport(void)
+{
+    const char *name = getenv("MMARN_TEST_TRANSPORT");
+    return name && *name ? name : "shm";
+}
+
+bool helper_serves(int world_size)
+{
+    static const mmarn_id none;
+    const struct coll_options options = {.id = &none, .world_size = world_size, .threads = 1};
+    mmarn_status status = MMARN_OK;
+    return coll_find(helper_transport(), &options, &status) != NULL;
+}
+
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll)
 {
     struct coll_options options = {&group->id,        rank,        group->world_size, group->threads,
                                    group->timeout_ms, {NULL, NULL}};
     mmarn_status status = MMARN_OK;
-    const struct coll_transport *transport = coll_find("shm", &options, &status);
+    const struct coll_transport *transport = coll_find(helper_transport(), &options, &status);
     return transport ? transport->join(&options, coll) : status;
 }
 

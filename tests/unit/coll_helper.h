@@ -1,7 +1,8 @@
 /*
- * coll_helper.h - what the tests of src/coll share: ranks as threads or forked processes, an all-reduce driven through
- * a transport's table, and a reference for its bits that shares no code with the library.
- * cmocka's assertions belong to the main thread; ranks use CHECK, and the test asserts helper_failures() == 0.
+ * coll_helper.h - what the tests of src/coll share: ranks as threads or forked processes, an all-reduce by the
+ * library's own schedule on the transport that MMARN_TEST_TRANSPORT names, and a reference for its bits that shares no
+ * code with the library. cmocka's assertions belong to the main thread; ranks use CHECK, and the test asserts
+ * helper_failures() == 0.
  */
 #ifndef COLL_HELPER_H
 #define COLL_HELPER_H
@@ -10,9 +11,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/dtype.h"
 #include "base/error.h"
-#include "coll/coll.h"
 #include "coll/id.h"
+#include "coll/reduce.h"
+#include "coll/transports.h"
+#include "coll/worker.h"
 
 /* Counts and prints a failure of the calling rank. */
 #define CHECK(condition) helper_check((condition), #condition, __FILE__, __LINE__)
@@ -24,7 +28,15 @@ uint64_t helper_seed(void);
 uint64_t helper_random(uint64_t *state);
 
 /* The points of a call at which a test may want to do something. */
-enum helper_step { STEP_BEGUN, STEP_PART, STEP_PUBLISHED, STEP_AGREED, STEP_REDUCED, STEP_TAKEN, STEP_ENDED, STEPS };
+enum helper_point {
+    HELPER_BEGUN,
+    HELPER_PRODUCED, /* a partial, not yet published */
+    HELPER_AGREED,   /* before the first work that needs it */
+    HELPER_REDUCED,  /* a sum, not yet published */
+    HELPER_TAKEN,    /* a tile of the result */
+    HELPER_ENDED,
+    HELPER_POINTS
+};
 
 struct helper_job {
     int64_t tiles, count; /* elements of each tile */
@@ -34,7 +46,7 @@ struct helper_job {
     int threads;
     uint64_t seed;
     int64_t field; /* a value that ranks must agree on, "n" */
-    void (*hook)(struct coll *coll, enum helper_step step, int64_t tile, void *ctx);
+    void (*hook)(struct coll *coll, enum helper_point point, int64_t tile, void *ctx);
     void *ctx;
 };
 
@@ -57,6 +69,10 @@ struct helper_group {
     void (*body)(struct coll *coll, void *ctx); /* a member; the helper joins and leaves */
     void *ctx;
 };
+
+/* The transport under test: MMARN_TEST_TRANSPORT, or "shm". Does it serve groups of so many ranks? */
+const char *helper_transport(void);
+bool helper_serves(int world_size);
 
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll);
 /* Runs every rank, or count ranks from first on, as threads, and waits for them. */

@@ -127,9 +127,9 @@ static void random_body(struct coll *coll, void *ctx)
         job.seed += (uint64_t)i;
         if (actions[coll->rank] == REFUSE) {
             error_set(MMARN_ERR_ARGUMENT, "rank %d's reason", coll->rank);
-            coll->transport->refuse(coll, error_last());
+            coll_refuse(coll, error_last());
         } else if (actions[coll->rank] == SKIP)
-            (coll->transport->skip)(coll); /* cmocka has a macro of that name */
+            coll_skip(coll);
         else if (sentence[0])
             split_call(coll, &job, 1 + i, sentence);
         else
@@ -152,7 +152,7 @@ static void long_refusal_body(struct coll *coll, void *ctx)
     memset(reason, 'x', sizeof reason);
     reason[sizeof reason - 1] = 0;
     if (coll->rank == 1) {
-        coll->transport->refuse(coll, reason);
+        coll_refuse(coll, reason);
         return;
     }
     char out[9 * 40 * 4];
@@ -171,7 +171,7 @@ static void *abort_later(void *arg)
 {
     struct coll *coll = arg;
     helper_sleep(30);
-    coll->transport->abort(coll);
+    (coll->transport->fail)(coll, COLL_ABORTED); /* cmocka has a macro of that name */
     return NULL;
 }
 
@@ -216,10 +216,10 @@ static void a_late_rank_is_named(void **state)
     run(2, 100, late_body, &done);
 }
 
-static void stop_in_call(struct coll *coll, enum helper_step step, int64_t tile, void *ctx)
+static void stop_in_call(struct coll *coll, enum helper_point point, int64_t tile, void *ctx)
 {
     atomic_int *done = ctx;
-    if (coll->rank == 1 && step == STEP_PART && tile == 3)
+    if (coll->rank == 1 && point == HELPER_PRODUCED && tile == 3)
         while (!atomic_load(done))
             helper_sleep(1);
 }
@@ -271,8 +271,8 @@ static void failing_body(struct coll *coll, void *ctx)
     struct coll_call call = helper_call(&job);
     helper_good_call(coll, &job);
     if (coll->rank == 2) {
-        CHECK(coll->transport->begin(coll, &call) == MMARN_OK);
-        coll->transport->end(coll, MMARN_ERR_MEMORY);
+        CHECK(coll_begin(coll, &call) == MMARN_OK);
+        coll_end(coll, MMARN_ERR_MEMORY);
     }
     bad_call(coll, &job, MMARN_ERR_PEER, "rank 2 failed in the middle of a call");
 }

@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "coll/shm_meeting.h"
+#include "coll/shm/rendezvous.h"
 #include "coll_helper.h"
 
 /* One rank that tries to join, after a while, and leaves again. */
@@ -267,9 +267,10 @@ static struct shm_message say_hello(const mmarn_id *id, const char *version, con
         shm_send(link, &message, descriptors);
     else
         send(link, &message, size, MSG_NOSIGNAL);
-    for (message = hear(link); message.kind == SHM_COMING || message.kind == SHM_ENTRY; message = hear(link)) {
-        struct shm_message answer = shm_message_make(SHM_CONFIRMED, &options);
-        if (message.kind == SHM_ENTRY)
+    for (message = hear(link); message.kind == SHM_MESSAGE_COMING || message.kind == SHM_MESSAGE_ENTRY;
+         message = hear(link)) {
+        struct shm_message answer = shm_message_make(SHM_MESSAGE_CONFIRMED, &options);
+        if (message.kind == SHM_MESSAGE_ENTRY)
             shm_send(link, &answer, NULL);
     }
     close(link);
@@ -288,7 +289,7 @@ static void another_version_is_told(void **state)
         char sentence[100];
         snprintf(sentence, sizeof sentence, "the library's version is %d.%d.%d on rank 0 but 9.8.7 on rank 1",
                  MMARN_VERSION_MAJOR, MMARN_VERSION_MINOR, MMARN_VERSION_PATCH);
-        assert_int_equal(answer.kind, SHM_FAILURE);
+        assert_int_equal(answer.kind, SHM_MESSAGE_FAILURE);
         assert_string_equal(answer.failure.sentence, sentence);
         finish(&host, MMARN_ERR_MISMATCH, sentence);
     }
@@ -306,7 +307,7 @@ static void a_false_segment_is_refused(void **state)
         int descriptors[2] = {memfd, memfd};
         start(&host);
         struct shm_message answer = say_hello(&host.group.id, NULL, descriptors, sizeof(struct shm_message));
-        assert_int_equal(answer.kind, SHM_FAILURE);
+        assert_int_equal(answer.kind, SHM_MESSAGE_FAILURE);
         snprintf(sentence, sizeof sentence, "what rank 1 sent is not a sealed segment of %zu bytes",
                  shm_segment_size(1));
         finish(&host, MMARN_ERR_PEER, sealed ? "what rank 1 sent is not its segment" : sentence);
@@ -323,7 +324,7 @@ static void die_on_the_way(const mmarn_id *id)
     int descriptors[2] = {0, 1};
     int link = stranger(id);
     shm_send(link, &message, descriptors);
-    while (hear(link).kind != SHM_COMING)
+    while (hear(link).kind != SHM_MESSAGE_COMING)
         continue;
     raise(SIGKILL);
 }

@@ -19,7 +19,7 @@ enum { MOST = 8 };
 
 struct plan {
     int victim;
-    enum helper_step step;
+    enum helper_point step;
     int64_t tile;
     int signal;
     int pipe[2];
@@ -87,7 +87,7 @@ static void processes_and_threads_mixed(void **state)
     assert_int_equal(helper_wait(third), 0);
 }
 
-static void signal_oneself(struct coll *coll, enum helper_step step, int64_t tile, void *ctx)
+static void signal_oneself(struct coll *coll, enum helper_point step, int64_t tile, void *ctx)
 {
     struct plan *plan = ctx;
     if (plan->armed && coll->rank == plan->victim && step == plan->step && tile >= plan->tile) {
@@ -128,7 +128,7 @@ static void one_shot_body(struct coll *coll, void *ctx)
     survive(coll, ctx, COLL_ONE_SHOT);
 }
 
-static void kill_at(enum helper_step step, int64_t tile, int victim, void (*body)(struct coll *coll, void *ctx))
+static void kill_at(enum helper_point step, int64_t tile, int victim, void (*body)(struct coll *coll, void *ctx))
 {
     struct plan plan = {.victim = victim, .step = step, .tile = tile, .signal = SIGKILL};
     struct helper_group group = make_group(3, body, &plan);
@@ -144,12 +144,12 @@ static void a_killed_rank_is_named(void **state)
     (void)state;
     int before = files_in_shm();
     for (int victim = 0; victim < 3; victim++)
-        for (int step = STEP_BEGUN; step < STEPS; step++) {
-            bool once = step == STEP_BEGUN || step == STEP_AGREED || step == STEP_ENDED;
+        for (int step = HELPER_BEGUN; step < HELPER_POINTS; step++) {
+            bool once = step == HELPER_BEGUN || step == HELPER_AGREED || step == HELPER_ENDED;
             for (int64_t tile = 0; tile <= (once ? 0 : 5); tile += 5) {
-                kill_at((enum helper_step)step, tile, victim, owner_body);
-                if (step != STEP_REDUCED)
-                    kill_at((enum helper_step)step, tile, victim, one_shot_body);
+                kill_at((enum helper_point)step, tile, victim, owner_body);
+                if (step != HELPER_REDUCED)
+                    kill_at((enum helper_point)step, tile, victim, one_shot_body);
             }
         }
     assert_int_equal(files_in_shm(), before);
@@ -170,8 +170,8 @@ static void stopped_body(struct coll *coll, void *ctx)
 static void a_stopped_rank_goes_on(void **state)
 {
     (void)state;
-    for (int step = STEP_BEGUN; step < STEPS; step++) {
-        struct plan plan = {.victim = 1, .step = (enum helper_step)step, .signal = SIGSTOP};
+    for (int step = HELPER_BEGUN; step < HELPER_POINTS; step++) {
+        struct plan plan = {.victim = 1, .step = (enum helper_point)step, .signal = SIGSTOP};
         struct helper_group group = make_group(3, stopped_body, &plan);
         pid_t pids[3];
         int wait_status;

@@ -81,11 +81,11 @@ static void halves_give_the_whole(void **state)
     for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
         parts[rank] = values + rank * COLL_CHUNK;
     for (int world_size = 1; world_size <= MMARN_MAX_RANKS; world_size++) {
-        struct coll_halves halves;
+        struct coll_subtrees halves;
         float expected[COLL_CHUNK], sum[COLL_CHUNK];
         const size_t count = 1 + helper_random(&random) % COLL_CHUNK;
         memset(&halves, 0xA5, sizeof halves);
-        coll_reduce_halves(parts, world_size, count, &halves);
+        coll_reduce_subtrees(parts, world_size, count, &halves);
         assert_int_equal(halves.right == NULL, world_size == 1);
         for (size_t i = 0; i < count; i++)
             sum[i] = halves.right ? halves.left[i] + halves.right[i] : halves.left[i];

@@ -1,11 +1,11 @@
 /*
- * shm_segment.c - a rank's segment: its layout, the sealed memfd that holds it, and mapping it once per process.
+ * segment.c - a rank's segment: its layout, the sealed memfd that holds it, and mapping it once per process.
  *
  * The memfd has no name, so nothing is left behind; its pages are allocated and its size sealed before anybody maps it,
  * so a shortage is an error here and no access can raise SIGBUS later. Ranks that are threads of one process share one
  * mapping, so that ThreadSanitizer sees one address for each word.
  */
-#include "coll/shm.h"
+#include "coll/shm/shm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +22,10 @@
 
 #define SEGMENT_MAGIC UINT64_C(0x746e656d6765734d)
 /*
- * Buffers beside the one that each thread is filling. A rank that has run out of buffers for parts is woken when half
- * of them are free again (shm_ring.c): where ranks share a processor, that many tiles come out of each turn on it.
+ * Buffers beside the one that each thread is filling. A rank that has run out of buffers for partials is woken when
+ * half of them are free again (ring.c): where ranks share a processor, that many tiles come out of each turn on it.
  */
-enum { SEGMENT_VERSION = 1, PARTS_SPARE = 11, SUMS_SPARE = 3 };
+enum { SEGMENT_VERSION = 2, PARTIALS_SPARE = 11, SUMS_SPARE = 3 };
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
 /* This process's mappings; few, so a list does. */
@@ -40,9 +40,9 @@ struct mapping {
 static pthread_mutex_t mappings_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mapping *mappings;
 
-static int slots(enum shm_rings kind, int threads)
+static int slots(enum coll_ring kind, int threads)
 {
-    return threads + (kind == SHM_PARTS ? PARTS_SPARE : SUMS_SPARE);
+    return threads + (kind == COLL_PARTIALS ? PARTIALS_SPARE : SUMS_SPARE);
 }
 
 /* A ring's stamps side by side, in lines of their own: one look shows several tiles. */
@@ -53,7 +53,7 @@ static size_t stamp_bytes(size_t slots)
 
 size_t shm_segment_size(int threads)
 {
-    const size_t parts = (size_t)slots(SHM_PARTS, threads), sums = (size_t)slots(SHM_SUMS, threads);
+    const size_t parts = (size_t)slots(COLL_PARTIALS, threads), sums = (size_t)slots(COLL_SUMS, threads);
     return sizeof(struct shm_header) + stamp_bytes(parts) + stamp_bytes(sums) +
            (parts + sums) * COLL_TILE_ELEMENTS * sizeof(float);
 }
@@ -62,12 +62,12 @@ static void lay_out(void *address, int threads, struct shm_segment *segment)
 {
     segment->header = address;
     char *at = (char *)(segment->header + 1);
-    for (int kind = 0; kind < SHM_KINDS; kind++) {
+    for (int kind = 0; kind < COLL_RINGS; kind++) {
         segment->rings[kind].count = slots(kind, threads);
         segment->rings[kind].stamps = (_Atomic uint64_t *)(void *)at;
         at += stamp_bytes((size_t)segment->rings[kind].count);
     }
-    for (int kind = 0; kind < SHM_KINDS; kind++) {
+    for (int kind = 0; kind < COLL_RINGS; kind++) {
         segment->rings[kind].data = (float *)(void *)at;
         at += (size_t)segment->rings[kind].count * COLL_TILE_ELEMENTS * sizeof(float);
     }

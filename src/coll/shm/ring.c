@@ -1,15 +1,15 @@
 /*
- * shm_ring.c - parts and sums on their way through the rings.
+ * ring.c - partials and sums on their way through the rings.
  *
- * A tile has a number, base + t, and its part lies in slot number mod count of each rank's ring of parts; its sum has a
- * place in its owner's ring of sums, sum_base + t / world_size. Both bases grow only behind calls that all ranks agreed
- * on, so they are the same everywhere. A slot's stamp tells calls and tiles apart, so what a call that came to nothing
- * has left in a slot is never taken for something else.
+ * A tile has a number, base + t, and its partial lies in slot number mod count of each rank's ring of partials; its sum
+ * has a place in its owner's ring of sums, sum_base + t / world_size. Both bases grow only behind calls that all ranks
+ * agreed on, so they are the same everywhere. A slot's stamp tells calls and tiles apart, so what a call that came to
+ * nothing has left in a slot is never taken for something else.
  *
  * A rank tells how far it has read, one word for each kind of ring, and looks at its peers' words only when its ring
  * has come round: so a tile costs each reader one line for its stamp and those of its data, and no counting.
  */
-#include "coll/shm.h"
+#include "coll/shm/shm.h"
 
 #include <string.h>
 
@@ -23,7 +23,7 @@ enum { TILE_BITS = 20, TILE_MASK = (1 << TILE_BITS) - 1 };
 
 static uint64_t stamp_of(const struct shm *shm, int64_t tile)
 {
-    return shm->call << TILE_BITS | ((uint64_t)tile & TILE_MASK);
+    return shm->coll.call << TILE_BITS | ((uint64_t)tile & TILE_MASK);
 }
 
 static uint64_t number_of(const struct shm *shm, int64_t tile)
@@ -32,12 +32,13 @@ static uint64_t number_of(const struct shm *shm, int64_t tile)
 }
 
 /* Where in a ring of its kind a tile goes; a slot is that modulo the ring's length, which ranks may differ in. */
-static uint64_t place_of(const struct shm *shm, enum shm_rings kind, int64_t tile)
+static uint64_t place_of(const struct shm *shm, enum coll_ring kind, int64_t tile)
 {
-    return kind == SHM_PARTS ? number_of(shm, tile) : shm->sum_base + (uint64_t)tile / (uint64_t)shm->coll.world_size;
+    return kind == COLL_PARTIALS ? number_of(shm, tile)
+                                 : shm->sum_base + (uint64_t)tile / (uint64_t)shm->coll.world_size;
 }
 
-static int slot_of(const struct shm *shm, enum shm_rings kind, int rank, int64_t tile)
+static int slot_of(const struct shm *shm, enum coll_ring kind, int rank, int64_t tile)
 {
     return (int)(place_of(shm, kind, tile) % (uint64_t)shm->segments[rank].rings[kind].count);
 }
@@ -50,7 +51,7 @@ static float *data_at(const struct shm_ring *ring, int slot)
 bool shm_rings_create(struct shm *shm)
 {
     bool created = true;
-    for (int kind = 0; kind < SHM_KINDS; kind++) {
+    for (int kind = 0; kind < COLL_RINGS; kind++) {
         struct shm_producer *producer = &shm->producers[kind];
         producer->until =
             memory_alloc((size_t)shm->segments[shm->coll.rank].rings[kind].count, sizeof *producer->until);
@@ -61,20 +62,20 @@ bool shm_rings_create(struct shm *shm)
 
 void shm_rings_destroy(struct shm *shm)
 {
-    for (int kind = 0; kind < SHM_KINDS; kind++)
+    for (int kind = 0; kind < COLL_RINGS; kind++)
         memory_free(shm->producers[kind].until);
 }
 
 void shm_rings_undo(struct shm *shm)
 {
-    /* Nobody reads or sums before all ranks have agreed, so there can be only parts, and nobody will read them. */
-    for (int slot = 0; slot < shm->segments[shm->coll.rank].rings[SHM_PARTS].count; slot++)
-        if (shm->producers[SHM_PARTS].until[slot] > shm->base)
-            shm->producers[SHM_PARTS].until[slot] = 0;
+    /* Nobody reads or sums before all ranks have agreed, so there can be only partials, and nobody will read them. */
+    for (int slot = 0; slot < shm->segments[shm->coll.rank].rings[COLL_PARTIALS].count; slot++)
+        if (shm->producers[COLL_PARTIALS].until[slot] > shm->base)
+            shm->producers[COLL_PARTIALS].until[slot] = 0;
 }
 
 /* The lowest number that some rank has still to read. */
-static uint64_t read_by_all(const struct shm *shm, enum shm_rings kind)
+static uint64_t read_by_all(const struct shm *shm, enum coll_ring kind)
 {
     uint64_t low = UINT64_MAX;
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
@@ -86,12 +87,12 @@ static uint64_t read_by_all(const struct shm *shm, enum shm_rings kind)
 }
 
 /*
- * Have all ranks read the tiles below `until`? If not, asks to be woken. For parts that is when half a ring more has
+ * Have all ranks read the tiles below `until`? If not, asks to be woken. For partials that is when half a ring more has
  * been read, so that a rank that has waited finds several slots, and where ranks share a processor makes several tiles
  * in each turn on it. That will come: the tile that wants the slot is a whole ring ahead of the one in it, and all
  * tiles before it have been published, so they will be read without it.
  */
-static bool is_free(struct shm *shm, enum shm_rings kind, uint64_t until)
+static bool is_free(struct shm *shm, enum coll_ring kind, uint64_t until)
 {
     struct shm_producer *producer = &shm->producers[kind];
     if (until <= producer->seen)
@@ -99,7 +100,7 @@ static bool is_free(struct shm *shm, enum shm_rings kind, uint64_t until)
     producer->seen = read_by_all(shm, kind);
     if (until <= producer->seen)
         return true;
-    const int half = kind == SHM_PARTS ? shm->segments[shm->coll.rank].rings[kind].count / 2 : 0;
+    const int half = kind == COLL_PARTIALS ? shm->segments[shm->coll.rank].rings[kind].count / 2 : 0;
     /* Pairs with the load in release: either that rank sees the wish, or this one sees how far it has read. */
     atomic_store(&shm_own(shm)->wanted[kind].tile, until + (uint64_t)half);
     producer->seen = read_by_all(shm, kind);
@@ -107,7 +108,7 @@ static bool is_free(struct shm *shm, enum shm_rings kind, uint64_t until)
 }
 
 /* The tile's buffer in the own ring, or NULL while somebody has still to read what is in it. */
-static float *produce(struct shm *shm, enum shm_rings kind, int64_t tile)
+static float *produce(struct shm *shm, enum coll_ring kind, int64_t tile)
 {
     const struct shm_ring *ring = &shm->segments[shm->coll.rank].rings[kind];
     const int slot = slot_of(shm, kind, shm->coll.rank, tile);
@@ -118,14 +119,14 @@ static float *produce(struct shm *shm, enum shm_rings kind, int64_t tile)
     return data_at(ring, slot);
 }
 
-static void publish(struct shm *shm, enum shm_rings kind, int64_t tile, memory_order order)
+static void publish(struct shm *shm, enum coll_ring kind, int64_t tile, memory_order order)
 {
     const struct shm_ring *ring = &shm->segments[shm->coll.rank].rings[kind];
     /* Pairs with the load in consume: whoever sees the stamp sees the buffer. */
     atomic_store_explicit(&ring->stamps[slot_of(shm, kind, shm->coll.rank, tile)], stamp_of(shm, tile), order);
 }
 
-static const float *consume(const struct shm *shm, enum shm_rings kind, int rank, int64_t tile)
+static const float *consume(const struct shm *shm, enum coll_ring kind, int rank, int64_t tile)
 {
     const struct shm_ring *ring = &shm->segments[rank].rings[kind];
     const int slot = slot_of(shm, kind, rank, tile);
@@ -134,7 +135,7 @@ static const float *consume(const struct shm *shm, enum shm_rings kind, int rank
 }
 
 /* Wakes the ranks that wanted tiles to be read which this rank has read lately, if it was the last of all ranks. */
-static void wake_producers(struct shm *shm, enum shm_rings kind)
+static void wake_producers(struct shm *shm, enum coll_ring kind)
 {
     const uint64_t now = atomic_load_explicit(&shm_own(shm)->read[kind].tile, memory_order_relaxed);
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
@@ -142,18 +143,18 @@ static void wake_producers(struct shm *shm, enum shm_rings kind)
         /* Pairs with the store in is_free. */
         const uint64_t wanted = atomic_load(&header->wanted[kind].tile);
         if (shm->told[kind] < wanted && wanted <= now && read_by_all(shm, kind) >= wanted)
-            sync_bell_ring(&header->bell);
+            sync_bell_ring(&header->event);
     }
     shm->told[kind] = now;
 }
 
 static bool one_shot(const struct shm *shm)
 {
-    return shm->asked.algorithm == COLL_ONE_SHOT;
+    return shm->coll.shape.algorithm == COLL_ONE_SHOT;
 }
 
 /* This rank has read all tiles below this one. */
-static void release(struct shm *shm, enum shm_rings kind, int64_t tile)
+static void release(struct shm *shm, enum coll_ring kind, int64_t tile)
 {
     _Atomic uint64_t *mark = &shm_own(shm)->read[kind].tile;
     if (one_shot(shm)) {
@@ -169,8 +170,8 @@ static void release(struct shm *shm, enum shm_rings kind, int64_t tile)
 
 void shm_rings_advance(struct shm *shm)
 {
-    const uint64_t tiles = (uint64_t)shm->asked.tiles, ranks = (uint64_t)shm->coll.world_size;
-    for (int kind = 0; kind < SHM_KINDS; kind++) {
+    const uint64_t tiles = (uint64_t)shm->coll.shape.tiles, ranks = (uint64_t)shm->coll.world_size;
+    for (int kind = 0; kind < COLL_RINGS; kind++) {
         /* As in release. */
         atomic_store(&shm_own(shm)->read[kind].tile, shm->base + tiles);
         wake_producers(shm, kind);
@@ -180,88 +181,72 @@ void shm_rings_advance(struct shm *shm)
         shm->sum_base += (tiles + ranks - 1) / ranks;
 }
 
-static bool may_consume(const struct shm *shm)
+void *shm_ring_begin(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
-    return atomic_load(&shm->verdict) == SHM_AGREED;
+    return produce(shm_of(coll), kind, tile);
 }
 
-float *shm_part_begin(struct coll *coll, int64_t tile)
-{
-    return produce(shm_of(coll), SHM_PARTS, tile);
-}
-
-/* Are all ranks' parts of a tile there? */
-static bool complete(const struct shm *shm, int64_t tile, const float *parts[MMARN_MAX_RANKS])
+/* Are all ranks' partials of a tile there? */
+static bool complete(const struct shm *shm, int64_t tile, const void *partials[MMARN_MAX_RANKS])
 {
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
-        parts[rank] = consume(shm, SHM_PARTS, rank, tile);
-        if (!parts[rank])
+        partials[rank] = consume(shm, COLL_PARTIALS, rank, tile);
+        if (!partials[rank])
             return false;
     }
     return true;
 }
 
-void shm_part_publish(struct coll *coll, int64_t tile)
+void shm_ring_publish(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
     struct shm *shm = shm_of(coll);
-    const float *parts[MMARN_MAX_RANKS];
-    struct sync_bell *owner = &shm->segments[coll_owner(coll, tile)].header->bell;
-    publish(shm, SHM_PARTS, tile, one_shot(shm) ? memory_order_release : memory_order_seq_cst);
-    /* A tile is of use to nobody before its last part is there, so only the rank that brings that one rings. Of ranks
-       that publish at the same time, the last in the order of stamps, which are seq_cst, sees all the others'. */
-    if (!one_shot(shm) && sync_bell_waited_for(owner) && complete(shm, tile, parts))
+    const void *partials[MMARN_MAX_RANKS];
+    if (kind == COLL_PARTIALS && one_shot(shm)) {
+        publish(shm, kind, tile, memory_order_release);
+        return;
+    }
+    publish(shm, kind, tile, memory_order_seq_cst);
+    if (kind == COLL_SUMS) {
+        shm_wake_all(shm);
+        return;
+    }
+    /* A tile is of use to nobody before its last partial is there, so only the rank that brings that one wakes the
+       owner. Of ranks that publish at the same time, the last in the order of stamps, which are seq_cst, sees all the
+       others'. */
+    struct sync_bell *owner = &shm->segments[coll_owner(coll, tile)].header->event;
+    if (sync_bell_waited_for(owner) && complete(shm, tile, partials))
         sync_bell_ring(owner);
 }
 
-void shm_flush(struct coll *coll)
+void shm_ring_flush(struct coll *coll)
 {
     struct shm *shm = shm_of(coll);
-    const float *parts[MMARN_MAX_RANKS];
+    const void *partials[MMARN_MAX_RANKS];
     /* Pairs with the loads in shm_wait_begin. Stamps and marks come before it. Of ranks that flush at the same time,
-       the last sees all the others' parts. */
+       the last sees all the others' partials. */
     atomic_fetch_add(&shm_own(shm)->flushes, 1);
     for (int rank = 0; rank < coll->world_size; rank++) {
         struct shm_header *header = shm->segments[rank].header;
-        if (!sync_bell_waited_for(&header->bell))
+        if (!sync_bell_waited_for(&header->event))
             continue;
         /* The lowest tile that it has not read is the one that it waits for. Pairs with the store in release. */
-        const uint64_t next = atomic_load(&header->read[SHM_PARTS].tile) - shm->base;
-        if (next < (uint64_t)shm->asked.tiles && complete(shm, (int64_t)next, parts))
-            sync_bell_ring(&header->bell);
+        const uint64_t next = atomic_load(&header->read[COLL_PARTIALS].tile) - shm->base;
+        if (next < (uint64_t)shm->coll.shape.tiles && complete(shm, (int64_t)next, partials))
+            sync_bell_ring(&header->event);
     }
-    wake_producers(shm, SHM_PARTS);
+    wake_producers(shm, COLL_PARTIALS);
 }
 
-bool shm_parts(struct coll *coll, int64_t tile, const float *parts[MMARN_MAX_RANKS])
+bool shm_ring_read(struct coll *coll, enum coll_ring kind, int64_t tile, const void *buffers[MMARN_MAX_RANKS])
 {
-    struct shm *shm = shm_of(coll);
-    return may_consume(shm) && complete(shm, tile, parts);
+    const struct shm *shm = shm_of(coll);
+    if (kind == COLL_PARTIALS)
+        return complete(shm, tile, buffers);
+    buffers[0] = consume(shm, COLL_SUMS, coll_owner(coll, tile), tile);
+    return buffers[0] != NULL;
 }
 
-void shm_parts_release(struct coll *coll, int64_t tile)
+void shm_ring_release(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
-    release(shm_of(coll), SHM_PARTS, tile);
-}
-
-void *shm_sum_begin(struct coll *coll, int64_t tile)
-{
-    return produce(shm_of(coll), SHM_SUMS, tile);
-}
-
-void shm_sum_publish(struct coll *coll, int64_t tile)
-{
-    struct shm *shm = shm_of(coll);
-    publish(shm, SHM_SUMS, tile, memory_order_seq_cst);
-    shm_ring_all(shm);
-}
-
-const void *shm_sum(struct coll *coll, int64_t tile)
-{
-    struct shm *shm = shm_of(coll);
-    return may_consume(shm) ? consume(shm, SHM_SUMS, coll_owner(coll, tile), tile) : NULL;
-}
-
-void shm_sum_release(struct coll *coll, int64_t tile)
-{
-    release(shm_of(coll), SHM_SUMS, tile);
+    release(shm_of(coll), kind, tile);
 }

@@ -1,4 +1,4 @@
-/* test_coll_shm.c - the shared-memory transport with ranks as threads: bits, rings, several threads and groups. */
+/* test_coll_tiles.c - a transport with ranks as threads: bits, rings, several threads and groups. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

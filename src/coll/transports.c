@@ -1,16 +1,16 @@
-/*
- * coll.c - the list of transports, and what is the same for all of them. A new transport is one line here.
- */
-#include "coll/coll.h"
+/* transports.c - the list of transports, and the choice among them. */
+#include "coll/transports.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "coll/transports.h"
 
-/* "auto" takes the first that supports the group, so the best comes first. */
-const struct coll_transport *const coll_transports[] = {&coll_transport_self, &coll_transport_shm, NULL};
+#define TRANSPORT(name) &coll_transport_##name,
+const struct coll_transport *const coll_transports[] = {
+#include "coll/transports.inc"
+    NULL};
+#undef TRANSPORT
 
 static const struct coll_transport *find_any(const struct coll_options *options, mmarn_status *status)
 {
@@ -48,9 +48,4 @@ static const struct coll_transport *find_named(const char *name, const struct co
 const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status)
 {
     return !name || !strcmp(name, "auto") ? find_any(options, status) : find_named(name, options, status);
-}
-
-int coll_owner(const struct coll *coll, int64_t tile)
-{
-    return (int)(tile % coll->world_size);
 }

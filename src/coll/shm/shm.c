@@ -1,7 +1,7 @@
 /*
  * shm.c - the shared-memory transport: joining, leaving, and the table of its functions. shm.h says who does what.
  */
-#include "coll/shm.h"
+#include "coll/shm/shm.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "coll/shm_meeting.h"
-#include "coll/transports.h"
+#include "coll/shm/rendezvous.h"
 
 enum { RETRY_NS_FIRST = 200000, RETRY_NS_MOST = 20000000 };
 
@@ -25,50 +24,6 @@ static bool supports(const struct coll_options *options, const char **why)
         return false;
     *why = "\"shm\" serves up to 64 ranks";
     return options->world_size <= MMARN_MAX_RANKS;
-}
-
-mmarn_status shm_missing(const struct coll_options *options, uint64_t joined)
-{
-    char ranks[MMARN_MAX_RANKS * 4 + 1] = "";
-    size_t used = 0;
-    int count = 0;
-    for (int rank = 0; rank < options->world_size; rank++)
-        if (!(joined >> rank & 1))
-            used += (size_t)snprintf(ranks + used, sizeof ranks - used, "%s%d", count++ ? ", " : "", rank);
-    if (!count)
-        return error_set(MMARN_ERR_TIMEOUT, "all ranks came, but the group was not formed within %d ms",
-                         options->timeout_ms);
-    return error_set(MMARN_ERR_TIMEOUT, "rank%s %s did not join within %d ms", count > 1 ? "s" : "", ranks,
-                     options->timeout_ms);
-}
-
-mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
-                       int descriptors[SHM_DESCRIPTORS])
-{
-    mmarn_status status = MMARN_OK;
-    bool shared = true;
-    shm->peers[entry->rank].pid = entry->pid;
-    shm->peers[entry->rank].timeout_ms = entry->timeout_ms;
-    if (entry->rank != options->rank) {
-        if (entry->threads < 1 || entry->threads > MMARN_MAX_THREADS || descriptors[0] < 0 || descriptors[1] < 0)
-            status = error_set(MMARN_ERR_SYSTEM, "rank %d could not take rank %d's descriptors: too many are open",
-                               options->rank, entry->rank);
-        else
-            status = shm_segment_open(descriptors[0], coll_id_nonce(options->id), entry->rank, entry->threads,
-                                      &shm->segments[entry->rank], &shared);
-    }
-    /* A thread of this process cannot die alone, so its lifeline tells nothing. */
-    if (!status && !shared) {
-        shm->peers[entry->rank].lifeline = descriptors[1];
-        descriptors[1] = -1;
-    }
-    shm_close_all(descriptors);
-    return status;
-}
-
-mmarn_status shm_interrupted(const struct coll_options *options)
-{
-    return error_set(MMARN_ERR_ABORTED, "rank %d was interrupted while the group was being formed", options->rank);
 }
 
 /* Connects to rank 0, which may not have come yet. -1: sentence recorded, *status set. */
@@ -174,6 +129,7 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
         destroy(shm);
     else
         *coll = &shm->coll;
+    shm->coll.event = status ? NULL : &shm_own(shm)->event;
     return status;
 }
 
@@ -181,16 +137,20 @@ static void leave(struct coll *coll)
 {
     struct shm *shm = shm_of(coll);
     if (!shm->forked) {
-        /* Pairs with the load in shm_wait.c. Before the hang-up, so that peers can tell leaving from dying. */
+        /* Pairs with the load in wait.c. Before the hang-up, so that peers can tell leaving from dying. */
         atomic_store(&shm_own(shm)->left, 1);
-        shm_ring_all(shm);
+        shm_wake_all(shm);
     }
     destroy(shm);
 }
 
-static void abort_group(struct coll *coll)
+static void fail(struct coll *coll, enum coll_failure failure)
 {
-    shm_fail(shm_of(coll), SHM_ABORTED, -1, 0);
+    struct shm *shm = shm_of(coll);
+    if (failure == COLL_ABORTED)
+        shm_failure_set(shm, SHM_FAILURE_ABORT, -1, 0);
+    else
+        shm_failure_set(shm, SHM_FAILURE_BROKEN, -1, coll->call);
 }
 
 static void forked(struct coll *coll)
@@ -205,24 +165,16 @@ const struct coll_transport coll_transport_shm = {
     .supports = supports,
     .join = join,
     .leave = leave,
-    .abort = abort_group,
     .forked = forked,
-    .begin = shm_begin,
-    .end = shm_end,
-    .refuse = shm_refuse,
-    .skip = shm_skip,
-    .agreed = shm_agreed,
-    .part_begin = shm_part_begin,
-    .part_publish = shm_part_publish,
-    .parts = shm_parts,
-    .parts_release = shm_parts_release,
-    .flush = shm_flush,
-    .sum_begin = shm_sum_begin,
-    .sum_publish = shm_sum_publish,
-    .sum = shm_sum,
-    .sum_release = shm_sum_release,
+    .fail = fail,
+    .post = shm_post,
+    .peek = shm_peek,
+    .finish = shm_finish,
+    .begin = shm_ring_begin,
+    .publish = shm_ring_publish,
+    .read = shm_ring_read,
+    .release = shm_ring_release,
+    .flush = shm_ring_flush,
     .wait_begin = shm_wait_begin,
-    .wait_cancel = shm_wait_cancel,
     .wait = shm_wait,
-    .wake = shm_wake,
 };

@@ -1,11 +1,11 @@
 /*
- * shm_host.c - rank 0's side of the meeting (shm_meeting.h): wait until every rank has said hello, introduce them to
+ * host.c - rank 0's side of the rendezvous (rendezvous.h): wait until every rank has said hello, introduce them to
  * each other, say go.
  *
  * Anybody of the same user can connect. Whoever says nothing costs a place among the guests, until it is needed;
  * whoever says something else is sent away. When ranks disagree, those that come a little later are told too.
  */
-#include "coll/shm_meeting.h"
+#include "coll/shm/rendezvous.h"
 
 #include <math.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static void enter(struct host *host, const struct shm_message *hello)
 /* Does this rank's hello fit? Otherwise the status, sentence recorded. */
 static mmarn_status check(const struct host *host, const struct shm_message *hello, const struct guest *guest)
 {
-    struct shm_message ours = shm_message_make(SHM_HELLO, host->options);
+    struct shm_message ours = shm_message_make(SHM_MESSAGE_HELLO, host->options);
     int rank = hello->entry.rank;
     if (memcmp(hello->version, ours.version, sizeof ours.version))
         return error_set(MMARN_ERR_MISMATCH, "the library's version is %s on rank 0 but %s on rank %d", ours.version,
@@ -136,7 +136,7 @@ static bool admit(struct host *host, struct guest *guest, const struct shm_messa
     }
     guest->rank = hello->entry.rank;
     enter(host, hello);
-    struct shm_message coming = shm_message_make(SHM_COMING, host->options);
+    struct shm_message coming = shm_message_make(SHM_MESSAGE_COMING, host->options);
     coming.joined = host->joined;
     tell_all(host, &coming);
     return true;
@@ -158,7 +158,7 @@ static bool hear(struct host *host, struct guest *guest)
         return false;
     }
     memcpy(guest->descriptors, descriptors, sizeof descriptors);
-    return receipt == SHM_RECEIVED && message.kind == SHM_HELLO && admit(host, guest, &message);
+    return receipt == SHM_RECEIVED && message.kind == SHM_MESSAGE_HELLO && admit(host, guest, &message);
 }
 
 static void welcome(struct host *host)
@@ -215,9 +215,9 @@ static mmarn_status confirm(struct guest *guest)
     shm_close_all(descriptors);
     if (receipt == SHM_NOTHING)
         return MMARN_OK;
-    if (receipt == SHM_RECEIVED && message.kind == SHM_FAILURE)
+    if (receipt == SHM_RECEIVED && message.kind == SHM_MESSAGE_FAILURE)
         return error_set(MMARN_ERR_PEER, "rank %d could not join: %.300s", guest->rank, message.failure.sentence);
-    guest->confirmed = receipt == SHM_RECEIVED && message.kind == SHM_CONFIRMED;
+    guest->confirmed = receipt == SHM_RECEIVED && message.kind == SHM_MESSAGE_CONFIRMED;
     if (guest->confirmed)
         return MMARN_OK;
     return error_set(MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank);
@@ -256,7 +256,7 @@ static int *descriptors_of(struct host *host, int rank)
 /* One rank at a time, so that few descriptors are on their way at once: the kernel limits them per user. */
 static mmarn_status introduce(struct host *host, int rank)
 {
-    struct shm_message message = shm_message_make(SHM_ENTRY, host->options);
+    struct shm_message message = shm_message_make(SHM_MESSAGE_ENTRY, host->options);
     message.entry = host->entries[rank];
     int own[SHM_DESCRIPTORS] = {host->joining->descriptors[0], host->joining->descriptors[1]};
     int *theirs = rank ? descriptors_of(host, rank) : own;
@@ -325,7 +325,7 @@ static mmarn_status form(struct host *host)
             return status;
         }
     }
-    struct shm_message message = shm_message_make(SHM_GO, host->options);
+    struct shm_message message = shm_message_make(SHM_MESSAGE_GO, host->options);
     message.go.max_threads = host->max_threads;
     message.go.oversubscribed = oversubscribed(host);
     host->shm->coll.max_threads = host->max_threads;

@@ -1,25 +1,32 @@
 /*
- * shm_meeting.h - how the ranks of a group meet: rank 0, the host, listens at an address made from the id's nonce; the
+ * rendezvous.h - how the ranks of a group meet: rank 0, the host, listens at an address made from the id's nonce; the
  * others, its guests, connect and say hello. When all have come, the host introduces every rank to all others, one by
  * one, each guest confirming, so that nobody is in the group unless everybody has everything mapped.
  *
- *   guest -> host   HELLO + two descriptors                        host -> guest   COMING, FAILED
- *   host -> guest   ENTRY + two descriptors, for every rank        guest -> host   CONFIRMED, FAILED
+ *   guest -> host   HELLO + two descriptors                        host -> guest   COMING, FAILURE
+ *   host -> guest   ENTRY + two descriptors, for every rank        guest -> host   CONFIRMED, FAILURE
  *   host -> guest   GO
  * The two descriptors are the rank's segment and the far end of its lifeline.
  */
-#ifndef MMARN_COLL_SHM_MEETING_H
-#define MMARN_COLL_SHM_MEETING_H
+#ifndef MMARN_COLL_SHM_RENDEZVOUS_H
+#define MMARN_COLL_SHM_RENDEZVOUS_H
 
 #include <poll.h>
 
 #include "base/error.h"
 #include "base/quota.h"
-#include "coll/shm.h"
+#include "coll/shm/shm.h"
 
 enum { SHM_CPU_WORDS = 128, SHM_DESCRIPTORS = 2, SHM_VERSION_TEXT = 16 };
 
-enum shm_kind { SHM_HELLO = 1, SHM_COMING, SHM_ENTRY, SHM_CONFIRMED, SHM_GO, SHM_FAILURE };
+enum shm_message_kind {
+    SHM_MESSAGE_HELLO = 1,
+    SHM_MESSAGE_COMING,
+    SHM_MESSAGE_ENTRY,
+    SHM_MESSAGE_CONFIRMED,
+    SHM_MESSAGE_GO,
+    SHM_MESSAGE_FAILURE
+};
 
 /* What all ranks are told about each. */
 struct shm_entry {
@@ -58,8 +65,12 @@ struct shm_joining {
     int descriptors[SHM_DESCRIPTORS]; /* of this rank */
 };
 
-/* shm_socket.c */
-struct shm_message shm_message_make(enum shm_kind kind, const struct coll_options *options);
+/* host.c and guest.c: the two sides; on success segments, peers and what depends on all ranks are set. */
+mmarn_status shm_host(struct shm *shm, const struct shm_joining *joining, int listener);
+mmarn_status shm_guest(struct shm *shm, const struct shm_joining *joining, int link);
+
+/* socket.c */
+struct shm_message shm_message_make(enum shm_message_kind kind, const struct coll_options *options);
 struct shm_message shm_message_hello(const struct coll_options *options);
 /* The calling thread's last failure. */
 struct shm_message shm_message_failure(const struct coll_options *options, mmarn_status status);
@@ -81,7 +92,7 @@ int shm_poll(struct pollfd *polls, int count, int64_t deadline, const struct col
 void shm_close(int *descriptor);
 void shm_close_all(int descriptors[SHM_DESCRIPTORS]);
 
-/* shm.c: makes a rank's segment and lifeline part of the group; takes the descriptors, whatever comes of it. */
+/* peers.c: makes a rank's segment and lifeline part of the group; takes the descriptors, whatever comes of it. */
 mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
                        int descriptors[SHM_DESCRIPTORS]);
 /* Records that the ranks not in `joined` did not come in time. */

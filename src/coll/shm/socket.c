@@ -1,8 +1,8 @@
 /*
- * shm_socket.c - messages with descriptors over an abstract Unix socket of the SEQPACKET kind, which keeps messages
+ * socket.c - messages with descriptors over an abstract Unix socket of the SEQPACKET kind, which keeps messages
  * whole. The address vanishes with its holder. Nothing here blocks but shm_poll, and nothing raises SIGPIPE.
  */
-#include "coll/shm_meeting.h"
+#include "coll/shm/rendezvous.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 
 enum { BACKLOG = 256, NANOSECONDS_PER_MS = 1000000, POLL_MS_MOST = 20 };
 
-struct shm_message shm_message_make(enum shm_kind kind, const struct coll_options *options)
+struct shm_message shm_message_make(enum shm_message_kind kind, const struct coll_options *options)
 {
     return (struct shm_message){
         .magic = MESSAGE_MAGIC,
@@ -33,7 +33,7 @@ struct shm_message shm_message_make(enum shm_kind kind, const struct coll_option
 
 struct shm_message shm_message_hello(const struct coll_options *options)
 {
-    struct shm_message message = shm_message_make(SHM_HELLO, options);
+    struct shm_message message = shm_message_make(SHM_MESSAGE_HELLO, options);
     message.entry = (struct shm_entry){options->rank, options->threads, options->timeout_ms, getpid()};
     memcpy(message.nonce, coll_id_nonce(options->id), COLL_NONCE_SIZE);
     message.quota = quota_read("");
@@ -45,7 +45,7 @@ struct shm_message shm_message_hello(const struct coll_options *options)
 
 struct shm_message shm_message_failure(const struct coll_options *options, mmarn_status status)
 {
-    struct shm_message message = shm_message_make(SHM_FAILURE, options);
+    struct shm_message message = shm_message_make(SHM_MESSAGE_FAILURE, options);
     message.failure.status = status;
     snprintf(message.failure.sentence, sizeof message.failure.sentence, "%s", error_last());
     return message;

@@ -1,8 +1,8 @@
 /*
- * shm_guest.c - the side of ranks 1 and up in the meeting (shm_meeting.h): find rank 0, say hello, take in every rank
+ * guest.c - the side of ranks 1 and up in the rendezvous (rendezvous.h): find rank 0, say hello, take in every rank
  * that it introduces, wait for go.
  */
-#include "coll/shm_meeting.h"
+#include "coll/shm/rendezvous.h"
 
 struct guest {
     struct shm *shm;
@@ -35,23 +35,23 @@ static mmarn_status take_entry(struct guest *guest, const struct shm_message *me
     guest->next++;
     mmarn_status status = shm_adopt(guest->shm, guest->options, &message->entry, descriptors);
     struct shm_message answer =
-        status ? shm_message_failure(guest->options, status) : shm_message_make(SHM_CONFIRMED, guest->options);
+        status ? shm_message_failure(guest->options, status) : shm_message_make(SHM_MESSAGE_CONFIRMED, guest->options);
     shm_send(guest->link, &answer, NULL);
     return status;
 }
 
 static mmarn_status take(struct guest *guest, const struct shm_message *message, int descriptors[SHM_DESCRIPTORS])
 {
-    if (message->kind == SHM_ENTRY)
+    if (message->kind == SHM_MESSAGE_ENTRY)
         return take_entry(guest, message, descriptors);
     shm_close_all(descriptors);
     switch (message->kind) {
-    case SHM_COMING:
+    case SHM_MESSAGE_COMING:
         guest->joined = message->joined;
         return MMARN_OK;
-    case SHM_GO:
+    case SHM_MESSAGE_GO:
         return take_go(guest, message);
-    case SHM_FAILURE:
+    case SHM_MESSAGE_FAILURE:
         return shm_message_failed(message);
     default:
         return error_set(MMARN_ERR_PEER, "rank 0 sent a message of unknown kind %d", message->kind);

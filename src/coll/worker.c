@@ -1,0 +1,66 @@
+/*
+ * worker.c - what a thread does while there is work, and while there is none: it looks again for a little while, then
+ * waits for its rank's event.
+ */
+#include "coll/worker.h"
+
+#include <sched.h>
+
+#include "base/sync.h"
+
+enum {
+    /* Looks of a rank's only thread, some microseconds, before it asks for the event. Where ranks share processors it
+       lets the others run between two looks: that is a change of context, but to sleep and be woken is several. */
+    POLLS = 256,
+    YIELDS = 32
+};
+
+static void pause_between_polls(const struct coll *coll)
+{
+    if (coll->oversubscribed)
+        sched_yield();
+    else
+        sync_relax();
+}
+
+static void publish(struct coll *coll, const struct work *work)
+{
+    if (work->step == STEP_PRODUCE)
+        coll->transport->publish(coll, COLL_PARTIALS, work->tile);
+    else if (work->step == STEP_REDUCE)
+        coll->transport->publish(coll, COLL_SUMS, work->tile);
+}
+
+void worker_run(struct schedule *schedule, int thread, worker_do_fn *do_work, void *ctx)
+{
+    struct coll *coll = schedule->coll;
+    const int polls_most = schedule->threads > 1 ? 0 : coll->oversubscribed ? YIELDS : POLLS;
+    int polls = 0;        /* in a row */
+    bool waiting = false; /* wait_begin has been called, and everything is being polled once more */
+    uint32_t ticket = 0;
+    struct work work = {.step = STEP_NONE};
+    while (schedule_claim(schedule, thread, &work) != STEP_STOP) {
+        if (work.step != STEP_NONE) {
+            if (waiting)
+                sync_bell_exit(coll->event);
+            waiting = false;
+            polls = 0;
+            do_work(ctx, thread, &work);
+            publish(coll, &work);
+        } else if (!waiting && polls < polls_most) {
+            polls++;
+            pause_between_polls(coll);
+        } else if (!waiting) {
+            ticket = coll->transport->wait_begin(coll);
+            waiting = true;
+        } else {
+            const mmarn_status status = coll->transport->wait(coll, ticket);
+            waiting = false;
+            if (status != MMARN_OK)
+                schedule_fail(schedule, status);
+        }
+    }
+    if (waiting)
+        sync_bell_exit(coll->event);
+    sync_bell_ring(coll->event);
+}

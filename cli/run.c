@@ -117,6 +117,7 @@ static void show_json(const struct report *report)
     json_string(&json, "shape", report->shape);
     json_string(&json, "dtype", options_choice_name(scenario_names, workload->dtype));
     json_string(&json, "numerics", options_choice_name(workload_numerics, workload->numerics));
+    json_string(&json, "transport", workload->transport ? workload->transport : "auto");
     json_string(&json, "form", options_choice_name(form_names, workload->form));
     json_bool(&json, "bias", workload->bias);
     json_bool(&json, "trans_x2", workload->trans_x2);

@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "measure/form.h"
+#include "measure/machine.h"
 #include "measure/options.h"
 #include "measure/workload_job.h"
 
@@ -67,6 +68,20 @@ static int complete_scales(struct workload *workload)
     return complete_group(workload);
 }
 
+/* Whether it serves so many ranks is for the library to say. */
+static int check_transport(const char *name)
+{
+    char known[128], *rest = known, *one;
+    if (name == NULL || strcmp(name, "auto") == 0)
+        return OPTIONS_PROCEED;
+    machine_library_value("transports", known, sizeof(known));
+    while ((one = strtok_r(rest, " ", &rest)) != NULL)
+        if (strcmp(one, name) == 0)
+            return OPTIONS_PROCEED;
+    machine_library_value("transports", known, sizeof(known));
+    return refuse("--transport is \"%s\"; it must be auto or one of: %s", name, known);
+}
+
 int run_options_parse(int argc, char **argv, struct workload *workload, bool *as_json)
 {
     int64_t ranks = workload->ranks, threads = 0, shape[4];
@@ -94,6 +109,8 @@ int run_options_parse(int argc, char **argv, struct workload *workload, bool *as
          "rows of x2 that share a scale per-group (default 128)"},
         {"offset", 0, OPTION_FLAG, &workload->offset, 0, 0, NULL, NULL, "quantised weights have offsets too"},
         {"per-token", 0, OPTION_FLAG, &workload->per_token, 0, 0, NULL, NULL, "int8 x1 has a scale for each row"},
+        {"transport", 0, OPTION_TEXT, &workload->transport, 0, 0, NULL, "NAME",
+         "auto, or one of those that mmarn info lists (default auto)"},
         {"json", 0, OPTION_FLAG, as_json, 0, 0, NULL, NULL, "one JSON object on one line"},
         {0},
     };
@@ -112,5 +129,7 @@ int run_options_parse(int argc, char **argv, struct workload *workload, bool *as
     workload->s = shape[1];
     workload->k = shape[2];
     workload->n = shape[3];
+    if (status == OPTIONS_PROCEED)
+        status = check_transport(workload->transport);
     return status == OPTIONS_PROCEED ? complete_scales(workload) : status;
 }

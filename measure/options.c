@@ -12,7 +12,7 @@
 
 #include "exit_status.h"
 
-enum { MAX_OPTIONS = 16 };
+enum { MAX_OPTIONS = 24 };
 
 const char *options_choice_name(const struct option_choice *choices, int value)
 {

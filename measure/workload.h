@@ -22,7 +22,8 @@ struct workload {
     int64_t b, s, k, n; /* k of each rank */
     int dtype;          /* enum scenario_id */
     int numerics;
-    int form; /* enum form_id */
+    int form;              /* enum form_id */
+    const char *transport; /* NULL: the library's choice */
     bool bias, trans_x2;
     int scale;          /* enum scale_shape */
     int64_t group_size; /* of SCALE_PER_GROUP; else 0 */

@@ -59,6 +59,7 @@ static bool join(struct rank *rank)
     config.rank = rank->number;
     config.world_size = rank->workload->ranks;
     config.threads = rank->workload->threads;
+    config.transport = rank->workload->transport;
     return check_status(rank, mmarn_comm_create(&rank->job->id, &config, &rank->comm));
 }
 

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coll/transports.h"
+
 enum { FAILURE_SIZE = 512, HANG_SECONDS = 120 };
 
 struct report {
@@ -65,6 +67,27 @@ unsigned long long group_seed(void)
     return seed;
 }
 
+const char *group_transport(void)
+{
+    const char *name = getenv("MMARN_TEST_TRANSPORT");
+    return name && *name ? name : NULL;
+}
+
+bool group_serves(int world_size)
+{
+    bool known = !group_transport();
+    for (int i = 0; coll_transports[i] && !known; i++)
+        known = strcmp(coll_transports[i]->name, group_transport()) == 0;
+    if (!known) {
+        fprintf(stderr, "MMARN_TEST_TRANSPORT is \"%s\", which is no transport\n", group_transport());
+        abort();
+    }
+    static const mmarn_id any;
+    const struct coll_options options = {.id = &any, .world_size = world_size, .threads = 1};
+    mmarn_status status = MMARN_OK;
+    return coll_find(group_transport(), &options, &status) != NULL;
+}
+
 mmarn_comm *group_join(struct group_rank *rank, int threads)
 {
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
@@ -72,6 +95,7 @@ mmarn_comm *group_join(struct group_rank *rank, int threads)
     config.world_size = rank->world_size;
     config.threads = threads;
     config.timeout_ms = 10000;
+    config.transport = group_transport();
     mmarn_comm *comm = NULL;
     mmarn_status status = mmarn_comm_create(&rank->id, &config, &comm);
     if (status != MMARN_OK)
@@ -157,6 +181,8 @@ static bool run_processes(struct report *report, const mmarn_id *id, int world_s
 static bool run(enum group_mode mode, int world_size, group_fn *fn, void *ctx,
                 void (*during)(const pid_t *ranks, void *ctx))
 {
+    if (!group_serves(world_size))
+        return true;
     struct report *report = group_shared(sizeof *report);
     mmarn_id id;
     if (mmarn_id_create(&id) != MMARN_OK)

@@ -32,6 +32,11 @@ bool group_run_with(int world_size, group_fn *fn, void *ctx, void (*during)(cons
 void *group_shared(size_t size);
 void group_shared_free(void *memory, size_t size);
 
+/* The transport under test: MMARN_TEST_TRANSPORT, or NULL for the library's choice. Does it serve so many ranks? Groups
+   that it does not serve are left out by group_run. */
+const char *group_transport(void);
+bool group_serves(int world_size);
+
 /* Joins the rank's group with a deadline of ten seconds. NULL: failed, reason noted. */
 mmarn_comm *group_join(struct group_rank *rank, int threads);
 

@@ -141,6 +141,7 @@ static bool late_rank(struct group_rank *rank, void *ctx)
 {
     const struct op_data *data = ctx;
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
+    config.transport = group_transport();
     config.rank = rank->rank;
     config.world_size = rank->world_size;
     config.timeout_ms = 300;

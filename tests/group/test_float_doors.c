@@ -155,6 +155,7 @@ static bool live(struct group_rank *rank, void *ctx)
     const enum odd_env env = rank->rank == 1 ? way->env : ODD_NONE;
     const int threads = way->threads;
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
+    config.transport = group_transport();
     mmarn_comm *comm = NULL, *found = NULL;
     int32_t me, size;
     config.rank = rank->rank;
@@ -228,6 +229,7 @@ static bool wait_long(struct group_rank *rank, void *ctx)
     const enum odd_env env = rank->rank == 0 ? way->env : ODD_NONE;
     struct called called = {.env = env};
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
+    config.transport = group_transport();
     mmarn_comm *comm = NULL;
     config.rank = rank->rank;
     config.world_size = rank->world_size;

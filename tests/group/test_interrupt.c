@@ -28,6 +28,7 @@ static int32_t ask(void *ctx)
 static mmarn_status join(const struct group_rank *rank, struct caller *caller, mmarn_comm **comm)
 {
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
+    config.transport = group_transport();
     config.rank = rank->rank;
     config.world_size = rank->world_size;
     config.threads = 2;

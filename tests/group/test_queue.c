@@ -22,6 +22,7 @@ enum { CALLERS = 5, STEP_US = 60000, CALLS = 300, COUNT = 16 };
 static mmarn_comm *join(struct group_rank *rank, int32_t (*interrupted)(void *), void *ctx)
 {
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
+    config.transport = group_transport();
     mmarn_comm *comm = NULL;
     config.rank = rank->rank;
     config.world_size = rank->world_size;

@@ -1,6 +1,7 @@
 /* coll_helper.c - see coll_helper.h. */
 #include "coll_helper.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -260,7 +261,9 @@ bool helper_serves(int world_size)
     static const mmarn_id none;
     const struct coll_options options = {.id = &none, .world_size = world_size, .threads = 1};
     mmarn_status status = MMARN_OK;
-    return coll_find(helper_transport(), &options, &status) != NULL;
+    const struct coll_transport *transport = coll_find(helper_transport(), &options, &status);
+    assert(!transport || !strcmp(transport->name, helper_transport()));
+    return transport;
 }
 
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll)
@@ -269,6 +272,7 @@ mmarn_status helper_join(const struct helper_group *group, int rank, struct coll
                                    group->timeout_ms, {NULL, NULL}};
     mmarn_status status = MMARN_OK;
     const struct coll_transport *transport = coll_find(helper_transport(), &options, &status);
+    CHECK(transport && !strcmp(transport->name, helper_transport()));
     return transport ? transport->join(&options, coll) : status;
 }
 

@@ -36,6 +36,8 @@ static void calls_body(struct coll *coll, void *ctx)
 
 static void run(int world_size, int threads, int calls, int64_t tiles, int64_t count)
 {
+    if (!helper_serves(world_size))
+        return;
     struct plan plan = {calls, threads, count, tiles};
     struct helper_group group = {
         .world_size = world_size, .threads = threads, .timeout_ms = 60000, .body = calls_body, .ctx = &plan};

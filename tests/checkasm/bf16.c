@@ -100,10 +100,10 @@ static void test_block(const struct bf16_kernel *kernel, int m, int n, int k)
     memcpy(before, g.c, c_count * sizeof *before);
     g.a = a;
     g.b = b;
+    check_next("bf16 %s: block m %d n %d k %d, strides a %td, b %td, c %td, first %d, fields %d and %d", kernel->name,
+               m, n, k, g.lda, g.panel_stride, g.ldc, g.first, lowest_a, lowest_b);
     kernel->block(&g);
-    check(compare_c(&g, before),
-          "bf16 %s: block m %d n %d k %d, strides a %td, b %td, c %td, first %d, fields %d and %d", kernel->name, m, n,
-          k, g.lda, g.panel_stride, g.ldc, g.first, lowest_a, lowest_b);
+    check_this(compare_c(&g, before));
     free(before);
 }
 
@@ -278,7 +278,7 @@ static void test_kernel(const struct bf16_kernel *kernel)
 void test_bf16(void)
 {
     for (int i = 0; bf16_kernels[i]; i++)
-        if ((bf16_kernels[i]->needs & ~cpu_features()) == 0) {
+        if (check_kernel("bf16", bf16_kernels[i]->name, bf16_kernels[i]->needs)) {
             if (bf16_kernels[i]->block)
                 test_kernel(bf16_kernels[i]);
             for (int count = 1; count <= 300 && bf16_kernels[i]->min_exponent; count++)
@@ -286,5 +286,6 @@ void test_bf16(void)
             for (int k = 1; k <= 300 && bf16_kernels[i]->pair; k++)
                 test_pair(bf16_kernels[i], k);
         }
-    test_choice();
+    if (check_kernel("bf16", "choice", 0))
+        test_choice();
 }

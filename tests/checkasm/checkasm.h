@@ -11,13 +11,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* checkasm.c: counts one check, and prints the sentence when it failed. Returns ok. */
+/*
+ * checkasm.c: is this kernel to be tested now? Its features must be there, and --function may name another. Random
+ * numbers begin anew. Everything that a test does comes after this has said so.
+ */
+bool check_kernel(const char *kind, const char *name, unsigned needs);
+
+/* Counts one check, and prints the sentence when it failed. Returns ok. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same in two steps: what is tested next, which is also told if the kernel faults; and how it came out. */
+void check_next(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool check_this(bool ok);
 
 /* The tests, one file each. */
 void test_convert(void);
 void test_norm(void);
-void test_gemm(void);
+void test_float(void);
 void test_quant(void);
 void test_bf16(void);
 void test_tile(void);
@@ -55,7 +65,7 @@ int data_get_int(int32_t dtype, const void *src, size_t at);
 void data_fill_scales(enum data kind, int32_t dtype, float *dst, size_t count);
 void data_fill_offsets(enum data kind, int32_t dtype, float *dst, size_t count);
 
-/* The weight that q stands for when x1 is of x_dtype, as fp32: the definition of quant.h. */
+/* The weight that q stands for when x1 is of x_dtype, as fp32: the definition of expand_kernel.h. */
 float data_expand(int32_t x_dtype, int q, const float *offset, float scale);
 
 /* Have two elements the same bits, or are both NaN? */

@@ -99,7 +99,7 @@ void test_convert(void)
 {
     for (int i = 0; convert_kernels[i]; i++) {
         const struct convert_kernel *kernel = convert_kernels[i];
-        if (kernel->needs & ~cpu_features())
+        if (!check_kernel("convert", kernel->name, kernel->needs))
             continue;
         for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++) {
             if (!kernel->to_f32[dtype] || !kernel->from_f32[dtype])

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "support/seed.h"
 
 struct format {
     int digits, lowest, highest; /* fraction bits, and the exponents of the smallest and largest normal numbers */
@@ -22,13 +23,9 @@ void random_seed(uint64_t seed)
     state = seed;
 }
 
-/* A counter through a mixing function (splitmix64): any seed will do. */
 uint64_t random_bits(void)
 {
-    uint64_t z = state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
+    return test_random(&state);
 }
 
 int random_int(int low, int high)

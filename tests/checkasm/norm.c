@@ -66,9 +66,10 @@ static void test_add(const struct norm_kernel *kernel, int32_t dtype, bool wide,
     struct target t = place_target(wide_or(wide, dtype), count, at_end, kind);
     for (size_t i = 0; i < count; i++)
         expect(&t, i, data_get(dtype, mm, i));
+    check_next("norm %s: add %s, wide %d, %zu elements, data %d, in place %d", kernel->name, dtype_name(dtype), wide,
+               count, (int)kind, t.in_place);
     kernel->add[dtype][wide](mm, t.residual, t.y, count);
-    check(target_right(&t), "norm %s: add %s, wide %d, %zu elements, data %d, in place %d", kernel->name,
-          dtype_name(dtype), wide, count, (int)kind, t.in_place);
+    check_this(target_right(&t));
 }
 
 /* fp32 on or beside numbers of the narrow type, so that the sum's rounding and overflow matter. */
@@ -99,9 +100,10 @@ static void test_add_sum(const struct norm_kernel *kernel, int32_t dtype, bool w
         }
         expect(&t, i, mm);
     }
+    check_next("norm %s: add_sum %s, wide %d, %zu elements, two %d, round_mm %d, data %d, in place %d", kernel->name,
+               dtype_name(dtype), wide, count, two, round_mm, (int)kind, t.in_place);
     kernel->add_sum[dtype][wide](left, right, round_mm, t.residual, t.y, count);
-    check(target_right(&t), "norm %s: add_sum %s, wide %d, %zu elements, two %d, round_mm %d, data %d, in place %d",
-          kernel->name, dtype_name(dtype), wide, count, two, round_mm, (int)kind, t.in_place);
+    check_this(target_right(&t));
 }
 
 static float model_mean(int32_t dtype, const void *y, size_t n, float epsilon, float down)
@@ -174,11 +176,11 @@ static void test_row(const struct norm_kernel *kernel, int32_t dtype, unsigned o
     if (random_int(0, 3) == 0)
         enlarge(y_dtype, y, n);
     const float model_rstd = model_row(dtype, &row, expected), expected_rstd = row.rstd ? model_rstd : -1;
+    check_next("norm %s: row %s, n = %zu, data %d, options %u, rescale %d, in place %d, rstd %d", kernel->name,
+               dtype_name(dtype), n, (int)kind, options, row.rescale, in_place, row.rstd != NULL);
     kernel->row[dtype](&row);
-    check(same_arrays(dtype, expected, row.norm_out, n) && guard_intact(in_place ? SLOT_A : SLOT_OUT) &&
-              data_same(MMARN_F32, &rstd, 0, &expected_rstd, 0),
-          "norm %s: row %s, n = %zu, data %d, options %u, rescale %d, in place %d, rstd %d", kernel->name,
-          dtype_name(dtype), n, (int)kind, options, row.rescale, in_place, row.rstd != NULL);
+    check_this(same_arrays(dtype, expected, row.norm_out, n) && guard_intact(in_place ? SLOT_A : SLOT_OUT) &&
+               data_same(MMARN_F32, &rstd, 0, &expected_rstd, 0));
     free(expected);
 }
 
@@ -209,10 +211,11 @@ static void test_quantise(const struct norm_kernel *kernel, int32_t dtype, size_
     for (size_t i = 0; i < n && change < 2; i++) /* among subnormal numbers, or all zero */
         data_set(dtype, row, i, change ? ldexpf(data_get(dtype, row, i), -random_int(100, 140)) : 0);
     const float expected_scale = model_quantise(dtype, row, n, expected);
+    check_next("norm %s: quantise %s, n = %zu, data %d, change %d", kernel->name, dtype_name(dtype), n, (int)kind,
+               change);
     const float scale = kernel->quantise[dtype](row, out, n);
-    check(memcmp(expected, out, n) == 0 && data_same(MMARN_F32, &scale, 0, &expected_scale, 0) &&
-              guard_intact(SLOT_OUT),
-          "norm %s: quantise %s, n = %zu, data %d, change %d", kernel->name, dtype_name(dtype), n, (int)kind, change);
+    check_this(memcmp(expected, out, n) == 0 && data_same(MMARN_F32, &scale, 0, &expected_scale, 0) &&
+               guard_intact(SLOT_OUT));
     free(expected);
 }
 
@@ -238,7 +241,7 @@ void test_norm(void)
 {
     static const size_t longer[] = {127, 1000, 4096, 5120, 8191};
     for (int i = 0; norm_kernels[i]; i++) {
-        if (norm_kernels[i]->needs & ~cpu_features())
+        if (!check_kernel("norm", norm_kernels[i]->name, norm_kernels[i]->needs))
             continue;
         for (size_t n = 1; n <= LONGEST; n++)
             for (int repeat = 0; repeat < 2; repeat++)

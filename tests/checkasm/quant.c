@@ -103,12 +103,12 @@ static void test_i8_block(const struct i8_kernel *kernel, int m, int n, int k)
         interleave(kernel, &g, b, skipped + k);
     g.a = place_left(kernel, left, a_count);
     g.b = b + skipped * g.k_stride;
+    check_next("i8 %s: block m %d n %d k %d after %d, strides a %td, b %td and %td, c %td, first %d, interleaved %d, "
+               "data %d and %d",
+               kernel->name, m, n, k, skipped, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.interleaved,
+               (int)kind_a, (int)kind_b);
     kernel->block(&g);
-    check(compare_i8(&g, left, right + skipped * g.k_stride, before),
-          "i8 %s: block m %d n %d k %d after %d, strides a %td, b %td and %td, c %td, first %d, interleaved %d, "
-          "data %d and %d",
-          kernel->name, m, n, k, skipped, g.lda, g.k_stride, g.panel_stride, g.ldc, g.first, g.interleaved, (int)kind_a,
-          (int)kind_b);
+    check_this(compare_i8(&g, left, right + skipped * g.k_stride, before));
     free(right);
     free(left);
     free(before);
@@ -155,6 +155,8 @@ static void test_expand(const struct expand_kernel *kernel, int32_t dtype, int32
     struct expand_run run;
     make_run(&run, dtype, x_dtype, kind, k, n);
     float *dst = guard_place(SLOT_C, (size_t)((panels - 1) * stride + panel) * sizeof *dst, random_bits() & 1);
+    check_next("expand %s: expand %s to %s, k %d n %d, offset %d, data %d", kernel->name, dtype_name(dtype),
+               dtype_name(x_dtype), k, n, run.offset != NULL, (int)kind);
     kernel->expand[dtype][x_dtype](&run, dst, stride);
     bool same = guard_intact(SLOT_C);
     for (int i = 0; i + 1 < panels; i++)
@@ -166,8 +168,7 @@ static void test_expand(const struct expand_kernel *kernel, int32_t dtype, int32
             const bool zeros = x_dtype == MMARN_F16 && w == 0 && dst[at] == 0; /* of either sign */
             same = same && (zeros || data_same(MMARN_F32, &w, 0, dst, at));
         }
-    check(same, "expand %s: expand %s to %s, k %d n %d, offset %d, data %d", kernel->name, dtype_name(dtype),
-          dtype_name(x_dtype), k, n, run.offset != NULL, (int)kind);
+    check_this(same);
 }
 
 static bool compare_block(const struct expand_few *g, int32_t dtype, int32_t x_dtype, const float *before, bool done)
@@ -210,13 +211,13 @@ static void test_block(const struct expand_kernel *kernel, int32_t dtype, int32_
         }
     memcpy(before, g.c, c_count * sizeof *before);
     g.a = a;
+    check_next("expand %s: block %s %s m %d n %d k %d, strides %td, a %td, c %td, first %d, offset %d, data %d and %d",
+               kernel->name, dtype_name(dtype), dtype_name(x_dtype), m, n, k, g.run.panel_stride, g.lda, g.ldc, g.first,
+               g.run.offset != NULL, (int)kind, (int)kind_a);
     const bool done = kernel->few[dtype][x_dtype](&g);
     check(done || (kind != DATA_ORDINARY && kernel != expand_kernels[0]),
           "expand %s: block %s %s declines ordinary scales", kernel->name, dtype_name(dtype), dtype_name(x_dtype));
-    check(compare_block(&g, dtype, x_dtype, before, done),
-          "expand %s: block %s %s m %d n %d k %d, strides %td, a %td, c %td, first %d, offset %d, data %d and %d",
-          kernel->name, dtype_name(dtype), dtype_name(x_dtype), m, n, k, g.run.panel_stride, g.lda, g.ldc, g.first,
-          g.run.offset != NULL, (int)kind, (int)kind_a);
+    check_this(compare_block(&g, dtype, x_dtype, before, done));
     free(before);
 }
 
@@ -232,6 +233,7 @@ static void test_pack4(const struct pack_kernel *kernel, bool nk, int k, int n)
     const size_t panel = (size_t)gemm_panel(MMARN_I4, k);
     void *dst = guard_place(SLOT_C, (size_t)panels_of(n) * panel / 2, random_bits() & 1);
     data_fill_int(DATA_ORDINARY, MMARN_I4, src, count);
+    check_next("pack %s: %s i4 k %d n %d ld %d", kernel->name, nk ? "nk" : "kn", k, n, ld);
     (nk ? kernel->nk : kernel->kn)[MMARN_I4](src, ld, k, n, dst);
     bool same = guard_intact(SLOT_C);
     for (int j = 0; j < panels_of(n) * GEMM_NR; j++)
@@ -241,7 +243,7 @@ static void test_pack4(const struct pack_kernel *kernel, bool nk, int k, int n)
             size_t place = (size_t)(j / GEMM_NR) * panel + place_in_panel(MMARN_I4, p, j % GEMM_NR);
             same = same && data_get_int(MMARN_I4, dst, place) == expected;
         }
-    check(same, "pack %s: %s i4 k %d n %d ld %d", kernel->name, nk ? "nk" : "kn", k, n, ld);
+    check_this(same);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- all */
@@ -280,19 +282,19 @@ static void test_entry(const struct expand_kernel *kernel, int32_t dtype, int32_
 void test_quant(void)
 {
     for (int i = 0; i8_kernels[i]; i++)
-        if (!(i8_kernels[i]->needs & ~cpu_features()) && i8_kernels[i]->block)
+        if (check_kernel("i8", i8_kernels[i]->name, i8_kernels[i]->needs) && i8_kernels[i]->block)
             test_i8(i8_kernels[i]);
     for (int i = 0; expand_kernels[i]; i++)
-        for (int32_t x_dtype = MMARN_F16; x_dtype <= MMARN_F32; x_dtype++) {
-            if (expand_kernels[i]->needs & ~cpu_features())
-                continue;
-            test_entry(expand_kernels[i], MMARN_I8, x_dtype);
-            test_entry(expand_kernels[i], MMARN_I4, x_dtype);
-        }
-    for (int i = 0; pack_kernels[i]; i++)
-        for (int n = 1; n <= MOST_N && !(pack_kernels[i]->needs & ~cpu_features()); n++)
-            for (int k = 1; k <= MOST_N && pack_kernels[i]->kn[MMARN_I4] && pack_kernels[i]->nk[MMARN_I4]; k++) {
-                test_pack4(pack_kernels[i], false, k, n);
-                test_pack4(pack_kernels[i], true, k, n);
+        if (check_kernel("expand", expand_kernels[i]->name, expand_kernels[i]->needs))
+            for (int32_t x_dtype = MMARN_F16; x_dtype <= MMARN_F32; x_dtype++) {
+                test_entry(expand_kernels[i], MMARN_I8, x_dtype);
+                test_entry(expand_kernels[i], MMARN_I4, x_dtype);
             }
+    for (int i = 0; pack_kernels[i]; i++)
+        if (check_kernel("pack4", pack_kernels[i]->name, pack_kernels[i]->needs))
+            for (int n = 1; n <= MOST_N && pack_kernels[i]->kn[MMARN_I4] && pack_kernels[i]->nk[MMARN_I4]; n++)
+                for (int k = 1; k <= MOST_N; k++) {
+                    test_pack4(pack_kernels[i], false, k, n);
+                    test_pack4(pack_kernels[i], true, k, n);
+                }
 }

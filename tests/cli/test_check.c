@@ -12,13 +12,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "measure/check.h"
 #include "measure/ranks.h"
 #include "reference/exact.h"
 #include "reference/halffloat.h"
 #include "reference/quantised.h"
+#include "support/seed.h"
 
 enum { RANKS = 2, ROWS = 5, K = 48, N = 66, GROUP_SIZE = 32, COUNT = ROWS * N };
 
@@ -203,7 +203,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_different_bit_of_one_rank_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(untouched_outputs_fail, set_up, tear_down),
     };
-    seed = getenv("MMARN_TEST_SEED") != NULL ? strtoull(getenv("MMARN_TEST_SEED"), NULL, 10) : (uint64_t)time(NULL);
-    print_message("MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);
+    seed = test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,17 +56,6 @@ double group_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-unsigned long long group_seed(void)
-{
-    static unsigned long long seed;
-    if (!seed) {
-        const char *given = getenv("MMARN_TEST_SEED");
-        seed = given ? strtoull(given, NULL, 10) : (unsigned long long)time(NULL) * 1000 + (unsigned)getpid() % 1000;
-        printf("seed %llu (repeat with MMARN_TEST_SEED=%llu)\n", seed, seed);
-    }
-    return seed;
-}
-
 const char *group_transport(void)
 {
     const char *name = getenv("MMARN_TEST_TRANSPORT");

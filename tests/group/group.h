@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "mmarn/mmarn.h"
+#include "support/seed.h"
 
 enum group_mode { GROUP_PROCESSES, GROUP_THREADS };
 
@@ -70,8 +71,5 @@ bool group_fail(struct group_rank *rank, const char *format, ...) __attribute__(
 
 /* Seconds on a clock that all ranks share. */
 double group_seconds(void);
-
-/* The seed of random data: MMARN_TEST_SEED, else a new one; printed once. */
-unsigned long long group_seed(void);
 
 #endif

@@ -47,7 +47,7 @@ static float deviation(const struct op_case *shape, int stream)
 static void *random_array(const struct op_case *shape, int32_t dtype, int rank, int stream, int64_t count)
 {
     void *array = malloc((size_t)count * halffloat_size(dtype));
-    random_normal(random_key(group_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, deviation(shape, stream),
+    random_normal(random_key(test_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, deviation(shape, stream),
                   array, (size_t)count);
     return array;
 }

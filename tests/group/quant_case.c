@@ -186,7 +186,7 @@ struct quant_data_set *quant_data_make(const struct quant_case *shape, int world
     set->groups = shape->scale == QUANT_PER_GROUP ? (shape->k + shape->group - 1) / shape->group : 1;
     set->scale_count = shape->scale == QUANT_PER_TENSOR ? 1 : set->groups * shape->n;
     for (int r = 0; r < world_size; r++) {
-        make_rank(set, r, group_seed() + stream);
+        make_rank(set, r, test_seed() + stream);
         partials[r] = malloc((size_t)count * sizeof(float));
         if (is_int8(shape))
             partial_int8(set, r, partials[r]);

@@ -287,7 +287,7 @@ static void busy(void **state)
 
 int main(void)
 {
-    group_seed();
+    test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_rank), cmocka_unit_test(stopped_and_continued),
         cmocka_unit_test(late),        cmocka_unit_test(aborted),

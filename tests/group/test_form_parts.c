@@ -43,11 +43,10 @@ static void fill(int32_t dtype, int stream, void *data, int count)
 {
     if (dtype == MMARN_I8 || dtype == MMARN_I4) {
         for (int i = 0; i < count; i++)
-            ((unsigned char *)data)[i] =
-                (unsigned char)(random_key(group_seed(), (uint64_t)(stream * 100000 + i)) >> 7);
+            ((unsigned char *)data)[i] = (unsigned char)(random_key(test_seed(), (uint64_t)(stream * 100000 + i)) >> 7);
         return;
     }
-    random_normal(random_key(group_seed(), (uint64_t)stream), dtype, 0, 1, data, (size_t)count);
+    random_normal(random_key(test_seed(), (uint64_t)stream), dtype, 0, 1, data, (size_t)count);
 }
 
 static mmarn_tensor rows_of(void *data, int32_t dtype)
@@ -197,7 +196,7 @@ int main(int argc, char **argv)
 {
     (void)argv;
     mode = argc > 1 ? GROUP_THREADS : GROUP_PROCESSES;
-    group_seed(); /* one for all ranks */
+    test_seed(); /* one for all ranks */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fused_calls_are_their_parts),
         cmocka_unit_test(int8_rows_feed_the_next_matmul),

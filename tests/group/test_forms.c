@@ -44,7 +44,7 @@ static void random_forms(void **state)
     struct batch *batch = malloc(sizeof *batch);
     for (int world_size = 1; world_size <= MOST_RANKS; world_size++) {
         for (int i = 0; i < CASES; i++) {
-            const uint64_t key = random_key(group_seed(), (uint64_t)(world_size * 1000 + i));
+            const uint64_t key = random_key(test_seed(), (uint64_t)(world_size * 1000 + i));
             const struct form_case shape = form_case_random(key);
             form_data_make(&batch->cases[i], &shape, world_size, key);
         }
@@ -82,7 +82,7 @@ static bool scatter_then_gather(struct group_rank *rank, mmarn_comm *comm, const
     char *part = malloc((size_t)count * size + 1), *whole = malloc((size_t)count * size);
     for (int r = rank->world_size - 1; r >= 0; r--) {
         const int from = r == 0 ? rank->rank : r == rank->rank ? 0 : r; /* its own last, so that `own` is its own */
-        random_normal(random_key(group_seed(), (uint64_t)(count + from)), c->dtype, 0, 1, own, (size_t)count);
+        random_normal(random_key(test_seed(), (uint64_t)(count + from)), c->dtype, 0, 1, own, (size_t)count);
         wide[from] = malloc((size_t)count * sizeof(float));
         for (int64_t i = 0; i < count; i++)
             wide[from][i] = halffloat_load(c->dtype, own, (size_t)i);
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 {
     (void)argv;
     mode = argc > 1 ? GROUP_THREADS : GROUP_PROCESSES;
-    group_seed(); /* one for all ranks */
+    test_seed(); /* one for all ranks */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_forms),
         cmocka_unit_test(shards),

@@ -52,7 +52,7 @@ static void wait_for_all(atomic_int *arrived)
 static void *random_array(int rank, int stream, int32_t dtype, size_t count)
 {
     void *array = malloc(count * halffloat_size(dtype));
-    random_normal(random_key(group_seed(), (uint64_t)(rank * 8 + stream)), dtype, 1.0F, 0.3F, array, count);
+    random_normal(random_key(test_seed(), (uint64_t)(rank * 8 + stream)), dtype, 1.0F, 0.3F, array, count);
     return array;
 }
 
@@ -139,6 +139,6 @@ static void a_rank_needs_little_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_rank_needs_little_memory)};
-    group_seed();
+    test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static enum group_mode mode = GROUP_PROCESSES;
 
 static uint64_t key_of(int rank, int64_t count)
 {
-    return random_key(group_seed(), (uint64_t)(rank * 1000003) + (uint64_t)count);
+    return random_key(test_seed(), (uint64_t)(rank * 1000003) + (uint64_t)count);
 }
 
 /* What all ranks' arrays sum to, in the dtype. */
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "threads") == 0)
         mode = GROUP_THREADS;
-    group_seed();
+    test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_reduce),
         cmocka_unit_test(several_groups),

@@ -32,8 +32,8 @@ static mmarn_status run_plan(mmarn_comm *comm, const struct op_plan *plan, int n
                              uint16_t *norm_out)
 {
     static _Thread_local uint16_t residual[COUNT], gamma[N];
-    random_normal(random_key(group_seed(), 100), MMARN_F16, 0, 1, residual, COUNT);
-    random_normal(random_key(group_seed(), 101), MMARN_F16, 0, 1, gamma, N);
+    random_normal(random_key(test_seed(), 100), MMARN_F16, 0, 1, residual, COUNT);
+    random_normal(random_key(test_seed(), 101), MMARN_F16, 0, 1, gamma, N);
     memset(y, 0xA5, COUNT * 2);
     memset(norm_out, 0xA5, COUNT * 2);
     struct call_terms terms = {
@@ -75,7 +75,7 @@ static bool plans_rank(struct group_rank *rank, void *ctx)
     } tiles[] = {{ROWS, 224}, {1, 16}, {6, 48}, {13, 112}, {36, 208}};
     static _Thread_local uint16_t y[2][COUNT], norm_out[2][COUNT];
     float *mine = malloc(COUNT * sizeof *mine);
-    random_normal(random_key(group_seed(), (uint64_t)rank->rank), MMARN_F32, 0, 1, mine, COUNT);
+    random_normal(random_key(test_seed(), (uint64_t)rank->rank), MMARN_F32, 0, 1, mine, COUNT);
     mmarn_comm *comm = group_join(rank, *threads);
     bool ok = comm;
     for (int numerics = 0; ok && numerics < 3; numerics++) {
@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "threads") == 0)
         mode = GROUP_THREADS;
-    group_seed();
+    test_seed();
     const struct CMUnitTest tests[] = {cmocka_unit_test(plans), cmocka_unit_test(plans_cover)};
     return cmocka_run_group_tests_name("plans", tests, NULL, NULL);
 }

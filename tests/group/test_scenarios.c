@@ -144,7 +144,7 @@ static void extreme_sums(void **state)
 
 static int64_t pick(int64_t low, int64_t high)
 {
-    return low + (int64_t)(random_word(random_key(group_seed(), 99), ++stream) % (uint64_t)(high - low + 1));
+    return low + (int64_t)(random_word(random_key(test_seed(), 99), ++stream) % (uint64_t)(high - low + 1));
 }
 
 static struct quant_case random_case(void)
@@ -224,7 +224,7 @@ static void quantisation_words(void **state)
         assert_memory_equal(words, with_offset, sizeof words);
     }
     for (uint64_t i = 0; i < 100000; i++) {
-        uint32_t bits = (uint32_t)random_word(random_key(group_seed(), 7), i);
+        uint32_t bits = (uint32_t)random_word(random_key(test_seed(), 7), i);
         float scale, offset = (float)((int32_t)(bits >> 3) % 600);
         memcpy(&scale, &bits, sizeof scale);
         for (int round_mode = 0; round_mode < 2; round_mode++) {
@@ -254,7 +254,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "threads") == 0)
         mode = GROUP_THREADS;
-    group_seed();
+    test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantisation_words), cmocka_unit_test(quantisation_word_arguments),
         cmocka_unit_test(int8_list),          cmocka_unit_test(weights_list),

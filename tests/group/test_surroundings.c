@@ -126,7 +126,7 @@ static void fill(struct stack_rank *self)
 {
     /* As a pair in fp32, and each alone in f16 and bf16, small positive and negative numbers; any bits in integers. */
     static const uint16_t words[] = {0x3f00, 0xbe80, 0x3f40, 0xbf20};
-    uint64_t random = group_seed() + (unsigned)self->rank.rank;
+    uint64_t random = test_seed() + (unsigned)self->rank.rank;
     for (size_t i = 0; i < sizeof self->numbers / sizeof *self->numbers; i++) {
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
         self->numbers[i] = words[random >> 62];

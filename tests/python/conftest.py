@@ -16,10 +16,10 @@ settings.load_profile("mmarn")
 
 
 @pytest.fixture
-def seed():
-    """A new seed for every test; MMARN_SEED repeats one."""
-    value = int(os.environ.get("MMARN_SEED") or random.randrange(2**31))
-    print(f"MMARN_SEED={value}")
+def seed(request):
+    """A new seed for every test; MMARN_TEST_SEED repeats one. Shown with a test that fails, as is the command."""
+    value = int(os.environ.get("MMARN_TEST_SEED") or random.randrange(2**31))
+    print(f"repeat with: MMARN_TEST_SEED={value} pytest '{request.node.nodeid}'")
     return value
 
 

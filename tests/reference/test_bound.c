@@ -12,13 +12,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "reference/bound.h"
 #include "reference/exact.h"
 #include "reference/halffloat.h"
 #include "reference/quantised.h"
 #include "reference/random.h"
+#include "support/seed.h"
 
 enum { MOST_RANKS = 8, GROUP_SIZE = 32 };
 
@@ -438,7 +438,6 @@ int main(void)
         cmocka_unit_test(bound_notices_one_wrong_element), cmocka_unit_test(bound_notices_gross_mistakes),
         cmocka_unit_test(bound_notices_forgotten_scales),  cmocka_unit_test(ranks_sample_rows_apart),
     };
-    seed = getenv("MMARN_TEST_SEED") != NULL ? strtoull(getenv("MMARN_TEST_SEED"), NULL, 10) : (uint64_t)time(NULL);
-    print_message("MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);
+    seed = test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

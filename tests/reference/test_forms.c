@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -20,6 +19,7 @@
 #include "reference/forms.h"
 #include "reference/halffloat.h"
 #include "reference/random.h"
+#include "support/seed.h"
 
 enum { RANKS = 3, ROWS = 5, K = 120, N = 90, COUNT = ROWS * N };
 static const double EPSILON = 1e-6;
@@ -190,9 +190,7 @@ static void int8_rows(void **state)
 
 int main(void)
 {
-    const char *given = getenv("MMARN_TEST_SEED");
-    seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-    printf("seed %llu (repeat with MMARN_TEST_SEED)\n", (unsigned long long)seed);
+    seed = test_seed();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_are_within),
         cmocka_unit_test(mistakes_are_noticed),

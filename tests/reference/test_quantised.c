@@ -12,11 +12,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "reference/halffloat.h"
 #include "reference/quantised.h"
 #include "reference/random.h"
+#include "support/seed.h"
 
 static uint64_t seed;
 
@@ -313,7 +313,6 @@ int main(void)
         cmocka_unit_test(dequantises_in_three_roundings),
         cmocka_unit_test(scales_of_every_type),
     };
-    seed = getenv("MMARN_TEST_SEED") != NULL ? strtoull(getenv("MMARN_TEST_SEED"), NULL, 10) : (uint64_t)time(NULL);
-    print_message("MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);
+    seed = test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,12 +11,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "reference/exact.h"
 #include "reference/halffloat.h"
 #include "reference/quantised.h"
 #include "reference/random.h"
+#include "support/seed.h"
 
 enum { MOST_RANKS = 8 };
 
@@ -234,7 +234,6 @@ int main(void)
         cmocka_unit_test(random_quanta_are_what_they_say),
         cmocka_unit_test(random_scales_are_spread_over_octaves),
     };
-    seed = getenv("MMARN_TEST_SEED") != NULL ? strtoull(getenv("MMARN_TEST_SEED"), NULL, 10) : (uint64_t)time(NULL);
-    print_message("MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);
+    seed = test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,25 +30,6 @@ int helper_failures(void)
     return atomic_load(&failures);
 }
 
-uint64_t helper_seed(void)
-{
-    static uint64_t seed;
-    if (!seed) {
-        const char *given = getenv("MMARN_TEST_SEED");
-        seed = given ? (uint64_t)strtoull(given, NULL, 10) : (uint64_t)time(NULL) << 16 | (uint64_t)getpid() | 1U;
-        fprintf(stderr, "MMARN_TEST_SEED=%llu\n", (unsigned long long)seed);
-    }
-    return seed;
-}
-
-uint64_t helper_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
 /* --------------------------------------------------------------------------------------------------- reference */
 
 /* What the ranks' parts hold: magnitudes that differ, so that the order of additions shows. */
@@ -56,7 +37,7 @@ static void fill(const struct helper_job *job, int rank, int64_t tile, float *pa
 {
     uint64_t state = job->seed ^ (uint64_t)rank << 40 ^ (uint64_t)tile << 8;
     for (int64_t i = 0; i < job->count; i++) {
-        uint64_t bits = helper_random(&state);
+        uint64_t bits = test_random(&state);
         part[i] = ldexpf((float)(int32_t)(uint32_t)bits, (int)(bits >> 32 & 15) - 40);
     }
 }

@@ -17,15 +17,12 @@
 #include "coll/reduce.h"
 #include "coll/transports.h"
 #include "coll/worker.h"
+#include "support/seed.h"
 
 /* Counts and prints a failure of the calling rank. */
 #define CHECK(condition) helper_check((condition), #condition, __FILE__, __LINE__)
 bool helper_check(bool condition, const char *text, const char *file, int line);
 int helper_failures(void);
-
-/* MMARN_TEST_SEED, or a new one; printed once. */
-uint64_t helper_seed(void);
-uint64_t helper_random(uint64_t *state);
 
 /* The points of a call at which a test may want to do something. */
 enum helper_point {

@@ -28,7 +28,7 @@ static void run(int world_size, int timeout_ms, void (*body)(struct coll *coll, 
 static struct helper_job small_job(void)
 {
     return (struct helper_job){
-        .tiles = 9, .count = 40, .dtype = MMARN_F32, .threads = 2, .field = 16, .seed = helper_seed()};
+        .tiles = 9, .count = 40, .dtype = MMARN_F32, .threads = 2, .field = 16, .seed = test_seed()};
 }
 
 /* A call that must fail with this status and sentence. */
@@ -111,18 +111,18 @@ static void expect(const enum action actions[WORLD], char sentence[128])
 /* Any sequence of agreement, disagreement, refusal and empty calls leaves the group in step. */
 static void random_body(struct coll *coll, void *ctx)
 {
-    uint64_t random = helper_seed() + 77;
+    uint64_t random = test_seed() + 77;
     int calls = *(int *)ctx;
     for (int i = 0; i < calls && !helper_failures(); i++) {
         enum action actions[WORLD];
         char sentence[128];
-        bool calm = helper_random(&random) % 2;
+        bool calm = test_random(&random) % 2;
         for (int rank = 0; rank < WORLD; rank++)
-            actions[rank] = calm ? WORK : (enum action)(helper_random(&random) % ACTIONS);
+            actions[rank] = calm ? WORK : (enum action)(test_random(&random) % ACTIONS);
         expect(actions, sentence);
         struct helper_job job = small_job();
-        job.tiles = 1 + (int64_t)(helper_random(&random) % 12);
-        job.algorithm = helper_random(&random) % 2 ? COLL_OWNER : COLL_ONE_SHOT;
+        job.tiles = 1 + (int64_t)(test_random(&random) % 12);
+        job.algorithm = test_random(&random) % 2 ? COLL_OWNER : COLL_ONE_SHOT;
         job.field = actions[coll->rank] == WORK ? 16 : 17;
         job.seed += (uint64_t)i;
         if (actions[coll->rank] == REFUSE) {
@@ -295,6 +295,6 @@ int main(void)
         cmocka_unit_test(leaving_fails_the_next_call_only),
         cmocka_unit_test(a_failure_inside_a_call_is_told),
     };
-    helper_seed();
+    test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,7 +215,7 @@ static void strangers_do_not_stop_the_group(void **state)
 {
     (void)state;
     enum { SILENT = 200 };
-    uint64_t random = helper_seed();
+    uint64_t random = test_seed();
     mmarn_id id = new_id();
     struct joiner ranks[] = {make_joiner(id, 0, 3, 60000), make_joiner(id, 1, 3, 60000), make_joiner(id, 2, 3, 60000)};
     int silent[SILENT];
@@ -226,9 +226,9 @@ static void strangers_do_not_stop_the_group(void **state)
     for (int i = 0; i < 60; i++) {
         uint64_t noise[400];
         for (size_t word = 0; word < 400; word++)
-            noise[word] = helper_random(&random);
+            noise[word] = test_random(&random);
         int link = stranger(&id);
-        size_t size = i % 20 ? (size_t)(helper_random(&random) % sizeof noise) : 0;
+        size_t size = i % 20 ? (size_t)(test_random(&random) % sizeof noise) : 0;
         if (i % 3)
             send(link, noise, size, MSG_NOSIGNAL);
         else
@@ -400,6 +400,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(death_on_the_way_is_told, count_before, nothing_left),
         cmocka_unit_test_setup_teardown(too_few_descriptors_are_an_error, count_before, nothing_left),
     };
-    helper_seed();
+    test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

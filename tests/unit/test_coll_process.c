@@ -36,7 +36,7 @@ static struct helper_group make_group(int world_size, void (*body)(struct coll *
 static struct helper_job make_job(enum coll_algorithm algorithm)
 {
     return (struct helper_job){
-        .tiles = 11, .count = 300, .algorithm = algorithm, .dtype = MMARN_BF16, .threads = 1, .seed = helper_seed()};
+        .tiles = 11, .count = 300, .algorithm = algorithm, .dtype = MMARN_BF16, .threads = 1, .seed = test_seed()};
 }
 
 static int files_in_shm(void)
@@ -257,6 +257,6 @@ int main(void)
         cmocka_unit_test(a_child_does_not_hide_its_parents_death),
         cmocka_unit_test(a_child_that_leaves_disturbs_nobody),
     };
-    helper_seed();
+    test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,11 +29,11 @@ static void all_world_sizes(void **state)
 {
     (void)state;
     static const int64_t counts[] = {0, 1, 3, 511, 512, 513, 1024, MOST};
-    uint64_t random = helper_seed();
+    uint64_t random = test_seed();
     float *values = malloc((size_t)MMARN_MAX_RANKS * MOST * sizeof *values);
     const float *parts[MMARN_MAX_RANKS];
     for (int i = 0; i < MMARN_MAX_RANKS * MOST; i++) {
-        uint64_t bits = helper_random(&random);
+        uint64_t bits = test_random(&random);
         values[i] = (float)(int32_t)(uint32_t)bits * (bits >> 40 & 1 ? 0x1p-31f : bits >> 41 & 1 ? 0x1p-42f : 0x1p-18f);
     }
     for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
@@ -51,17 +51,17 @@ static void all_world_sizes(void **state)
 static void pieces_give_the_whole(void **state)
 {
     (void)state;
-    uint64_t random = helper_seed() + 1;
+    uint64_t random = test_seed() + 1;
     float values[7][MOST], whole[MOST], pieces[MOST];
     const float *parts[7], *moved[7];
     for (int rank = 0; rank < 7; rank++) {
         parts[rank] = values[rank];
         for (int i = 0; i < MOST; i++)
-            values[rank][i] = (float)(int32_t)(uint32_t)helper_random(&random);
+            values[rank][i] = (float)(int32_t)(uint32_t)test_random(&random);
     }
     coll_reduce(parts, 7, MOST, MMARN_F32, false, whole);
     for (int at = 0, size; at < MOST; at += size) {
-        size = 1 + (int)(helper_random(&random) % 97);
+        size = 1 + (int)(test_random(&random) % 97);
         size = size < MOST - at ? size : MOST - at;
         for (int rank = 0; rank < 7; rank++)
             moved[rank] = values[rank] + at;
@@ -73,17 +73,17 @@ static void pieces_give_the_whole(void **state)
 static void halves_give_the_whole(void **state)
 {
     (void)state;
-    uint64_t random = helper_seed() + 2;
+    uint64_t random = test_seed() + 2;
     float *values = malloc((size_t)MMARN_MAX_RANKS * COLL_CHUNK * sizeof *values);
     const float *parts[MMARN_MAX_RANKS];
     for (int i = 0; i < MMARN_MAX_RANKS * COLL_CHUNK; i++)
-        values[i] = (float)(int32_t)(uint32_t)helper_random(&random);
+        values[i] = (float)(int32_t)(uint32_t)test_random(&random);
     for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
         parts[rank] = values + rank * COLL_CHUNK;
     for (int world_size = 1; world_size <= MMARN_MAX_RANKS; world_size++) {
         struct coll_subtrees halves;
         float expected[COLL_CHUNK], sum[COLL_CHUNK];
-        const size_t count = 1 + helper_random(&random) % COLL_CHUNK;
+        const size_t count = 1 + test_random(&random) % COLL_CHUNK;
         memset(&halves, 0xA5, sizeof halves);
         coll_reduce_subtrees(parts, world_size, count, &halves);
         assert_int_equal(halves.right == NULL, world_size == 1);

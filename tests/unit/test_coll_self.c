@@ -34,7 +34,7 @@ static void tiles_of_one_rank(void **state)
                                      .dtype = 1 + call % 3,
                                      .in_rank_order = call % 5 == 0,
                                      .threads = threads,
-                                     .seed = helper_seed() + (uint64_t)call};
+                                     .seed = test_seed() + (uint64_t)call};
             helper_good_call(coll, &job);
         }
         coll->transport->leave(coll);

@@ -19,16 +19,16 @@ struct plan {
 static void calls_body(struct coll *coll, void *ctx)
 {
     const struct plan *plan = ctx;
-    uint64_t random = helper_seed() + (uint64_t)plan->count;
+    uint64_t random = test_seed() + (uint64_t)plan->count;
     CHECK(coll->max_threads == plan->threads);
     for (int i = 0; i < plan->calls; i++) {
-        struct helper_job job = {.tiles = 1 + (int64_t)(helper_random(&random) % (uint64_t)plan->tiles),
-                                 .count = 1 + (int64_t)(helper_random(&random) % (uint64_t)plan->count),
-                                 .algorithm = helper_random(&random) % 2 ? COLL_OWNER : COLL_ONE_SHOT,
-                                 .dtype = 1 + (int32_t)(helper_random(&random) % 3),
-                                 .in_rank_order = helper_random(&random) % 4 == 0,
+        struct helper_job job = {.tiles = 1 + (int64_t)(test_random(&random) % (uint64_t)plan->tiles),
+                                 .count = 1 + (int64_t)(test_random(&random) % (uint64_t)plan->count),
+                                 .algorithm = test_random(&random) % 2 ? COLL_OWNER : COLL_ONE_SHOT,
+                                 .dtype = 1 + (int32_t)(test_random(&random) % 3),
+                                 .in_rank_order = test_random(&random) % 4 == 0,
                                  .threads = plan->threads,
-                                 .seed = helper_random(&random)};
+                                 .seed = test_random(&random)};
         if (!helper_good_call(coll, &job))
             break;
     }
@@ -94,7 +94,7 @@ static void several_groups_at_once(void **state)
     struct plan plan = {60, 1, 100, 20};
     struct helper_group groups[4];
     pthread_t threads[4];
-    helper_seed();
+    test_seed();
     for (int i = 0; i < 4; i++) {
         groups[i] = (struct helper_group){
             .world_size = 2 + i % 2, .threads = 1, .timeout_ms = 60000, .body = calls_body, .ctx = &plan};
@@ -138,6 +138,6 @@ int main(void)
         cmocka_unit_test(several_groups_at_once),
         cmocka_unit_test(nothing_is_left_behind),
     };
-    helper_seed();
+    test_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * gemm.c - the matmul kernels' blocks against a triple loop, and the packing functions element by element. The sizes:
+ * float.c - the matmul kernels' blocks against a triple loop, and the packing functions element by element. The sizes:
  * every pair of rows and columns, of rows and depth, and of columns and depth, with the third at random; both layouts
  * of B; odd strides; all of it between guard pages, with poison in the gaps between rows.
  */
@@ -96,12 +96,12 @@ static void test_block(const struct float_kernel *kernel, int32_t dtype, int m, 
     memcpy(before, g.c, c_count * sizeof(float));
     g.a = a;
     g.b = b;
+    check_next("float %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, chain %d, first %d, paired %d, "
+               "data %d",
+               kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.chain, g.first,
+               g.paired, (int)kind);
     kernel->block[dtype](&g);
-    check(compare_c(&g, dtype, before),
-          "float %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, chain %d, first %d, paired %d, "
-          "data %d",
-          kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.chain, g.first,
-          g.paired, (int)kind);
+    check_this(compare_c(&g, dtype, before));
     free(before);
 }
 
@@ -128,10 +128,10 @@ static void test_pack(const struct pack_kernel *kernel, int32_t dtype, bool nk, 
     char *dst = guard_place(SLOT_C, panels_of(n) * (size_t)gemm_panel(dtype, k) * size, random_bits() & 1);
     for (size_t i = 0; i < count * size; i++)
         src[i] = (char)random_bits();
+    check_next("pack %s: %s %s k %d n %d ld %d", kernel->name, nk ? "nk" : "kn", dtype_name(dtype), k, n, ld);
     (nk ? kernel->nk : kernel->kn)[dtype](src, ld, k, n, dst);
     bool same = compare_panels(dtype, src, nk ? 1 : (size_t)ld, nk ? (size_t)ld : 1, k, n, dst);
-    check(same && guard_intact(SLOT_C), "pack %s: %s %s k %d n %d ld %d", kernel->name, nk ? "nk" : "kn",
-          dtype_name(dtype), k, n, ld);
+    check_this(same && guard_intact(SLOT_C));
 }
 
 /* m, n, k. */
@@ -166,14 +166,16 @@ static void test_packs(const struct pack_kernel *kernel, int32_t dtype)
     }
 }
 
-void test_gemm(void)
+void test_float(void)
 {
     for (int i = 0; float_kernels[i]; i++)
-        for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
-            if (!(float_kernels[i]->needs & ~cpu_features()) && float_kernels[i]->block[dtype])
-                test_sizes(float_kernels[i], dtype);
+        if (check_kernel("float", float_kernels[i]->name, float_kernels[i]->needs))
+            for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
+                if (float_kernels[i]->block[dtype])
+                    test_sizes(float_kernels[i], dtype);
     for (int i = 0; pack_kernels[i]; i++)
-        for (int32_t dtype = MMARN_F16; dtype <= MMARN_I8; dtype++)
-            if (!(pack_kernels[i]->needs & ~cpu_features()) && pack_kernels[i]->kn[dtype] && pack_kernels[i]->nk[dtype])
-                test_packs(pack_kernels[i], dtype);
+        if (check_kernel("pack", pack_kernels[i]->name, pack_kernels[i]->needs))
+            for (int32_t dtype = MMARN_F16; dtype <= MMARN_I8; dtype++)
+                if (pack_kernels[i]->kn[dtype] && pack_kernels[i]->nk[dtype])
+                    test_packs(pack_kernels[i], dtype);
 }

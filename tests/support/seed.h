@@ -1,0 +1,20 @@
+/*
+ * seed.h - the seed of all random data in tests: MMARN_TEST_SEED, or a new one, which is printed so that a failure can
+ * be repeated.
+ */
+#ifndef MMARN_TESTS_SEED_H
+#define MMARN_TESTS_SEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The seed; printed with the command that repeats the program when it is first asked for. */
+uint64_t test_seed(void);
+
+/* Takes the place of the environment variable; before the seed is first asked for. Returns true. */
+bool test_seed_set(uint64_t seed);
+
+/* The next 64 random bits of a sequence, which any state begins. */
+uint64_t test_random(uint64_t *state);
+
+#endif

@@ -56,7 +56,7 @@ mmarn_status check_matmul(const struct op_call *call, bool *empty);
 mmarn_status check_ascend_config(const mmarn_op_config *config, const struct op_kind *kind, int world_size);
 mmarn_status check_ascend_step(const struct op_call *call);
 
-/* The collectives alone, but for their memory (check_parts.c). */
+/* The collectives alone, but for their memory (check_collective.c). */
 mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, bool *empty);
 mmarn_status check_reduce_scatter(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, int rank,
                                   int world_size, bool *empty);

@@ -1,5 +1,5 @@
 /*
- * check.c - the pieces of checks that several files share, and a configuration's null pointers, shapes and memory. The
+ * check_pieces.c - the pieces of checks that several files share, and a configuration's null pointers, shapes and memory. The
  * order within a phase is the order in which the arguments stand in the interface.
  */
 #include "op/check.h"

@@ -1,4 +1,4 @@
-/* check_parts.c - the rules of the collectives alone: all-reduce, reduce-scatter, all-gather. */
+/* check_collective.c - the rules of the collectives alone: all-reduce, reduce-scatter, all-gather. */
 #include "base/dtype.h"
 #include "base/error.h"
 #include "op/check.h"

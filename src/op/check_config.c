@@ -1,4 +1,4 @@
-/* check_options.c - dtypes, layouts and options of an operator's weights, by scenario. */
+/* check_config.c - dtypes, layouts and options of an operator's weights, by scenario. */
 #include "base/dtype.h"
 #include "base/error.h"
 #include "gemm/gemm.h"

@@ -1,13 +1,13 @@
 /* info.c - the public doors to diagnostics: statuses, sentences, versions, what was chosen on this machine. */
 #include <stdio.h>
 
+#include "api/door.h"
 #include "base/convert.h"
 #include "base/cpu.h"
-#include "base/error.h"
 #include "base/float_env.h"
 #include "coll/transports.h"
 #include "gemm/kernel/kernels.h"
-#include "mmarn/mmarn_ascend.h"
+#include "mmarn/mmarn.h"
 #include "norm/norm.h"
 
 const char *mmarn_status_string(mmarn_status status)
@@ -21,14 +21,9 @@ const char *mmarn_status_string(mmarn_status status)
     return status <= 0 && status > -known ? names[-status] : "an unknown mmarn_status";
 }
 
-int32_t mmarn_last_code(void)
-{
-    return error_code();
-}
-
 const char *mmarn_last_error(void)
 {
-    return error_last();
+    return door_last_error()->sentence;
 }
 
 #define TEXT(number)    TEXT_OF(number)
@@ -45,8 +40,10 @@ mmarn_status mmarn_version_check(int32_t version)
     const int32_t major = version / 10000, minor = version / 100 % 100;
     if (version >= 0 && major == MMARN_VERSION_MAJOR && (major > 0 || minor == MMARN_VERSION_MINOR))
         return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "the program was compiled for version %d.%d.%d but the library is %s",
-                     major, minor, version % 100, mmarn_version());
+    struct error error;
+    error_fail(&error, MMARN_ERR_UNSUPPORTED, "the program was compiled for version %d.%d.%d but the library is %s",
+               major, minor, version % 100, mmarn_version());
+    return door_failed(&error);
 }
 
 void mmarn_set_logger(mmarn_log_fn fn, void *ctx)

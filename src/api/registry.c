@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#include "base/error.h"
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static mmarn_comm *first;
 static pthread_once_t handlers_once = PTHREAD_ONCE_INIT;
@@ -40,22 +38,21 @@ static bool serves(const mmarn_comm *comm, const char *name)
     return comm->name[0] && !atomic_load(&comm->forked) && strcmp(comm->name, name) == 0;
 }
 
-mmarn_status registry_add(mmarn_comm *comm)
+bool registry_add(mmarn_comm *comm, struct error *error)
 {
     pthread_once(&handlers_once, install_handlers);
-    mmarn_status status = MMARN_OK;
+    bool taken = false;
     pthread_mutex_lock(&lock);
     for (mmarn_comm *other = first; other && comm->name[0]; other = other->next)
         if (serves(other, comm->name) && pthread_equal(other->creator, comm->creator))
-            status = MMARN_ERR_ARGUMENT;
-    if (status == MMARN_OK) {
+            taken = true;
+    if (!taken) {
         comm->next = first;
         first = comm;
     }
     pthread_mutex_unlock(&lock);
-    if (status != MMARN_OK)
-        error_set(status, "name is \"%s\" but this thread already has a group of that name", comm->name);
-    return status;
+    return !taken || error_fail(error, MMARN_ERR_ARGUMENT,
+                                "name is \"%s\" but this thread already has a group of that name", comm->name);
 }
 
 void registry_remove(mmarn_comm *comm)
@@ -69,7 +66,7 @@ void registry_remove(mmarn_comm *comm)
     pthread_mutex_unlock(&lock);
 }
 
-mmarn_comm *registry_find(const char *name)
+mmarn_comm *registry_find(const char *name, struct error *error)
 {
     mmarn_comm *found = NULL;
     pthread_mutex_lock(&lock);
@@ -77,5 +74,7 @@ mmarn_comm *registry_find(const char *name)
         if (serves(comm, name) && (!found || pthread_equal(comm->creator, pthread_self())))
             found = comm;
     pthread_mutex_unlock(&lock);
+    if (!found)
+        error_fail(error, MMARN_ERR_ARGUMENT, "name is \"%.127s\" but this process has no group of that name", name);
     return found;
 }

@@ -8,10 +8,10 @@
 #include "op/comm.h"
 
 /* ARGUMENT when this thread already has a group of that name. */
-mmarn_status registry_add(mmarn_comm *comm);
+bool registry_add(mmarn_comm *comm, struct error *error);
 void registry_remove(mmarn_comm *comm);
 
-/* The group under a name; of several, the one that the calling thread created. NULL when there is none. */
-mmarn_comm *registry_find(const char *name);
+/* The group under a name; of several, the one that the calling thread created. NULL when there is none: ARGUMENT. */
+mmarn_comm *registry_find(const char *name, struct error *error);
 
 #endif

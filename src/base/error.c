@@ -1,4 +1,4 @@
-/* error.c - the calling thread's last sentence, and the process's logger. */
+/* error.c - filling in errors, the process's logger, and the record of those who do not pass errors on yet. */
 #include "base/error.h"
 
 #include <errno.h>
@@ -9,18 +9,25 @@
 
 #include "base/float_env.h"
 
-static _Thread_local char sentence[ERROR_SENTENCE_SIZE];
-static _Thread_local int32_t code;
+bool error_fail(struct error *error, mmarn_status status, const char *format, ...)
+{
+    va_list args;
+    error->status = status;
+    error->code = 0;
+    va_start(args, format);
+    vsnprintf(error->sentence, sizeof error->sentence, format, args);
+    va_end(args);
+    return false;
+}
 
-/* Those of npu_mm_all_reduce_add_rms_norm, by mmarn_last_code. */
-enum { CODE_NULL = 161001, CODE_ARGUMENT = 561002, CODE_INTERNAL = 561000 };
+/* -------------------------------------------------------------------------------------------------------- logger */
 
 /* The logger and its context change together, so they share a lock rather than two atomics. */
 static pthread_mutex_t logger_lock = PTHREAD_MUTEX_INITIALIZER;
 static mmarn_log_fn logger;
 static void *logger_ctx;
 
-static void log_sentence(mmarn_status status, const char *text)
+static void log_sentence(mmarn_status status, const char *sentence)
 {
     pthread_mutex_lock(&logger_lock);
     mmarn_log_fn fn = logger;
@@ -28,40 +35,48 @@ static void log_sentence(mmarn_status status, const char *text)
     pthread_mutex_unlock(&logger_lock);
     if (fn) {
         const struct float_env inside = float_env_go_out();
-        fn(ctx, status, text);
+        fn(ctx, status, sentence);
         float_env_come_back(&inside);
     }
 }
 
-static mmarn_status tell(mmarn_status status)
+void error_log(const struct error *error)
 {
-    code = status == MMARN_ERR_NULL                                          ? CODE_NULL
-           : status == MMARN_ERR_ARGUMENT || status == MMARN_ERR_UNSUPPORTED ? CODE_ARGUMENT
-                                                                             : CODE_INTERNAL;
-    log_sentence(status, sentence);
-    return status;
+    log_sentence(error->status, error->sentence);
 }
 
 void error_note(const char *format, ...)
 {
-    char text[ERROR_SENTENCE_SIZE];
+    char sentence[ERROR_SENTENCE_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    log_sentence(MMARN_OK, text);
+    log_sentence(MMARN_OK, sentence);
 }
+
+void error_set_logger(mmarn_log_fn fn, void *ctx)
+{
+    pthread_mutex_lock(&logger_lock);
+    logger = fn;
+    logger_ctx = ctx;
+    pthread_mutex_unlock(&logger_lock);
+}
+
+/* --------------------------------------------------------------------------------------------- recorded by thread */
+
+static _Thread_local char recorded[ERROR_SENTENCE_SIZE];
 
 mmarn_status error_set(mmarn_status status, const char *format, ...)
 {
     /* A sentence may be built from the last one, so it is written beside it first. */
-    char text[ERROR_SENTENCE_SIZE];
+    char sentence[ERROR_SENTENCE_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(sentence, sizeof sentence, format, args);
     va_end(args);
-    memcpy(sentence, text, sizeof text);
-    return tell(status);
+    memcpy(recorded, sentence, sizeof sentence);
+    return status;
 }
 
 mmarn_status error_errno(const char *format, ...)
@@ -73,34 +88,21 @@ mmarn_status error_errno(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    snprintf(sentence, sizeof sentence, "%s: %s", text, strerror_r(number, reason, sizeof reason));
-    return tell(number == ENOMEM ? MMARN_ERR_MEMORY : MMARN_ERR_SYSTEM);
+    snprintf(recorded, sizeof recorded, "%s: %s", text, strerror_r(number, reason, sizeof reason));
+    return number == ENOMEM ? MMARN_ERR_MEMORY : MMARN_ERR_SYSTEM;
 }
 
 const char *error_last(void)
 {
-    return sentence;
+    return recorded;
 }
 
-int32_t error_code(void)
+void error_adopt(const char *sentence)
 {
-    return code;
+    snprintf(recorded, sizeof recorded, "%s", sentence);
 }
 
-void error_recode(int32_t better)
+bool error_take(struct error *error, mmarn_status status)
 {
-    code = better;
-}
-
-void error_adopt(const char *text)
-{
-    snprintf(sentence, sizeof sentence, "%s", text);
-}
-
-void error_set_logger(mmarn_log_fn fn, void *ctx)
-{
-    pthread_mutex_lock(&logger_lock);
-    logger = fn;
-    logger_ctx = ctx;
-    pthread_mutex_unlock(&logger_lock);
+    return error_fail(error, status, "%s", recorded);
 }

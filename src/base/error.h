@@ -1,9 +1,12 @@
 /*
- * error.h - one failure, one sentence: whoever decides that something is wrong writes it here and returns the status;
- * callers only pass the status on.
+ * error.h - a failure is a value. Who decides that something is wrong fills in the struct error that its caller handed
+ * down, and returns false; callers pass both on, up to the public function, which keeps the error for
+ * mmarn_last_error. Where nothing fails, nobody touches the struct.
  */
 #ifndef MMARN_BASE_ERROR_H
 #define MMARN_BASE_ERROR_H
+
+#include <stdbool.h>
 
 #include "base/arithmetic.h"
 #include "mmarn/mmarn_types.h"
@@ -11,29 +14,45 @@
 /* Longest sentence kept, with its terminating zero. */
 enum { ERROR_SENTENCE_SIZE = 512 };
 
-/* Records the calling thread's sentence, tells the logger, returns status. */
+struct error {
+    mmarn_status status; /* not MMARN_OK */
+    int32_t code;        /* a number that says more than the status, for callers that know it; or 0 */
+    char sentence[ERROR_SENTENCE_SIZE];
+};
+
+/* Fills in *error, with code 0. Always false, so that a check can end with `return error_fail(...)`. */
+bool error_fail(struct error *error, mmarn_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Tells the logger of a failure. */
+void error_log(const struct error *error);
+
+/* Tells the logger of what is no failure. */
+void error_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void error_set_logger(mmarn_log_fn fn, void *ctx);
+
+/* --------------------------------------------------------------------------------------------- recorded by thread */
+
+/*
+ * What src/coll and the pipeline still have in place of values: a record of the calling thread's last failure there.
+ * It is apart from mmarn_last_error, and no logger is told of it.
+ */
+
+/* Records the calling thread's sentence, returns status. */
 mmarn_status error_set(mmarn_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* As error_set, with ": " and the text of errno at the end. Always MMARN_ERR_SYSTEM, but MMARN_ERR_MEMORY for ENOMEM.
  */
 mmarn_status error_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tells the logger of what is no failure; nothing is recorded. */
-void error_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* The calling thread's last sentence, "" when there was none. */
+/* The sentence that is recorded, "" when there is none. */
 const char *error_last(void);
 
-/*
- * The original's code (mmarn_ascend.h) of the calling thread's last failure: what its status implies, until a caller
- * that knows better says so with error_recode. 0 before the first.
- */
-int32_t error_code(void);
-void error_recode(int32_t code);
-
-/* Makes another thread's sentence the calling thread's last one; the logger has already been told. */
+/* Makes another thread's sentence the calling thread's. */
 void error_adopt(const char *sentence);
 
-void error_set_logger(mmarn_log_fn fn, void *ctx);
+/* From a record to a value: fills in *error with the sentence that is recorded. Always false. */
+bool error_take(struct error *error, mmarn_status status);
 
 #endif

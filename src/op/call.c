@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
-
 /* Flags that change what other ranks compute; they are neighbours, and flags_text counts on it. */
 enum { AGREED_FLAGS = MMARN_BIAS_ONCE | MMARN_NORM_FIRST | MMARN_SHARD_ROWS };
 
@@ -75,8 +73,8 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
     pipeline->sink.epsilon = terms->epsilon;
 }
 
-mmarn_status call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
-                      struct op_pipeline *pipeline)
+bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
+              struct op_pipeline *pipeline, struct error *error)
 {
     const struct op_plan plan = op_plan_make(comm->coll, source, terms->rows, terms->n,
                                              terms->flags & MMARN_SHARD_ROWS ? comm->coll->world_size : 1);
@@ -86,7 +84,19 @@ mmarn_status call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_
     call_terms_set(pipeline, terms);
     mmarn_status status = op_pipeline_run(pipeline, comm->threads);
     call_leave(comm);
-    return status;
+    return status == MMARN_OK || error_take(error, status);
+}
+
+struct op_call call_of_collective(const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
+                                  const mmarn_tensor *in, const mmarn_tensor *out)
+{
+    return (struct op_call){
+        .form = form,
+        .rank = comm->coll->rank,
+        .world_size = comm->coll->world_size,
+        .config = config,
+        .step = {.x1 = in, .mm_out = out},
+    };
 }
 
 void call_leave(mmarn_comm *comm)
@@ -101,23 +111,23 @@ static void tell_and_leave(mmarn_comm *comm, const char *sentence)
     call_leave(comm);
 }
 
-mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status)
+bool call_refuse(mmarn_comm *comm, const struct error *error)
 {
-    tell_and_leave(comm, error_last());
-    return status;
+    tell_and_leave(comm, error->sentence);
+    return false;
 }
 
-mmarn_status call_refuse_for_caller(mmarn_comm *comm, const char *sentence)
+bool call_refuse_for_caller(mmarn_comm *comm, const char *sentence, struct error *error)
 {
-    mmarn_status status = comm_enter(comm);
-    if (status == MMARN_OK)
-        tell_and_leave(comm, sentence);
-    return status;
+    if (!comm_enter(comm, error))
+        return false;
+    tell_and_leave(comm, sentence);
+    return true;
 }
 
-mmarn_status call_skip(mmarn_comm *comm)
+bool call_skip(mmarn_comm *comm)
 {
     coll_skip(comm->coll);
     call_leave(comm);
-    return MMARN_OK;
+    return true;
 }

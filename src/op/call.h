@@ -4,6 +4,7 @@
 #ifndef MMARN_OP_CALL_H
 #define MMARN_OP_CALL_H
 
+#include "base/error.h"
 #include "op/comm.h"
 #include "op/pipeline.h"
 
@@ -34,19 +35,23 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
  * With the group taken and every check made: plans the call, runs the pipeline, of which work and sink have been set,
  * and leaves the group.
  */
-mmarn_status call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
-                      struct op_pipeline *pipeline);
+bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
+              struct op_pipeline *pipeline, struct error *error);
+
+/* One of the collectives alone: config has its numerics and flags, and nothing else. */
+struct op_call call_of_collective(const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
+                                  const mmarn_tensor *in, const mmarn_tensor *out);
 
 /* Ends a collective call, and with it the life of its name. */
 void call_leave(mmarn_comm *comm);
 
-/* Ends a call that this rank refused: tells the peers why, with the sentence that is recorded. Returns status. */
-mmarn_status call_refuse(mmarn_comm *comm, mmarn_status status);
+/* Ends a call that this rank refuses: tells the peers why. Always false. */
+bool call_refuse(mmarn_comm *comm, const struct error *error);
 
 /* A whole call that the caller refuses, for a reason of its own. */
-mmarn_status call_refuse_for_caller(mmarn_comm *comm, const char *sentence);
+bool call_refuse_for_caller(mmarn_comm *comm, const char *sentence, struct error *error);
 
-/* Ends a call in which there is nothing to do. */
-mmarn_status call_skip(mmarn_comm *comm);
+/* Ends a call in which there is nothing to do. Always true. */
+bool call_skip(mmarn_comm *comm);
 
 #endif

@@ -1,113 +1,108 @@
 /*
- * check_call.c - all the checks of a call, phase by phase over configuration and step, as if they were one list; and
- * mmarn_check, which makes all but those of memory.
+ * check_call.c - the order of all checks, as one list. The functions that run a call, mmarn_op_create and mmarn_check
+ * each go through the same list, over the parts of a call that they have.
  */
-#include "base/error.h"
+#include "op/ascend.h"
 #include "op/check.h"
-#include "op/growth.h"
-#include "op/tensor.h"
+#include "op/check_rules.h"
 
-static mmarn_status check_with_matmul(struct op_call *call, bool *empty)
+/* Forms, by bits. */
+#define FORM(name) (1U << MMARN_FORM_##name)
+enum {
+    MM_ALL_REDUCE = FORM(MM_ALL_REDUCE),
+    ADD_RMS_NORM = FORM(ADD_RMS_NORM),
+    OP_MATMUL = FORM(OP_MATMUL),
+    ALL_REDUCE = FORM(ALL_REDUCE),
+    REDUCE_SCATTER = FORM(REDUCE_SCATTER),
+    ALL_GATHER = FORM(ALL_GATHER),
+    /* x1 @ x2 is summed; x1 is summed, or stands for the sum; in becomes out. */
+    FUSED = FORM(MM_ALL_REDUCE_ADD_RMS_NORM) | MM_ALL_REDUCE,
+    NORM = FORM(ALL_REDUCE_ADD_RMS_NORM) | ADD_RMS_NORM,
+    COLLECTIVE = ALL_REDUCE | REDUCE_SCATTER | ALL_GATHER,
+    MATMUL = FUSED | OP_MATMUL
+};
+
+struct row {
+    enum check_phase phase;
+    unsigned part, forms;
+    check_rule *check;
+};
+
+static const struct row rows[] = {
+    {CHECK_NULLS, CHECK_CONFIG, MATMUL, check_weights_given},
+    {CHECK_NULLS, CHECK_STEP, MATMUL | NORM, check_x1_given},
+    {CHECK_NULLS, CHECK_CONFIG, NORM, check_norm_given},
+    {CHECK_NULLS, CHECK_STEP, OP_MATMUL, check_mm_out_given},
+    {CHECK_NULLS, CHECK_STEP, NORM, check_no_matmul},
+    {CHECK_NULLS, CHECK_STEP, ADD_RMS_NORM, check_no_sum},
+    {CHECK_NULLS, CHECK_STEP, MM_ALL_REDUCE, check_no_norm},
+    {CHECK_NULLS, CHECK_STEP, OP_MATMUL, check_partial_alone},
+    {CHECK_NULLS, CHECK_STEP, MM_ALL_REDUCE, check_mm_out_given},
+    {CHECK_NULLS, CHECK_STEP, FUSED, check_ascend_given},
+    {CHECK_NULLS, CHECK_STEP, FUSED | NORM, check_outputs_given},
+    {CHECK_NULLS, CHECK_STEP, COLLECTIVE, check_in_and_out_given},
+
+    {CHECK_PRODUCT, CHECK_CONFIG, MATMUL, check_x2_shape},
+    {CHECK_PRODUCT, CHECK_STEP, MATMUL | NORM, check_x1_shape},
+    {CHECK_PRODUCT, CHECK_STEP, FUSED, check_x3_columns},
+    {CHECK_PRODUCT, CHECK_STEP, MATMUL | NORM, check_columns},
+
+    {CHECK_SHAPES, CHECK_STEP, FUSED, check_x3_rows},
+    {CHECK_SHAPES, CHECK_STEP, MATMUL | NORM, check_rows},
+    {CHECK_SHAPES, CHECK_STEP, ALL_REDUCE, check_all_reduce_shapes},
+    {CHECK_SHAPES, CHECK_STEP, REDUCE_SCATTER | ALL_GATHER, check_shard_shapes},
+
+    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_scenario},
+    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_weight_dtypes},
+    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_gamma_and_bias},
+    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_x2_layout},
+    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_scales},
+    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_options},
+    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_ascend_config},
+    {CHECK_OPTIONS, CHECK_CONFIG, NORM, check_norm_gamma},
+    {CHECK_OPTIONS, CHECK_CONFIG, NORM, check_norm_options},
+    {CHECK_OPTIONS, CHECK_STEP, FUSED | NORM, check_output_shapes},
+    {CHECK_OPTIONS, CHECK_STEP, MATMUL, check_x1_dtype},
+    {CHECK_OPTIONS, CHECK_STEP, OP_MATMUL, check_partial_dtype},
+    {CHECK_OPTIONS, CHECK_STEP, FUSED | NORM, check_dtypes},
+    {CHECK_OPTIONS, CHECK_STEP, MATMUL | NORM, check_layouts},
+    {CHECK_OPTIONS, CHECK_STEP, MATMUL, check_x1_scale},
+    {CHECK_OPTIONS, CHECK_STEP, FUSED | NORM, check_row_outputs},
+    {CHECK_OPTIONS, CHECK_STEP, FUSED, check_ascend_step},
+    {CHECK_OPTIONS, CHECK_STEP, ALL_REDUCE | REDUCE_SCATTER, check_summed_dtype},
+    {CHECK_OPTIONS, CHECK_STEP, ALL_GATHER, check_gathered_dtype},
+    {CHECK_OPTIONS, CHECK_STEP, COLLECTIVE, check_in_and_out_layouts},
+    {CHECK_OPTIONS, CHECK_STEP, ALL_REDUCE | REDUCE_SCATTER, check_collective_numerics},
+
+    {CHECK_MEMORY, CHECK_CONFIG, MATMUL | NORM, check_config_data},
+    {CHECK_MEMORY, CHECK_STEP, MATMUL | NORM, check_step_data},
+    {CHECK_MEMORY, CHECK_STEP, MATMUL | NORM, check_outputs_apart},
+    {CHECK_MEMORY, CHECK_STEP, COLLECTIVE, check_in_and_out_data},
+    {CHECK_MEMORY, CHECK_STEP, ALL_REDUCE, check_all_reduce_apart},
+    {CHECK_MEMORY, CHECK_STEP, REDUCE_SCATTER, check_reduce_scatter_apart},
+    {CHECK_MEMORY, CHECK_STEP, ALL_GATHER, check_all_gather_apart},
+};
+static const struct row *const rows_end = rows + sizeof rows / sizeof *rows;
+
+static bool holds(const struct row *row, const struct op_call *call, unsigned parts, struct error *error)
 {
-    CHECK(check_config_nulls(call->config));
-    call->kind = op_kind_of(call->config);
-    CHECK(check_step_nulls(call));
-    CHECK(check_config_shapes(call->config));
-    CHECK(check_step_shapes(call, empty));
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_config_options(call->config, call->world_size));
-    return check_step_options(call);
+    if (!(row->part & parts) || !(row->forms >> call->form & 1) || row->check(call, error))
+        return true;
+    if (row->phase == CHECK_PRODUCT)
+        error->code = ASCEND_SHAPE;
+    return false;
 }
 
-static mmarn_status check_without_matmul(struct op_call *call, bool *empty)
+bool check_call(const struct op_call *call, unsigned parts, enum check_phase last, struct error *error)
 {
-    CHECK(tensor_check_given("x1", call->step.x1));
-    CHECK(check_norm_nulls(call->config));
-    call->kind = op_kind_without_matmul(call->config, call->step.x1);
-    CHECK(check_step_nulls(call));
-    CHECK(check_step_shapes(call, empty));
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_norm_options(call));
-    return check_step_options(call);
-}
-
-mmarn_status check_call(struct op_call *call, struct op_options *options, const mmarn_op_config *config,
-                        const mmarn_step *step, bool *empty)
-{
-    call->config = &options->config;
-    CHECK(check_config_take(config, options));
-    CHECK(growth_take(&growth_step, step, &call->step));
-    return op_has_matmul(call->form) ? check_with_matmul(call, empty) : check_without_matmul(call, empty);
-}
-
-mmarn_status check_call_memory(const struct op_call *call)
-{
-    CHECK(check_config_memory(call->config));
-    return check_step_memory(call);
-}
-
-mmarn_status check_weights(const mmarn_op_config *config, int world_size)
-{
-    CHECK(check_config_nulls(config));
-    CHECK(check_config_shapes(config));
-    return check_config_options(config, world_size);
-}
-
-/* ------------------------------------------------------------------------------------------------- mmarn_check */
-
-static mmarn_status check_group(int32_t rank, int32_t world_size)
-{
-    if (world_size < 1 || world_size > MMARN_MAX_RANKS)
-        return error_set(MMARN_ERR_ARGUMENT, "world_size is %d; a group has 1 to %d ranks", world_size,
-                         MMARN_MAX_RANKS);
-    if (rank < 0 || rank >= world_size)
-        return error_set(MMARN_ERR_ARGUMENT, "rank is %d but world_size is %d", rank, world_size);
-    return MMARN_OK;
-}
-
-static mmarn_status check_collective(struct op_call *call, const mmarn_op_config *config, const mmarn_step *step)
-{
-    struct op_options options;
-    bool empty = false;
-    CHECK(check_config_take(config, &options));
-    CHECK(growth_take(&growth_step, step, &call->step));
-    const mmarn_tensor *in = call->step.x1, *out = call->step.mm_out;
-    if (call->form == MMARN_FORM_ALL_REDUCE)
-        return check_all_reduce(options.config.numerics, in, out, &empty);
-    if (call->form == MMARN_FORM_REDUCE_SCATTER)
-        return check_reduce_scatter(options.config.numerics, in, out, call->rank, call->world_size, &empty);
-    return check_all_gather(in, out, call->rank, call->world_size, &empty);
-}
-
-static mmarn_status check_one(struct op_call *call, const mmarn_op_config *config, const mmarn_step *step)
-{
-    struct op_options options;
-    bool empty = false;
-    if (call->form != MMARN_FORM_OP_MATMUL && step)
-        return check_call(call, &options, config, step, &empty);
-    CHECK(check_config_take(config, &options));
-    if (!op_has_matmul(call->form))
-        return tensor_check_given("step", step);
-    CHECK(check_weights(&options.config, call->world_size));
-    if (!step)
-        return MMARN_OK;
-    call->config = &options.config;
-    call->kind = op_kind_of(&options.config);
-    CHECK(growth_take(&growth_step, step, &call->step));
-    return check_matmul(call, &empty);
-}
-
-mmarn_status check_without_a_group(mmarn_form form, int32_t rank, int32_t world_size, const mmarn_op_config *config,
-                                   const mmarn_step *step)
-{
-    struct op_call call = {.form = form, .rank = rank, .world_size = world_size};
-    if (form < MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM || form > MMARN_FORM_ALL_GATHER)
-        return error_set(MMARN_ERR_ARGUMENT, "form is %d; it must be one of %d to %d", form,
-                         MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM, MMARN_FORM_ALL_GATHER);
-    CHECK(check_group(rank, world_size));
-    if (form >= MMARN_FORM_ALL_REDUCE)
-        return check_collective(&call, config, step);
-    return check_one(&call, config, step);
+    const struct row *row = rows;
+    for (; row < rows_end && row->phase <= CHECK_SHAPES; row++)
+        if (!holds(row, call, parts, error))
+            return false;
+    if (parts & CHECK_STEP && op_call_is_empty(call))
+        return true;
+    for (; row < rows_end && row->phase <= last; row++)
+        if (!holds(row, call, parts, error))
+            return false;
+    return true;
 }

@@ -1,102 +1,64 @@
 /* check_collective.c - the rules of the collectives alone: all-reduce, reduce-scatter, all-gather. */
 #include "base/dtype.h"
-#include "base/error.h"
-#include "op/check.h"
+#include "op/check_pieces.h"
+#include "op/check_rules.h"
 #include "op/tensor.h"
 
-static mmarn_status check_both(const mmarn_tensor *in, const mmarn_tensor *out)
+bool check_in_and_out_given(const struct op_call *call, struct error *error)
 {
-    CHECK(tensor_check_given("in", in));
-    return tensor_check_given("out", out);
+    return check_given("in", call->step.x1, error) && check_given("out", call->step.mm_out, error);
 }
 
-static mmarn_status check_layouts(const mmarn_tensor *in, const mmarn_tensor *out)
+bool check_all_reduce_shapes(const struct op_call *call, struct error *error)
 {
-    CHECK(tensor_check_dtype("out", out, "in", in->dtype));
-    CHECK(tensor_check_contiguous("in", in));
-    return tensor_check_contiguous("out", out);
+    const mmarn_tensor *in = call->step.x1, *out = call->step.mm_out;
+    return check_axes("in", in, 1, MMARN_MAX_NDIM, error) && check_same_shape("out", out, "in", in, error);
 }
 
-mmarn_status check_all_reduce(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, bool *empty)
+/* One of in and out is whole, the other has this rank's rows of it. */
+bool check_shard_shapes(const struct op_call *call, struct error *error)
 {
-    CHECK(check_both(in, out));
-    CHECK(tensor_check_form("in", in, 1, MMARN_MAX_NDIM));
-    CHECK(check_same_shape("out", out, "in", in));
-    *empty = tensor_elements(in) == 0;
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_float_dtype("in", in->dtype));
-    CHECK(check_layouts(in, out));
-    return check_numerics(numerics);
+    const bool gathers = call->form == MMARN_FORM_ALL_GATHER;
+    const char *part_name = gathers ? "in" : "out", *whole_name = gathers ? "out" : "in";
+    const mmarn_tensor *part = gathers ? call->step.x1 : call->step.mm_out;
+    const mmarn_tensor *whole = gathers ? call->step.mm_out : call->step.x1;
+    if (!check_axes(whole_name, whole, 1, 3, error) ||
+        !check_axes(part_name, part, whole->ndim == 1 ? 1 : 2, whole->ndim == 1 ? 1 : 3, error))
+        return false;
+    const struct matrix has = tensor_matrix(part), of = tensor_matrix(whole);
+    const int64_t own = op_rows_shard(of.rows, call->rank, call->world_size).count;
+    if (has.n != of.n)
+        return error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s but %s's last axis is %lld", part_name,
+                          tensor_shape(part), whole_name, (long long)of.n);
+    if (has.rows == own)
+        return true;
+    return error_fail(error, MMARN_ERR_ARGUMENT,
+                      "%s is %s, which has %lld rows, but %s is %s, of which rank %d of %d has %lld", part_name,
+                      tensor_shape(part), (long long)has.rows, whole_name, tensor_shape(whole), call->rank,
+                      call->world_size, (long long)own);
 }
 
-/* part has this rank's rows of whole. */
-static mmarn_status check_shard(const char *part_name, const mmarn_tensor *part, const char *whole_name,
-                                const mmarn_tensor *whole, int rank, int world_size)
+bool check_summed_dtype(const struct op_call *call, struct error *error)
 {
-    CHECK(tensor_check_form(whole_name, whole, 1, 3));
-    CHECK(tensor_check_form(part_name, part, whole->ndim == 1 ? 1 : 2, whole->ndim == 1 ? 1 : 3));
-    const bool vector = whole->ndim == 1;
-    const int64_t n = vector ? 1 : tensor_last(whole), rows = vector ? whole->shape[0] : tensor_rows(whole);
-    const int64_t part_n = vector ? 1 : tensor_last(part), part_rows = vector ? part->shape[0] : tensor_rows(part);
-    const int64_t own = op_rows_shard(rows, rank, world_size).count;
-    if (part_n != n)
-        return error_set(MMARN_ERR_ARGUMENT, "%s is %s but %s's last axis is %lld", part_name, tensor_shape(part),
-                         whole_name, (long long)n);
-    if (part_rows == own)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_ARGUMENT, "%s is %s, which has %lld rows, but %s is %s, of which rank %d of %d has %lld",
-                     part_name, tensor_shape(part), (long long)part_rows, whole_name, tensor_shape(whole), rank,
-                     world_size, (long long)own);
+    return check_float_dtype("in", call->step.x1->dtype, error);
 }
 
-mmarn_status check_reduce_scatter(int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out, int rank,
-                                  int world_size, bool *empty)
+bool check_gathered_dtype(const struct op_call *call, struct error *error)
 {
-    CHECK(check_both(in, out));
-    CHECK(check_shard("out", out, "in", in, rank, world_size));
-    *empty = tensor_elements(in) == 0;
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_float_dtype("in", in->dtype));
-    CHECK(check_layouts(in, out));
-    return check_numerics(numerics);
+    const int32_t dtype = call->step.mm_out->dtype;
+    return dtype_is_float(dtype) || dtype == MMARN_I8 || dtype == MMARN_I32 ||
+           error_fail(error, MMARN_ERR_UNSUPPORTED, "out is %s; mmarn_all_gather takes f16, bf16, f32, i8 and i32",
+                      dtype_name(dtype));
 }
 
-mmarn_status check_all_gather(const mmarn_tensor *in, const mmarn_tensor *out, int rank, int world_size, bool *empty)
+bool check_in_and_out_layouts(const struct op_call *call, struct error *error)
 {
-    CHECK(check_both(in, out));
-    CHECK(check_shard("in", in, "out", out, rank, world_size));
-    *empty = tensor_elements(out) == 0;
-    if (*empty)
-        return MMARN_OK;
-    if (!dtype_is_float(out->dtype) && out->dtype != MMARN_I8 && out->dtype != MMARN_I32)
-        return error_set(MMARN_ERR_UNSUPPORTED, "out is %s; mmarn_all_gather takes f16, bf16, f32, i8 and i32",
-                         dtype_name(out->dtype));
-    return check_layouts(in, out);
+    const mmarn_tensor *in = call->step.x1, *out = call->step.mm_out;
+    return check_dtype("out", out, "in", in->dtype, error) && check_contiguous("in", in, error) &&
+           check_contiguous("out", out, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------- memory */
-
-mmarn_status check_parts_memory(const mmarn_tensor *in, const mmarn_tensor *out, bool may_be_in)
+bool check_collective_numerics(const struct op_call *call, struct error *error)
 {
-    CHECK(tensor_check_data("in", in));
-    CHECK(tensor_check_data("out", out));
-    return tensor_check_apart("out", out, "in", in, may_be_in);
-}
-
-/* in may be where its rows of out lie: nobody writes them to another place. */
-mmarn_status check_gather_memory(const mmarn_tensor *in, const mmarn_tensor *out, int rank, int world_size)
-{
-    const bool vector = out->ndim == 1;
-    const int64_t first = op_rows_shard(vector ? out->shape[0] : tensor_rows(out), rank, world_size).first;
-    const int64_t before = vector ? first : first * tensor_last(out);
-    CHECK(tensor_check_data("in", in));
-    CHECK(tensor_check_data("out", out));
-    const char *own = (const char *)out->data + (size_t)before * dtype_size(out->dtype);
-    if (!tensor_overlap(in, out) || in->data == own)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_ARGUMENT,
-                     "in (at %p) overlaps out (at %p); it must be memory of its own or its own rows of out (at %p)",
-                     in->data, out->data, (const void *)own);
+    return check_numerics(call->config->numerics, error);
 }

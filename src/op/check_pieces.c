@@ -1,130 +1,157 @@
-/*
- * check_pieces.c - the pieces of checks that several files share, and a configuration's null pointers, shapes and memory. The
- * order within a phase is the order in which the arguments stand in the interface.
- */
-#include "op/check.h"
+/* check_pieces.c - one question each: about a pointer, a tensor or two, an option. */
+#include "op/check_pieces.h"
 
 #include <math.h>
 
 #include "base/dtype.h"
-#include "base/error.h"
-#include "op/growth.h"
 #include "op/tensor.h"
 
-/* The original's code of a shape that cannot be multiplied. */
-enum { CODE_SHAPE = 161002 };
+/* ------------------------------------------------------------------------------------------------------ pointers */
 
-mmarn_status check_shape_phase(mmarn_status status)
+bool check_given(const char *name, const void *pointer, struct error *error)
 {
-    if (status != MMARN_OK && status != MMARN_ERR_NULL)
-        error_recode(CODE_SHAPE);
-    return status;
+    return pointer || error_fail(error, MMARN_ERR_NULL, "%s is NULL but it is required", name);
 }
 
-/* ------------------------------------------------------------------------------------------------- small pieces */
-
-mmarn_status check_epsilon(double epsilon)
+bool check_absent(const char *name, const void *pointer, const char *why, struct error *error)
 {
-    if (isfinite((float)epsilon) && (float)epsilon > 0)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_ARGUMENT, "epsilon is %g, in fp32 %g; it must be above 0 and finite", epsilon,
-                     (double)(float)epsilon);
+    return !pointer || error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is given but %s", name, why);
 }
 
-mmarn_status check_numerics(int32_t numerics)
+/* -------------------------------------------------------------------------------------------------------- shapes */
+
+bool check_axes(const char *name, const mmarn_tensor *tensor, int least, int most, struct error *error)
 {
-    if (numerics >= MMARN_NUMERICS_DEFAULT && numerics <= MMARN_NUMERICS_FP32)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "numerics is %d; it must be one of %d to %d", numerics,
-                     MMARN_NUMERICS_DEFAULT, MMARN_NUMERICS_FP32);
+    if (tensor->ndim < least || tensor->ndim > most) {
+        if (least == most)
+            return error_fail(error, MMARN_ERR_ARGUMENT, "%s has %d axes; it must have %d", name, tensor->ndim, least);
+        return error_fail(error, MMARN_ERR_ARGUMENT, "%s has %d axes; it must have %d to %d", name, tensor->ndim, least,
+                          most);
+    }
+    int64_t bits = 64; /* the widest dtype's: whatever the dtype turns out to be, sizes fit */
+    for (int i = 0; i < tensor->ndim; i++)
+        if (tensor->shape[i] < 0)
+            return error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s; axis %d must not be negative", name,
+                              tensor_shape(tensor), i);
+    for (int i = 0; i < tensor->ndim; i++)
+        if (tensor->shape[i] > 0 && __builtin_mul_overflow(bits, tensor->shape[i], &bits))
+            return error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s, more elements than %lld bytes hold", name,
+                              tensor_shape(tensor), (long long)INT64_MAX);
+    return true;
 }
 
-mmarn_status check_flags(uint64_t flags, uint64_t known)
+bool check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n, struct error *error)
 {
-    if (!(flags & ~known))
-        return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "flags is 0x%llx but only the bits of 0x%llx are known here",
-                     (unsigned long long)flags, (unsigned long long)known);
+    if (!check_axes(name, vector, 1, 1, error))
+        return false;
+    return vector->shape[0] == n || error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s but %s's last axis is %lld", name,
+                                               tensor_shape(vector), of, (long long)n);
 }
 
-mmarn_status check_float_dtype(const char *name, int32_t dtype)
+bool check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name, const mmarn_tensor *like,
+                      struct error *error)
 {
-    if (dtype_is_float(dtype))
-        return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "%s has dtype %d (%s); it must be f16 (%d), bf16 (%d) or f32 (%d)", name,
-                     dtype, dtype_name(dtype), MMARN_F16, MMARN_BF16, MMARN_F32);
+    if (!check_axes(name, tensor, 1, MMARN_MAX_NDIM, error))
+        return false;
+    return tensor_same_shape(tensor, like) || error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s but %s is %s", name,
+                                                         tensor_shape(tensor), like_name, tensor_shape(like));
 }
 
-mmarn_status check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n)
+/* -------------------------------------------------------------------------------------------- dtypes and layouts */
+
+bool check_dtype(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype, struct error *error)
 {
-    CHECK(tensor_check_form(name, vector, 1, 1));
-    if (vector->shape[0] != n)
-        return error_set(MMARN_ERR_ARGUMENT, "%s is %s but %s's last axis is %lld", name, tensor_shape(vector), of,
-                         (long long)n);
-    return MMARN_OK;
+    return tensor->dtype == dtype || error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is %s but %s is %s", name,
+                                                dtype_name(tensor->dtype), like, dtype_name(dtype));
 }
 
-mmarn_status check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name,
-                              const mmarn_tensor *like)
-{
-    CHECK(tensor_check_form(name, tensor, 1, MMARN_MAX_NDIM));
-    if (!tensor_same_shape(tensor, like))
-        return error_set(MMARN_ERR_ARGUMENT, "%s is %s but %s is %s", name, tensor_shape(tensor), like_name,
-                         tensor_shape(like));
-    return MMARN_OK;
-}
-
-mmarn_status check_dtype_or_f32(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype)
+bool check_dtype_or_f32(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype,
+                        struct error *error)
 {
     if (tensor->dtype == dtype || tensor->dtype == MMARN_F32)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "%s is %s but %s is %s; it must be %s%s", name, dtype_name(tensor->dtype),
-                     like, dtype_name(dtype), dtype_name(dtype), dtype == MMARN_F32 ? "" : " or f32");
+        return true;
+    return error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is %s but %s is %s; it must be %s%s", name,
+                      dtype_name(tensor->dtype), like, dtype_name(dtype), dtype_name(dtype),
+                      dtype == MMARN_F32 ? "" : " or f32");
 }
 
-/* ---------------------------------------------------------------------------------------------- configuration */
-
-mmarn_status check_config_take(const mmarn_op_config *given, struct op_options *options)
+bool check_float_dtype(const char *name, int32_t dtype, struct error *error)
 {
-    CHECK(growth_take(&growth_op_config, given, &options->config));
-    if (!options->config.ascend)
-        return MMARN_OK;
-    CHECK(growth_take(&growth_ascend_options, options->config.ascend, &options->ascend));
-    options->config.ascend = &options->ascend;
-    return MMARN_OK;
+    if (dtype_is_float(dtype))
+        return true;
+    return error_fail(error, MMARN_ERR_UNSUPPORTED, "%s has dtype %d (%s); it must be f16 (%d), bf16 (%d) or f32 (%d)",
+                      name, dtype, dtype_name(dtype), MMARN_F16, MMARN_BF16, MMARN_F32);
 }
 
-mmarn_status check_config_nulls(const mmarn_op_config *config)
+bool check_contiguous(const char *name, const mmarn_tensor *tensor, struct error *error)
 {
-    CHECK(tensor_check_given("x2", config->x2));
-    if (config->ascend && (config->ascend->flags & MMARN_ASCEND_LIMITS))
-        CHECK(tensor_check_given("gamma", config->gamma));
-    if (config->x2->dtype == MMARN_I4)
-        return tensor_check_given("antiquant_scale", config->antiquant_scale);
-    if (config->x2->dtype == MMARN_I8 && !config->dequant_scale && !config->antiquant_scale)
-        return error_set(MMARN_ERR_NULL, "dequant_scale and antiquant_scale are NULL but x2 is i8, which needs one");
-    return MMARN_OK;
+    if (tensor_contiguous(tensor))
+        return true;
+    mmarn_tensor strides = *tensor;
+    for (int i = 0; i < tensor->ndim; i++)
+        strides.shape[i] = tensor->strides[i];
+    return error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is %s with strides %s; it must be contiguous", name,
+                      tensor_shape(tensor), tensor_shape(&strides));
 }
 
-static mmarn_status check_x2(const mmarn_tensor *x2)
+/* -------------------------------------------------------------------------------------------------------- memory */
+
+bool check_data(const char *name, const mmarn_tensor *tensor, struct error *error)
 {
-    CHECK(tensor_check_form("x2", x2, 2, 2));
-    if (x2->shape[0] == 0)
-        return error_set(MMARN_ERR_ARGUMENT, "x2 is %s: k is 0, which leaves nothing to sum", tensor_shape(x2));
-    return MMARN_OK;
+    if (!tensor || tensor->data || tensor_elements(tensor) == 0)
+        return true;
+    return error_fail(error, MMARN_ERR_NULL, "%s->data is NULL but %s has %lld elements", name, name,
+                      (long long)tensor_elements(tensor));
 }
 
-mmarn_status check_config_shapes(const mmarn_op_config *config)
+bool check_apart(const char *a_name, const mmarn_tensor *a, const char *b_name, const mmarn_tensor *b, bool may_be_same,
+                 struct error *error)
 {
-    return check_shape_phase(check_x2(config->x2));
+    if (!a || !b || !tensor_overlap(a, b) || (may_be_same && a->data == b->data && a->dtype == b->dtype))
+        return true;
+    return error_fail(error, MMARN_ERR_ARGUMENT, "%s (at %p) overlaps %s (at %p); it must %s", a_name, a->data, b_name,
+                      b->data, may_be_same ? "be the same memory or none of it" : "be memory of its own");
 }
 
-mmarn_status check_config_memory(const mmarn_op_config *config)
+/* ------------------------------------------------------------------------------------------------------- options */
+
+bool check_epsilon(double epsilon, struct error *error)
 {
-    CHECK(tensor_check_data("x2", config->x2));
-    CHECK(tensor_check_data("gamma", config->gamma));
-    CHECK(tensor_check_data("bias", config->bias));
-    CHECK(tensor_check_data("dequant_scale", config->dequant_scale));
-    CHECK(tensor_check_data("antiquant_scale", config->antiquant_scale));
-    return tensor_check_data("antiquant_offset", config->antiquant_offset);
+    if (isfinite((float)epsilon) && (float)epsilon > 0)
+        return true;
+    return error_fail(error, MMARN_ERR_ARGUMENT, "epsilon is %g, in fp32 %g; it must be above 0 and finite", epsilon,
+                      (double)(float)epsilon);
+}
+
+bool check_numerics(int32_t numerics, struct error *error)
+{
+    if (numerics >= MMARN_NUMERICS_DEFAULT && numerics <= MMARN_NUMERICS_FP32)
+        return true;
+    return error_fail(error, MMARN_ERR_UNSUPPORTED, "numerics is %d; it must be one of %d to %d", numerics,
+                      MMARN_NUMERICS_DEFAULT, MMARN_NUMERICS_FP32);
+}
+
+bool check_flags(uint64_t flags, uint64_t known, struct error *error)
+{
+    if (!(flags & ~known))
+        return true;
+    return error_fail(error, MMARN_ERR_UNSUPPORTED, "flags is 0x%llx but only the bits of 0x%llx are known here",
+                      (unsigned long long)flags, (unsigned long long)known);
+}
+
+bool check_rank(int32_t rank, int32_t world_size, struct error *error)
+{
+    if (world_size < 1 || world_size > MMARN_MAX_RANKS)
+        return error_fail(error, MMARN_ERR_ARGUMENT, "world_size is %d; a group has 1 to %d ranks", world_size,
+                          MMARN_MAX_RANKS);
+    if (rank < 0 || rank >= world_size)
+        return error_fail(error, MMARN_ERR_ARGUMENT, "rank is %d but world_size is %d", rank, world_size);
+    return true;
+}
+
+bool check_shard(int64_t rows, int32_t rank, int32_t world_size, struct error *error)
+{
+    if (rows < 0)
+        return error_fail(error, MMARN_ERR_ARGUMENT, "rows is %lld; it must not be negative", (long long)rows);
+    return check_rank(rank, world_size, error);
 }

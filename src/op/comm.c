@@ -8,43 +8,42 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "coll/transports.h"
-#include "op/check.h"
+#include "op/check_pieces.h"
 #include "op/growth.h"
 
 enum { DEFAULT_TIMEOUT_MS = 300000 };
 
-static mmarn_status check_name(const char *name)
+static bool check_name(const char *name, struct error *error)
 {
     size_t length = strnlen(name, MMARN_MAX_NAME + 1);
     if (length == 0 || length > MMARN_MAX_NAME)
-        return error_set(MMARN_ERR_ARGUMENT, "name has %s%zu characters; it must have 1 to %d",
-                         length ? "at least " : "", length, MMARN_MAX_NAME);
+        return error_fail(error, MMARN_ERR_ARGUMENT, "name has %s%zu characters; it must have 1 to %d",
+                          length ? "at least " : "", length, MMARN_MAX_NAME);
     for (size_t i = 0; i < length; i++)
         if (name[i] < 0x20 || name[i] > 0x7e)
-            return error_set(MMARN_ERR_ARGUMENT, "name's character %zu is 0x%02x; only printable ASCII is allowed", i,
-                             (unsigned char)name[i]);
-    return MMARN_OK;
+            return error_fail(error, MMARN_ERR_ARGUMENT,
+                              "name's character %zu is 0x%02x; only printable ASCII is allowed", i,
+                              (unsigned char)name[i]);
+    return true;
 }
 
-static mmarn_status check_config(const mmarn_id *id, const mmarn_comm_config *config)
+static bool check_config(const mmarn_id *id, const mmarn_comm_config *config, struct error *error)
 {
-    if (config->world_size < 1 || config->world_size > MMARN_MAX_RANKS)
-        return error_set(MMARN_ERR_ARGUMENT, "world_size is %d; a group has 1 to %d ranks", config->world_size,
-                         MMARN_MAX_RANKS);
-    if (config->rank < 0 || config->rank >= config->world_size)
-        return error_set(MMARN_ERR_ARGUMENT, "rank is %d but world_size is %d", config->rank, config->world_size);
+    if (!check_rank(config->rank, config->world_size, error))
+        return false;
     if (config->threads < 0 || config->threads > MMARN_MAX_THREADS)
-        return error_set(MMARN_ERR_ARGUMENT, "threads is %d; a rank has 1 to %d, or 0 for its share of the processors",
-                         config->threads, MMARN_MAX_THREADS);
-    CHECK(check_flags(config->flags, MMARN_QUEUE_CALLS));
+        return error_fail(error, MMARN_ERR_ARGUMENT,
+                          "threads is %d; a rank has 1 to %d, or 0 for its share of the processors", config->threads,
+                          MMARN_MAX_THREADS);
+    if (!check_flags(config->flags, MMARN_QUEUE_CALLS, error))
+        return false;
     if (!id && config->world_size > 1)
-        return error_set(MMARN_ERR_NULL, "id is NULL but world_size is %d; only a group of one needs none",
-                         config->world_size);
-    return config->name ? check_name(config->name) : MMARN_OK;
+        return error_fail(error, MMARN_ERR_NULL, "id is NULL but world_size is %d; only a group of one needs none",
+                          config->world_size);
+    return !config->name || check_name(config->name, error);
 }
 
 /* A share of the processors, so that ranks that nobody has placed do not crowd each other out. */
@@ -55,7 +54,7 @@ static int default_threads(int world_size)
     return share < limit ? share : limit;
 }
 
-static mmarn_status join(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm *comm)
+static bool join(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm *comm, struct error *error)
 {
     struct coll_options options = {
         .id = id,
@@ -67,7 +66,9 @@ static mmarn_status join(const mmarn_id *id, const mmarn_comm_config *config, mm
     };
     mmarn_status status = MMARN_OK;
     const struct coll_transport *transport = coll_find(config->transport, &options, &status);
-    return transport ? transport->join(&options, &comm->coll) : status;
+    if (transport)
+        status = transport->join(&options, &comm->coll);
+    return status == MMARN_OK || error_take(error, status);
 }
 
 static void note_level(void)
@@ -77,14 +78,14 @@ static void note_level(void)
         error_note("%s", cpu_complaint());
 }
 
-mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *given, mmarn_comm **out)
+bool comm_create(const mmarn_id *id, const mmarn_comm_config *given, mmarn_comm **out, struct error *error)
 {
     mmarn_comm_config taken, *config = &taken;
-    CHECK(growth_take(&growth_comm_config, given, config));
-    CHECK(check_config(id, config));
+    if (!growth_take(&growth_comm_config, given, config, error) || !check_config(id, config, error))
+        return false;
     mmarn_comm *comm = memory_alloc(1, sizeof *comm);
     if (!comm)
-        return error_set(MMARN_ERR_MEMORY, "no memory for a group handle");
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for a group handle");
     comm->threads = config->threads ? config->threads : default_threads(config->world_size);
     comm->creator = pthread_self();
     static atomic_ullong serials; /* numbers only, which nothing pairs with */
@@ -93,19 +94,18 @@ mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *given, mma
     atomic_init(&comm->forked, false);
     if (!turn_init(&comm->turn, config->flags & MMARN_QUEUE_CALLS)) {
         memory_free(comm);
-        return error_set(MMARN_ERR_MEMORY, "no memory for a group's queue");
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for a group's queue");
     }
     if (config->name)
         memcpy(comm->name, config->name, strlen(config->name));
-    mmarn_status status = join(id, config, comm);
-    if (status != MMARN_OK) {
+    if (!join(id, config, comm, error)) {
         turn_destroy(&comm->turn);
         memory_free(comm);
-        return status;
+        return false;
     }
     note_level();
     *out = comm;
-    return MMARN_OK;
+    return true;
 }
 
 void comm_destroy(mmarn_comm *comm)
@@ -119,7 +119,7 @@ void comm_destroy(mmarn_comm *comm)
     memory_free(comm);
 }
 
-struct gemm_scratch **comm_scratch(mmarn_comm *comm)
+struct gemm_scratch **comm_scratch(mmarn_comm *comm, struct error *error)
 {
     if (comm->scratch)
         return comm->scratch;
@@ -134,7 +134,7 @@ struct gemm_scratch **comm_scratch(mmarn_comm *comm)
         scratch = NULL;
     }
     if (!scratch)
-        error_set(MMARN_ERR_MEMORY, "no memory for the working buffers of %d threads", comm->threads);
+        error_fail(error, MMARN_ERR_MEMORY, "no memory for the working buffers of %d threads", comm->threads);
     return comm->scratch = scratch;
 }
 
@@ -148,20 +148,21 @@ static void ask_caller(void *ctx)
         comm->coll->transport->fail(comm->coll, COLL_ABORTED);
 }
 
-static mmarn_status check_parent(const mmarn_comm *comm)
+static bool check_parent(const mmarn_comm *comm, struct error *error)
 {
     if (!atomic_load(&comm->forked))
-        return MMARN_OK;
-    return error_set(MMARN_ERR_FORKED,
-                     "this group was joined by the parent process; a forked child must join one of its own");
+        return true;
+    return error_fail(error, MMARN_ERR_FORKED,
+                      "this group was joined by the parent process; a forked child must join one of its own");
 }
 
-mmarn_status comm_enter(mmarn_comm *comm)
+bool comm_enter(mmarn_comm *comm, struct error *error)
 {
-    CHECK(check_parent(comm));
-    if (!turn_take(&comm->turn, comm->interrupt.ask ? ask_caller : NULL, comm))
-        return error_set(MMARN_ERR_BUSY, "another thread of rank %d is inside a call on this group", comm->coll->rank);
-    return MMARN_OK;
+    if (!check_parent(comm, error))
+        return false;
+    return turn_take(&comm->turn, comm->interrupt.ask ? ask_caller : NULL, comm) ||
+           error_fail(error, MMARN_ERR_BUSY, "another thread of rank %d is inside a call on this group",
+                      comm->coll->rank);
 }
 
 void comm_leave(mmarn_comm *comm)
@@ -195,16 +196,17 @@ void comm_forget_name(mmarn_comm *comm)
     comm->call_name[0] = '\0';
 }
 
-mmarn_status comm_name_next(mmarn_comm *comm, const char *name)
+bool comm_name_next(mmarn_comm *comm, const char *name, struct error *error)
 {
-    CHECK(name ? check_name(name) : MMARN_OK);
-    CHECK(check_parent(comm));
+    if ((name && !check_name(name, error)) || !check_parent(comm, error))
+        return false;
     if (comm->turn.queued) { /* no turn for it: the call that is named would have to come at once */
         set_thread_name(comm->serial, name);
-        return MMARN_OK;
+        return true;
     }
-    CHECK(comm_enter(comm));
+    if (!comm_enter(comm, error))
+        return false;
     snprintf(comm->call_name, sizeof comm->call_name, "%s", name ? name : "");
     comm_leave(comm);
-    return MMARN_OK;
+    return true;
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "coll/transport.h"
 #include "gemm/gemm.h"
 #include "op/turn.h"
@@ -26,22 +27,23 @@ struct mmarn_comm {
     char call_name[MMARN_MAX_NAME + 1]; /* of the next collective call, where calls do not queue; "" for none */
 };
 
-mmarn_status comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm);
+/* Errors: as mmarn_comm_create, but for the name that is taken already. */
+bool comm_create(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm **comm, struct error *error);
 void comm_destroy(mmarn_comm *comm);
 
 /*
  * Names the next collective call; NULL takes the name back. Where calls queue, that of the calling thread. And the name
  * of the current one, or NULL, which its end forgets.
  */
-mmarn_status comm_name_next(mmarn_comm *comm, const char *name);
+bool comm_name_next(mmarn_comm *comm, const char *name, struct error *error);
 const char *comm_call_name(const mmarn_comm *comm);
 void comm_forget_name(mmarn_comm *comm);
 
-/* This rank's scratch for matmuls, one per thread; NULL with the sentence recorded when memory is short. */
-struct gemm_scratch **comm_scratch(mmarn_comm *comm);
+/* This rank's scratch for matmuls, one per thread; NULL: MEMORY. */
+struct gemm_scratch **comm_scratch(mmarn_comm *comm, struct error *error);
 
 /* Opens and closes a call: FORKED or BUSY when this handle cannot be used now. */
-mmarn_status comm_enter(mmarn_comm *comm);
+bool comm_enter(mmarn_comm *comm, struct error *error);
 void comm_leave(mmarn_comm *comm);
 
 #endif

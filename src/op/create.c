@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "base/convert.h"
-#include "base/error.h"
 #include "base/memory.h"
+#include "op/arguments.h"
+#include "op/check.h"
 #include "op/op.h"
 
 static bool copy_gamma(mmarn_op *op, const mmarn_tensor *gamma)
@@ -72,7 +73,7 @@ static bool keep(mmarn_op *op)
     return gemm_weights_pack(&borrowed, op->comm->threads, &op->weights);
 }
 
-static mmarn_status fill(mmarn_op *op, mmarn_comm *comm, const struct op_options *options)
+static bool fill(mmarn_op *op, mmarn_comm *comm, const struct op_options *options, struct error *error)
 {
     const mmarn_op_config *given = &options->config;
     mmarn_op_config *config = &op->options.config;
@@ -87,31 +88,35 @@ static mmarn_status fill(mmarn_op *op, mmarn_comm *comm, const struct op_options
     config->dequant_scale = config->antiquant_scale = config->antiquant_offset = NULL;
     op->weights = weights_borrow(given->x2, &op->kind);
     if (copy_gamma(op, given->gamma) && copy_bias(op, given->bias) && copy_scales(op, given) && keep(op))
-        return MMARN_OK;
-    return error_set(MMARN_ERR_MEMORY, "no memory for the operator's copy of x2, which is (%lld, %lld) %s",
-                     (long long)op->weights.k, (long long)op->weights.n, dtype_name(op->weights.dtype));
+        return true;
+    return error_fail(error, MMARN_ERR_MEMORY, "no memory for the operator's copy of x2, which is (%lld, %lld) %s",
+                      (long long)op->weights.k, (long long)op->weights.n, dtype_name(op->weights.dtype));
 }
 
-mmarn_status op_create_checked(mmarn_comm *comm, const struct op_options *options, mmarn_op **out)
+bool op_create_checked(mmarn_comm *comm, const struct op_options *options, mmarn_op **out, struct error *error)
 {
     mmarn_op *op = memory_alloc(1, sizeof *op);
     if (!op)
-        return error_set(MMARN_ERR_MEMORY, "no memory for an operator's handle");
-    mmarn_status status = fill(op, comm, options);
-    if (status != MMARN_OK)
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for an operator's handle");
+    if (!fill(op, comm, options, error)) {
         op_destroy(op);
-    else
-        *out = op;
-    return status;
+        return false;
+    }
+    *out = op;
+    return true;
 }
 
-mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *given, mmarn_op **out)
+bool op_create(mmarn_comm *comm, const mmarn_op_config *given, mmarn_op **out, struct error *error)
 {
     struct op_options options;
-    CHECK(check_config_take(given, &options));
-    CHECK(check_weights(&options.config, comm->coll->world_size));
-    CHECK(check_config_memory(&options.config));
-    return op_create_checked(comm, &options, out);
+    struct op_call call = {.rank = comm->coll->rank, .world_size = comm->coll->world_size, .config = &options.config};
+    if (atomic_load(&comm->forked))
+        return error_fail(error, MMARN_ERR_FORKED,
+                          "comm was made by the parent process; a forked child must make its own");
+    if (!arguments_take_config(given, &options, error))
+        return false;
+    call.kind = op_kind_of(call.config);
+    return check_call(&call, CHECK_CONFIG, CHECK_MEMORY, error) && op_create_checked(comm, &options, out, error);
 }
 
 void op_destroy(mmarn_op *op)

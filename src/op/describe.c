@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "op/check.h"
 #include "op/growth.h"
 #include "op/op.h"
 #include "op/plan.h"
@@ -38,12 +37,25 @@ static void explain(const struct coll *coll, const struct op_plan *plan, bool sh
                  coll->oversubscribed ? ", as ranks share processors" : "");
 }
 
-mmarn_status op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description *out)
+static bool check(const mmarn_op *op, int64_t rows, struct error *error)
+{
+    const int64_t most = INT64_MAX / 64 / MMARN_MAX_RANKS / (op->weights.n + 1); /* as check_axes', of all ranks */
+    if (rows < 1 || rows > most)
+        return error_fail(error, MMARN_ERR_ARGUMENT, "rows is %lld; a step of this operator has 1 to %lld",
+                          (long long)rows, (long long)most);
+    if (atomic_load(&op->comm->forked))
+        return error_fail(error, MMARN_ERR_FORKED,
+                          "op was made by the parent process; a forked child must make its own");
+    return true;
+}
+
+bool op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description *out, struct error *error)
 {
     const struct coll *coll = op->comm->coll;
     const bool sharded = op->options.config.flags & MMARN_SHARD_ROWS;
     mmarn_op_description made;
-    CHECK(growth_take(&growth_op_description, out, &made));
+    if (!check(op, rows, error) || !growth_take(&growth_op_description, out, &made, error))
+        return false;
     if (op->weights.n > 0) {
         const struct op_plan plan =
             op_plan_make(coll, OP_SOURCE_MATMUL, rows, op->weights.n, sharded ? coll->world_size : 1);
@@ -60,5 +72,5 @@ mmarn_status op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description 
     made.weight_bytes = gemm_weights_bytes(&op->weights);
     made.owned_bytes = owned_bytes(op);
     growth_give(&growth_op_description, &made, out);
-    return MMARN_OK;
+    return true;
 }

@@ -48,35 +48,33 @@ static void take(void *ctx, const struct op_tile *tile, const float *const parts
     }
 }
 
-mmarn_status op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out)
+bool op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out, struct error *error)
 {
-    CHECK(comm_enter(comm));
-    bool empty = false;
-    const int rank = comm->coll->rank, world_size = comm->coll->world_size;
-    mmarn_status status = check_all_gather(in, out, rank, world_size, &empty);
-    if (status == MMARN_OK && !empty)
-        status = check_gather_memory(in, out, rank, world_size);
-    if (status != MMARN_OK)
-        return call_refuse(comm, status);
-    if (empty)
+    if (!comm_enter(comm, error))
+        return false;
+    const mmarn_op_config config = {.flags = MMARN_SHARD_ROWS};
+    const struct op_call call = call_of_collective(comm, MMARN_FORM_ALL_GATHER, &config, in, out);
+    if (!check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+        return call_refuse(comm, error);
+    if (op_call_is_empty(&call))
         return call_skip(comm);
-    const bool vector = out->ndim == 1;
+    const struct matrix whole = tensor_matrix(out);
     const struct call_terms terms = {
         .kind = CALL_ALL_GATHER,
-        .rows = vector ? out->shape[0] : tensor_rows(out),
-        .n = vector ? 1 : tensor_last(out),
+        .rows = whole.rows,
+        .n = whole.n,
         .dtype = out->dtype,
-        .flags = MMARN_SHARD_ROWS,
+        .flags = config.flags,
     };
     struct gather gather = {
         .in = in->data,
         .out = out->data,
-        .own = op_rows_shard(terms.rows, rank, world_size),
+        .own = op_rows_shard(whole.rows, call.rank, call.world_size),
         .rows = terms.rows,
         .n = terms.n,
         .size = dtype_size(out->dtype),
-        .world_size = world_size,
+        .world_size = call.world_size,
     };
     struct op_pipeline pipeline = {.produce = give, .gather = take, .ctx = &gather};
-    return call_run(comm, &terms, OP_SOURCE_COPY, &pipeline);
+    return call_run(comm, &terms, OP_SOURCE_COPY, &pipeline, error);
 }

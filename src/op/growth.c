@@ -3,10 +3,8 @@
 
 #include <string.h>
 
-#include "base/error.h"
 #include "mmarn/mmarn_ascend.h"
-#include "op/check.h"
-#include "op/tensor.h"
+#include "op/check_pieces.h"
 
 /* No struct gets near a page; a struct_size above it was never set. */
 enum { GROWTH_MOST = 4096 };
@@ -57,36 +55,38 @@ const struct growth growth_op_description = {
     .defaults = &op_description_defaults,
 };
 
-static mmarn_status check_size(const struct growth *growth, size_t size)
+static bool check_size(const struct growth *growth, size_t size, struct error *error)
 {
     if (size < growth->first)
-        return error_set(MMARN_ERR_ARGUMENT,
-                         "%s->struct_size is %zu but an %s has at least %zu; start from its _INIT macro",
-                         growth->argument, size, growth->type, growth->first);
+        return error_fail(error, MMARN_ERR_ARGUMENT,
+                          "%s->struct_size is %zu but an %s has at least %zu; start from its _INIT macro",
+                          growth->argument, size, growth->type, growth->first);
     if (size > GROWTH_MOST || size % sizeof(size_t))
-        return error_set(MMARN_ERR_ARGUMENT,
-                         "%s->struct_size is %zu but an %s has at most %d, a multiple of %zu; start from its _INIT "
-                         "macro",
-                         growth->argument, size, growth->type, GROWTH_MOST, sizeof(size_t));
-    return MMARN_OK;
+        return error_fail(error, MMARN_ERR_ARGUMENT,
+                          "%s->struct_size is %zu but an %s has at most %d, a multiple of %zu; start from its _INIT "
+                          "macro",
+                          growth->argument, size, growth->type, GROWTH_MOST, sizeof(size_t));
+    return true;
 }
 
-mmarn_status growth_take(const struct growth *growth, const void *given, void *known)
+bool growth_take(const struct growth *growth, const void *given, void *known, struct error *error)
 {
-    CHECK(tensor_check_given(growth->argument, given));
+    if (!check_given(growth->argument, given, error))
+        return false;
     size_t size;
     memcpy(&size, given, sizeof size);
-    CHECK(check_size(growth, size));
+    if (!check_size(growth, size, error))
+        return false;
     const unsigned char *bytes = given;
     for (size_t i = growth->size; i < size; i++)
         if (bytes[i])
-            return error_set(MMARN_ERR_UNSUPPORTED,
-                             "%s->struct_size is %zu and byte %zu is set, but this library knows only %zu",
-                             growth->argument, size, i, growth->size);
+            return error_fail(error, MMARN_ERR_UNSUPPORTED,
+                              "%s->struct_size is %zu and byte %zu is set, but this library knows only %zu",
+                              growth->argument, size, i, growth->size);
     memcpy(known, growth->defaults, growth->size);
     memcpy(known, given, size < growth->size ? size : growth->size);
     memcpy(known, &growth->size, sizeof growth->size);
-    return MMARN_OK;
+    return true;
 }
 
 void growth_give(const struct growth *growth, const void *known, void *given)
@@ -97,12 +97,12 @@ void growth_give(const struct growth *growth, const void *known, void *given)
     memcpy((char *)given + sizeof size, (const char *)known + sizeof size, end - sizeof size);
 }
 
-mmarn_status growth_init(const struct growth *growth, void *given, size_t struct_size)
+bool growth_init(const struct growth *growth, void *given, size_t struct_size, struct error *error)
 {
-    CHECK(tensor_check_given(growth->argument, given));
-    CHECK(check_size(growth, struct_size));
+    if (!check_given(growth->argument, given, error) || !check_size(growth, struct_size, error))
+        return false;
     memset(given, 0, struct_size);
     memcpy(given, growth->defaults, struct_size < growth->size ? struct_size : growth->size);
     memcpy(given, &struct_size, sizeof struct_size);
-    return MMARN_OK;
+    return true;
 }

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "mmarn/mmarn.h"
+#include "base/error.h"
 
 /* A struct's name in sentences, its size in this library and in its first form, and its _INIT. */
 struct growth {
@@ -25,12 +25,12 @@ extern const struct growth growth_comm_config, growth_op_config, growth_step, gr
  * itself where that is no size that the struct can have.
  * Errors: NULL, ARGUMENT (struct_size), UNSUPPORTED (a byte that is unknown here is set).
  */
-mmarn_status growth_take(const struct growth *growth, const void *given, void *known);
+bool growth_take(const struct growth *growth, const void *given, void *known, struct error *error);
 
 /* The other way, into a struct that growth_take has read: as much as the caller's has room for. */
 void growth_give(const struct growth *growth, const void *known, void *given);
 
 /* Fills the caller's struct of this size with its defaults. Errors: NULL, ARGUMENT. */
-mmarn_status growth_init(const struct growth *growth, void *given, size_t struct_size);
+bool growth_init(const struct growth *growth, void *given, size_t struct_size, struct error *error);
 
 #endif

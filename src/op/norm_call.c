@@ -1,14 +1,14 @@
 /*
- * norm_call.c - checking and opening calls without a matmul, and the local one: rows are shared out among the threads,
+ * norm_call.c - taking and opening calls without a matmul, and the local one: rows are shared out among the threads,
  * and each thread takes some in and finishes them while they are in its cache.
  */
 #include "op/norm_call.h"
 
 #include <stdatomic.h>
 
-#include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "op/arguments.h"
 #include "op/check.h"
 #include "op/op.h"
 #include "op/tensor.h"
@@ -16,19 +16,19 @@
 /* Elements of a thread's share at a time: what a first-level cache holds of it several times over. */
 enum { SHARE_ELEMENTS = 8192 };
 
-mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form,
-                             const mmarn_op_config *config, const mmarn_step *step, bool *empty)
+bool norm_call_take(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
+                    const mmarn_step *step, struct error *error)
 {
     struct op_call *call = &norm->call;
     norm->gamma = NULL;
     *call = (struct op_call){.form = form, .rank = 0, .world_size = 1};
     if (comm)
         call->rank = comm->coll->rank, call->world_size = comm->coll->world_size;
-    CHECK(check_call(call, &norm->options, config, step, empty));
-    return *empty ? MMARN_OK : check_call_memory(call);
+    return arguments_take(call, &norm->options, config, step, error) &&
+           check_call(call, CHECK_BOTH, CHECK_MEMORY, error);
 }
 
-mmarn_status norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room)
+bool norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room, struct error *error)
 {
     const mmarn_op_config *config = &norm->options.config;
     struct op_gamma gamma = {config->gamma->data, config->gamma->dtype};
@@ -36,13 +36,13 @@ mmarn_status norm_call_open(struct norm_call *norm, int threads, struct op_sink 
         norm->gamma = outputs_gamma_plus_one(config->gamma);
         gamma = (struct op_gamma){norm->gamma, MMARN_F32};
         if (!norm->gamma)
-            return error_set(MMARN_ERR_MEMORY, "no memory for 1 + gamma, %lld elements",
-                             (long long)config->gamma->shape[0]);
+            return error_fail(error, MMARN_ERR_MEMORY, "no memory for 1 + gamma, %lld elements",
+                              (long long)config->gamma->shape[0]);
     }
-    if (outputs_open(&norm->call, &gamma, tensor_last(norm->call.step.x1), threads, sink, room))
-        return MMARN_OK;
+    if (outputs_open(&norm->call, &gamma, tensor_last(norm->call.step.x1), threads, sink, room, error))
+        return true;
     norm_call_close(norm, NULL);
-    return MMARN_ERR_MEMORY;
+    return false;
 }
 
 void norm_call_close(struct norm_call *norm, void *room)
@@ -86,31 +86,31 @@ static void worker(void *ctx, int thread)
     }
 }
 
-static mmarn_status run(struct norm_call *norm, int threads)
+static bool run(struct norm_call *norm, int threads, struct error *error)
 {
     const mmarn_op_config *config = &norm->options.config;
     const mmarn_tensor *x = norm->call.step.x1;
     struct rows rows = {.x = x->data, .rows = tensor_rows(x), .n = tensor_last(x)};
     void *room;
-    CHECK(norm_call_open(norm, threads, &rows.sink, &room));
+    if (!norm_call_open(norm, threads, &rows.sink, &room, error))
+        return false;
     op_sink_round(&rows.sink, config->numerics, false);
     rows.sink.epsilon = (float)config->epsilon;
     rows.share = rows.n < SHARE_ELEMENTS ? (int)(SHARE_ELEMENTS / rows.n) : 1;
     threads_run(threads, worker, &rows);
     norm_call_close(norm, room);
-    return MMARN_OK;
+    return true;
 }
 
-mmarn_status op_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step)
+bool op_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step, struct error *error)
 {
     struct norm_call norm;
-    bool empty = false;
-    if (comm)
-        CHECK(comm_enter(comm));
-    mmarn_status status = norm_call_check(&norm, comm, MMARN_FORM_ADD_RMS_NORM, config, step, &empty);
-    if (status == MMARN_OK && !empty)
-        status = run(&norm, comm ? comm->threads : 1);
+    if (comm && !comm_enter(comm, error))
+        return false;
+    bool done = norm_call_take(&norm, comm, MMARN_FORM_ADD_RMS_NORM, config, step, error);
+    if (done && !op_call_is_empty(&norm.call))
+        done = run(&norm, comm ? comm->threads : 1, error);
     if (comm)
         comm_leave(comm);
-    return status;
+    return done;
 }

@@ -1,6 +1,6 @@
 /*
  * norm_call.h - what the calls without a matmul share, mmarn_all_reduce_add_rms_norm and mmarn_add_rms_norm: their
- * arguments checked, and their outputs opened.
+ * arguments taken and checked, and their outputs opened.
  */
 #ifndef MMARN_OP_NORM_CALL_H
 #define MMARN_OP_NORM_CALL_H
@@ -14,12 +14,12 @@ struct norm_call {
     float *gamma;        /* 1 + gamma, or NULL */
 };
 
-/* comm may be NULL: a group of one. */
-mmarn_status norm_call_check(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form,
-                             const mmarn_op_config *config, const mmarn_step *step, bool *empty);
+/* Takes the arguments, and makes all checks. comm may be NULL: a group of one. */
+bool norm_call_take(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
+                    const mmarn_step *step, struct error *error);
 
 /* outputs_open for the call, with its gamma; norm_call_close gives back what either took. Errors: MEMORY. */
-mmarn_status norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room);
+bool norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room, struct error *error);
 void norm_call_close(struct norm_call *norm, void *room);
 
 #endif

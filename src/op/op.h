@@ -1,5 +1,6 @@
 /*
- * op.h - the operator's handle, and the collective calls behind the public doors. Arguments have passed no check yet.
+ * op.h - the operator's handle, and the calls behind the public functions. Of their arguments only the handles, and the
+ * pointers to results, have been found not to be NULL. Each is false with *error filled in, or true.
  */
 #ifndef MMARN_OP_OP_H
 #define MMARN_OP_OP_H
@@ -22,27 +23,32 @@ struct mmarn_op {
     float *offset;
 };
 
-/* Checks and packs; or packs, when every check has been made. */
-mmarn_status op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op);
-mmarn_status op_create_checked(mmarn_comm *comm, const struct op_options *options, mmarn_op **op);
+/* Checks and packs; or packs, when every check has been made. Errors of the latter: MEMORY. */
+bool op_create(mmarn_comm *comm, const mmarn_op_config *config, mmarn_op **op, struct error *error);
+bool op_create_checked(mmarn_comm *comm, const struct op_options *options, mmarn_op **op, struct error *error);
 void op_destroy(mmarn_op *op);
 
 /*
  * The doors' calls; each takes and leaves the group by itself, and refuses towards its peers what it refuses.
  * form: with a norm, or MMARN_FORM_MM_ALL_REDUCE.
  */
-mmarn_status op_run(mmarn_op *op, const mmarn_step *step);
-mmarn_status op_once(mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config, const mmarn_step *step);
-mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out);
-mmarn_status op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out);
-mmarn_status op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out);
-mmarn_status op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step);
-
-/* rows is at least 1. Errors: ARGUMENT, UNSUPPORTED (struct_size). */
-mmarn_status op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description *out);
+bool op_run(mmarn_op *op, const mmarn_step *step, struct error *error);
+bool op_once(mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config, const mmarn_step *step,
+             struct error *error);
+bool op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out,
+                   struct error *error);
+bool op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out,
+                       struct error *error);
+bool op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor *out, struct error *error);
+bool op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step, struct error *error);
 
 /* Local ones. comm may be NULL for op_norm. */
-mmarn_status op_matmul(mmarn_op *op, const mmarn_step *step);
-mmarn_status op_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step);
+bool op_describe(const mmarn_op *op, int64_t rows, mmarn_op_description *out, struct error *error);
+bool op_matmul(mmarn_op *op, const mmarn_step *step, struct error *error);
+bool op_norm(mmarn_comm *comm, const mmarn_op_config *config, const mmarn_step *step, struct error *error);
+
+/* mmarn_check. */
+bool op_check(mmarn_form form, int32_t rank, int32_t world_size, const mmarn_op_config *config, const mmarn_step *step,
+              struct error *error);
 
 #endif

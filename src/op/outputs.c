@@ -6,7 +6,6 @@
 #include "op/outputs.h"
 
 #include "base/convert.h"
-#include "base/error.h"
 #include "base/memory.h"
 
 float *outputs_gamma_plus_one(const mmarn_tensor *gamma)
@@ -72,7 +71,7 @@ static void **find_normed(struct op_sink *sink)
 }
 
 bool outputs_open(const struct op_call *call, const struct op_gamma *gamma, int64_t columns, int threads,
-                  struct op_sink *sink, void **room)
+                  struct op_sink *sink, void **room, struct error *error)
 {
     *room = NULL;
     set_outputs(call, gamma, sink);
@@ -88,11 +87,10 @@ bool outputs_open(const struct op_call *call, const struct op_gamma *gamma, int6
         return true;
     char *block = memory_alloc(whole + rows, 1);
     *room = block;
-    if (!block) {
-        error_set(MMARN_ERR_MEMORY, "no memory for %lld rows of %lld columns that the step keeps while it runs",
-                  (long long)sink->count, (long long)columns);
-        return false;
-    }
+    if (!block)
+        return error_fail(error, MMARN_ERR_MEMORY,
+                          "no memory for %lld rows of %lld columns that the step keeps while it runs",
+                          (long long)sink->count, (long long)columns);
     if (kept)
         *normed = block;
     if (rows)

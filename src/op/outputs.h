@@ -5,6 +5,7 @@
 #ifndef MMARN_OP_OUTPUTS_H
 #define MMARN_OP_OUTPUTS_H
 
+#include "base/error.h"
 #include "op/sink.h"
 #include "op/types.h"
 
@@ -19,10 +20,9 @@ float *outputs_gamma_plus_one(const mmarn_tensor *gamma);
 
 /*
  * Fills the sink's tensors, and its rows and dtypes, for a checked call; columns is n. *room is memory that the sink
- * needs until the call ends, NULL where it needs none; the caller frees it with memory_free. False: memory is short,
- * the sentence is recorded.
+ * needs until the call ends, NULL where it needs none; the caller frees it with memory_free. Errors: MEMORY.
  */
 bool outputs_open(const struct op_call *call, const struct op_gamma *gamma, int64_t columns, int threads,
-                  struct op_sink *sink, void **room);
+                  struct op_sink *sink, void **room, struct error *error);
 
 #endif

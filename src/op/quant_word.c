@@ -31,7 +31,8 @@ static uint32_t round_bits(uint32_t bits)
     return (bits + (1u << (DROPPED_BITS - 1)) - 1 + odd) & kept;
 }
 
-uint64_t quant_word_make(float scale, bool has_offset, float offset, bool nearest)
+/* offset is used when has_offset. nearest: the scale is rounded to nearest even instead of truncated. */
+static uint64_t make_word(float scale, bool has_offset, float offset, bool nearest)
 {
     uint32_t bits;
     memcpy(&bits, &scale, sizeof bits);
@@ -42,4 +43,34 @@ uint64_t quant_word_make(float scale, bool has_offset, float offset, bool neares
     float rounded = isnan(offset) ? 0 : rintf(offset);
     int value = rounded < OFFSET_LEAST ? OFFSET_LEAST : rounded > OFFSET_MOST ? OFFSET_MOST : (int)rounded;
     return word | (uint64_t)(value & 0x1FF) << OFFSET_SHIFT;
+}
+
+static bool check(int64_t scale_count, const float *offset, int64_t offset_count, int32_t round_mode,
+                  struct error *error)
+{
+    if (round_mode != 0 && round_mode != 1)
+        return error_fail(error, MMARN_ERR_ARGUMENT, "round_mode must be 0 or 1 but is %d", round_mode);
+    if (scale_count < 1)
+        return error_fail(error, MMARN_ERR_ARGUMENT, "scale_count is %lld; it must be at least 1",
+                          (long long)scale_count);
+    if (offset_count < 0 || (offset_count > 0) != (offset != NULL))
+        return error_fail(error, MMARN_ERR_ARGUMENT, "offset_count is %lld but offset is %s", (long long)offset_count,
+                          offset ? "given" : "NULL");
+    if (offset && offset_count != scale_count && offset_count != 1 && scale_count != 1)
+        return error_fail(error, MMARN_ERR_ARGUMENT,
+                          "offset_count is %lld but scale_count is %lld; they must be equal or 1",
+                          (long long)offset_count, (long long)scale_count);
+    return true;
+}
+
+bool quant_words_make(const float *scale, int64_t scale_count, const float *offset, int64_t offset_count,
+                      int32_t round_mode, uint64_t *words, struct error *error)
+{
+    if (!check(scale_count, offset, offset_count, round_mode, error))
+        return false;
+    const int64_t count = offset_count > scale_count ? offset_count : scale_count;
+    for (int64_t i = 0; i < count; i++)
+        words[i] = make_word(scale[scale_count == 1 ? 0 : i], offset, offset ? offset[offset_count == 1 ? 0 : i] : 0,
+                             round_mode == 1);
+    return true;
 }

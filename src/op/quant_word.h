@@ -7,12 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/arithmetic.h"
+#include "base/error.h"
 
 /* The scale in a word. Bits 0 to 12, which some makers leave set, and 32 to 63 do not belong to it. */
 float quant_word_scale(uint64_t word);
 
-/* A word; offset is used when has_offset. nearest: the scale is rounded to nearest even instead of truncated. */
-uint64_t quant_word_make(float scale, bool has_offset, float offset, bool nearest);
+/* mmarn_trans_quant_param, whose scale and words have been found not to be NULL. */
+bool quant_words_make(const float *scale, int64_t scale_count, const float *offset, int64_t offset_count,
+                      int32_t round_mode, uint64_t *words, struct error *error);
 
 #endif

@@ -27,23 +27,24 @@ static void produce(void *ctx, int thread, const struct op_tile *tile, float *pa
 }
 
 /* With the group taken: runs and leaves it. */
-static mmarn_status run(mmarn_comm *comm, const struct call_terms *terms, const void *in, const struct op_sink *sink)
+static bool run(mmarn_comm *comm, const struct call_terms *terms, const void *in, const struct op_sink *sink,
+                struct error *error)
 {
     struct copy copy = {in, terms->dtype, terms->n};
     struct op_pipeline pipeline = {.produce = produce, .ctx = &copy, .sink = *sink};
-    return call_run(comm, terms, OP_SOURCE_COPY, &pipeline);
+    return call_run(comm, terms, OP_SOURCE_COPY, &pipeline, error);
 }
 
-mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out)
+bool op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out,
+                   struct error *error)
 {
-    CHECK(comm_enter(comm));
-    bool empty = false;
-    mmarn_status status = check_all_reduce(numerics, in, out, &empty);
-    if (status == MMARN_OK && !empty)
-        status = check_parts_memory(in, out, true);
-    if (status != MMARN_OK)
-        return call_refuse(comm, status);
-    if (empty)
+    if (!comm_enter(comm, error))
+        return false;
+    const mmarn_op_config config = {.numerics = numerics};
+    const struct op_call call = call_of_collective(comm, MMARN_FORM_ALL_REDUCE, &config, in, out);
+    if (!check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+        return call_refuse(comm, error);
+    if (op_call_is_empty(&call))
         return call_skip(comm);
     /* Without a norm rows mean nothing, so that shapes of one size may meet. */
     struct call_terms terms = {
@@ -54,20 +55,19 @@ mmarn_status op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tenso
         .numerics = numerics,
     };
     const struct op_sink sink = {.dtype = in->dtype, .count = 1, .mm = out->data};
-    return run(comm, &terms, in->data, &sink);
+    return run(comm, &terms, in->data, &sink, error);
 }
 
-mmarn_status op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out)
+bool op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out,
+                       struct error *error)
 {
-    CHECK(comm_enter(comm));
-    bool empty = false;
-    const int rank = comm->coll->rank, world_size = comm->coll->world_size;
-    mmarn_status status = check_reduce_scatter(numerics, in, out, rank, world_size, &empty);
-    if (status == MMARN_OK && !empty)
-        status = check_parts_memory(in, out, false);
-    if (status != MMARN_OK)
-        return call_refuse(comm, status);
-    if (empty)
+    if (!comm_enter(comm, error))
+        return false;
+    const mmarn_op_config config = {.numerics = numerics, .flags = MMARN_SHARD_ROWS};
+    const struct op_call call = call_of_collective(comm, MMARN_FORM_REDUCE_SCATTER, &config, in, out);
+    if (!check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+        return call_refuse(comm, error);
+    if (op_call_is_empty(&call))
         return call_skip(comm);
     struct call_terms terms = {
         .kind = CALL_REDUCE_SCATTER,
@@ -75,27 +75,26 @@ mmarn_status op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_t
         .n = tensor_last(in),
         .dtype = in->dtype,
         .numerics = numerics,
-        .flags = MMARN_SHARD_ROWS,
+        .flags = config.flags,
     };
-    const struct op_rows own = op_rows_shard(terms.rows, rank, world_size);
+    const struct op_rows own = op_rows_shard(terms.rows, call.rank, call.world_size);
     const struct op_sink sink = {.dtype = in->dtype, .first = own.first, .count = own.count, .mm = out->data};
-    return run(comm, &terms, in->data, &sink);
+    return run(comm, &terms, in->data, &sink, error);
 }
 
-mmarn_status op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, const mmarn_step *step)
+bool op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, const mmarn_step *step, struct error *error)
 {
-    CHECK(comm_enter(comm));
+    if (!comm_enter(comm, error))
+        return false;
     struct norm_call norm;
-    bool empty = false;
-    void *room = NULL;
-    mmarn_status status = norm_call_check(&norm, comm, MMARN_FORM_ALL_REDUCE_ADD_RMS_NORM, given, step, &empty);
-    if (status == MMARN_OK && empty)
+    if (!norm_call_take(&norm, comm, MMARN_FORM_ALL_REDUCE_ADD_RMS_NORM, given, step, error))
+        return call_refuse(comm, error);
+    if (op_call_is_empty(&norm.call))
         return call_skip(comm);
     struct op_sink sink = {.dtype = 0};
-    if (status == MMARN_OK)
-        status = norm_call_open(&norm, comm->threads, &sink, &room);
-    if (status != MMARN_OK)
-        return call_refuse(comm, status);
+    void *room;
+    if (!norm_call_open(&norm, comm->threads, &sink, &room, error))
+        return call_refuse(comm, error);
     const mmarn_tensor *x1 = norm.call.step.x1;
     struct call_terms terms = {
         .kind = CALL_ALL_REDUCE_NORM,
@@ -106,7 +105,7 @@ mmarn_status op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, 
         .epsilon = (float)norm.options.config.epsilon,
         .flags = norm.options.config.flags,
     };
-    status = run(comm, &terms, x1->data, &sink);
+    const bool done = run(comm, &terms, x1->data, &sink, error);
     norm_call_close(&norm, room);
-    return status;
+    return done;
 }

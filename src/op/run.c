@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "coll/reduce.h"
+#include "op/arguments.h"
 #include "op/call.h"
 #include "op/check.h"
 #include "op/growth.h"
@@ -77,29 +78,28 @@ static void produce(void *ctx, int thread, const struct op_tile *tile, float *pa
     matmul_tile(ctx, thread, tile, part, tile->columns);
 }
 
-/* The scratch of every thread, forgetting the rows of earlier calls; NULL when memory is short. */
-static struct gemm_scratch **fresh_scratch(mmarn_comm *comm)
+/* With the scratch of every thread, which forgets the rows of earlier calls. Errors: MEMORY. */
+static bool matmul_open(const mmarn_op *op, const mmarn_step *step, int32_t round_before, struct matmul *matmul,
+                        struct error *error)
 {
-    struct gemm_scratch **scratch = comm_scratch(comm);
-    for (int i = 0; scratch && i < comm->threads; i++)
+    struct gemm_scratch **scratch = comm_scratch(op->comm, error);
+    if (!scratch)
+        return false;
+    for (int i = 0; i < op->comm->threads; i++)
         gemm_scratch_reset(scratch[i]);
-    return scratch;
-}
-
-static struct matmul matmul_of(const mmarn_op *op, const mmarn_step *step, int32_t round_before)
-{
-    return (struct matmul){
+    *matmul = (struct matmul){
         .op = op,
         .x1 = step->x1->data,
         .x1_scale = step->x1_scale ? step->x1_scale->data : NULL,
         .x3 = step->x3,
         .round_before = round_before,
-        .scratch = fresh_scratch(op->comm),
+        .scratch = scratch,
     };
+    return true;
 }
 
 /* After the checks, with the group taken: runs and leaves it. */
-static mmarn_status run_checked(mmarn_op *op, const struct op_call *call)
+static bool run_checked(mmarn_op *op, const struct op_call *call, struct error *error)
 {
     mmarn_comm *comm = op->comm;
     const mmarn_op_config *config = &op->options.config;
@@ -112,17 +112,16 @@ static mmarn_status run_checked(mmarn_op *op, const struct op_call *call)
         .epsilon = op->kind.norm ? (float)config->epsilon : 0,
         .flags = config->flags,
     };
-    struct matmul matmul =
-        matmul_of(op, &call->step, terms.numerics == MMARN_NUMERICS_ASCEND ? terms.dtype : MMARN_F32);
-    if (!matmul.scratch)
-        return call_refuse(comm, MMARN_ERR_MEMORY);
+    struct matmul matmul;
     struct op_pipeline pipeline = {.produce = produce, .ctx = &matmul};
     void *room;
-    if (!outputs_open(call, &op->gamma, terms.n, comm->threads, &pipeline.sink, &room))
-        return call_refuse(comm, MMARN_ERR_MEMORY);
-    mmarn_status status = call_run(comm, &terms, OP_SOURCE_MATMUL, &pipeline);
+    const int32_t round_before = terms.numerics == MMARN_NUMERICS_ASCEND ? terms.dtype : MMARN_F32;
+    if (!matmul_open(op, &call->step, round_before, &matmul, error) ||
+        !outputs_open(call, &op->gamma, terms.n, comm->threads, &pipeline.sink, &room, error))
+        return call_refuse(comm, error);
+    const bool done = call_run(comm, &terms, OP_SOURCE_MATMUL, &pipeline, error);
     memory_free(room);
-    return status;
+    return done;
 }
 
 static struct op_call call_of(const mmarn_op *op, mmarn_form form)
@@ -136,51 +135,36 @@ static struct op_call call_of(const mmarn_op *op, mmarn_form form)
     };
 }
 
-static mmarn_status check_run(struct op_call *call, const mmarn_step *step, bool *empty)
+bool op_run(mmarn_op *op, const mmarn_step *step, struct error *error)
 {
-    CHECK(growth_take(&growth_step, step, &call->step));
-    CHECK(check_step_nulls(call));
-    CHECK(check_step_shapes(call, empty));
-    if (*empty)
-        return MMARN_OK;
-    CHECK(check_step_options(call));
-    return check_step_memory(call);
-}
-
-mmarn_status op_run(mmarn_op *op, const mmarn_step *step)
-{
-    CHECK(comm_enter(op->comm));
-    bool empty = false;
+    if (!comm_enter(op->comm, error))
+        return false;
     struct op_call call = call_of(op, MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM);
-    mmarn_status status = check_run(&call, step, &empty);
-    if (status != MMARN_OK)
-        return call_refuse(op->comm, status);
-    return empty ? call_skip(op->comm) : run_checked(op, &call);
+    if (!growth_take(&growth_step, step, &call.step, error) || !check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+        return call_refuse(op->comm, error);
+    return op_call_is_empty(&call) ? call_skip(op->comm) : run_checked(op, &call, error);
 }
 
 /* ------------------------------------------------------------------------------------------------- in one call */
 
-mmarn_status op_once(mmarn_comm *comm, mmarn_form form, const mmarn_op_config *given, const mmarn_step *step)
+bool op_once(mmarn_comm *comm, mmarn_form form, const mmarn_op_config *given, const mmarn_step *step,
+             struct error *error)
 {
-    CHECK(comm_enter(comm));
-    bool empty = false;
+    if (!comm_enter(comm, error))
+        return false;
     struct op_options options;
     struct op_call call = {.form = form, .rank = comm->coll->rank, .world_size = comm->coll->world_size};
     mmarn_op *op = NULL;
-    mmarn_status status = check_call(&call, &options, given, step, &empty);
-    if (status == MMARN_OK && empty)
+    if (!arguments_take(&call, &options, given, step, error) || !check_call(&call, CHECK_BOTH, CHECK_MEMORY, error))
+        return call_refuse(comm, error);
+    if (op_call_is_empty(&call))
         return call_skip(comm);
-    if (status == MMARN_OK)
-        status = check_call_memory(&call);
-    if (status == MMARN_OK) {
-        options.config.flags |= MMARN_BORROW_X2;
-        status = op_create_checked(comm, &options, &op);
-    }
-    if (status != MMARN_OK)
-        return call_refuse(comm, status);
-    status = run_checked(op, &call);
+    options.config.flags |= MMARN_BORROW_X2;
+    if (!op_create_checked(comm, &options, &op, error))
+        return call_refuse(comm, error);
+    const bool done = run_checked(op, &call, error);
     op_destroy(op);
-    return status;
+    return done;
 }
 
 /* ------------------------------------------------------------------------------------------ the matmul alone */
@@ -203,28 +187,25 @@ static void local_worker(void *ctx, int thread)
     }
 }
 
-static mmarn_status run_local(mmarn_op *op, const mmarn_step *step)
+static bool run_local(mmarn_op *op, const mmarn_step *step, struct error *error)
 {
-    struct local local = {.matmul = matmul_of(op, step, MMARN_F32), .partial = step->mm_out->data};
-    if (!local.matmul.scratch)
-        return MMARN_ERR_MEMORY;
+    struct local local = {.partial = step->mm_out->data};
+    if (!matmul_open(op, step, MMARN_F32, &local.matmul, error))
+        return false;
     local.plan = op_plan_make(op->comm->coll, OP_SOURCE_MATMUL, tensor_rows(step->x1), op->weights.n, 1);
     threads_run(op->comm->threads, local_worker, &local);
-    return MMARN_OK;
+    return true;
 }
 
-mmarn_status op_matmul(mmarn_op *op, const mmarn_step *step)
+bool op_matmul(mmarn_op *op, const mmarn_step *step, struct error *error)
 {
-    CHECK(comm_enter(op->comm));
-    bool empty = false;
+    if (!comm_enter(op->comm, error))
+        return false;
     struct op_call call = call_of(op, MMARN_FORM_OP_MATMUL);
-    mmarn_status status = growth_take(&growth_step, step, &call.step);
-    if (status == MMARN_OK)
-        status = check_matmul(&call, &empty);
-    if (status == MMARN_OK && !empty)
-        status = check_step_memory(&call);
-    if (status == MMARN_OK && !empty)
-        status = run_local(op, &call.step);
+    bool done =
+        growth_take(&growth_step, step, &call.step, error) && check_call(&call, CHECK_STEP, CHECK_MEMORY, error);
+    if (done && !op_call_is_empty(&call))
+        done = run_local(op, &call.step, error);
     comm_leave(op->comm);
-    return status;
+    return done;
 }

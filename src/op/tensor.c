@@ -1,13 +1,9 @@
-/*
- * tensor.c - shapes, strides and memory of tensors, and the sentences about them. Strides of axes of size 1 mean
- * nothing.
- */
+/* tensor.c - shapes, strides and memory of tensors. Strides of axes of size 1 mean nothing. */
 #include "op/tensor.h"
 
 #include <stdio.h>
 
 #include "base/dtype.h"
-#include "base/error.h"
 
 mmarn_tensor tensor_transposed(const mmarn_tensor *tensor)
 {
@@ -46,6 +42,13 @@ int64_t tensor_rows(const mmarn_tensor *tensor)
 int64_t tensor_last(const mmarn_tensor *tensor)
 {
     return tensor->shape[tensor->ndim - 1];
+}
+
+struct matrix tensor_matrix(const mmarn_tensor *tensor)
+{
+    if (tensor->ndim == 1)
+        return (struct matrix){tensor->shape[0], 1};
+    return (struct matrix){tensor_rows(tensor), tensor_last(tensor)};
 }
 
 int64_t tensor_elements(const mmarn_tensor *tensor)
@@ -88,64 +91,4 @@ bool tensor_overlap(const mmarn_tensor *a, const mmarn_tensor *b)
     if (!a->data || !b->data || tensor_elements(a) == 0 || tensor_elements(b) == 0)
         return false;
     return (uintptr_t)a->data < bytes_end(b) && (uintptr_t)b->data < bytes_end(a);
-}
-
-mmarn_status tensor_check_given(const char *name, const void *pointer)
-{
-    return pointer ? MMARN_OK : error_set(MMARN_ERR_NULL, "%s is NULL but it is required", name);
-}
-
-mmarn_status tensor_check_form(const char *name, const mmarn_tensor *tensor, int least, int most)
-{
-    if (tensor->ndim < least || tensor->ndim > most) {
-        if (least == most)
-            return error_set(MMARN_ERR_ARGUMENT, "%s has %d axes; it must have %d", name, tensor->ndim, least);
-        return error_set(MMARN_ERR_ARGUMENT, "%s has %d axes; it must have %d to %d", name, tensor->ndim, least, most);
-    }
-    int64_t bytes = 64; /* more than the widest dtype's, in bits: whatever the dtype turns out to be, sizes fit */
-    for (int i = 0; i < tensor->ndim; i++)
-        if (tensor->shape[i] < 0)
-            return error_set(MMARN_ERR_ARGUMENT, "%s is %s; axis %d must not be negative", name, tensor_shape(tensor),
-                             i);
-    for (int i = 0; i < tensor->ndim; i++)
-        if (tensor->shape[i] > 0 && __builtin_mul_overflow(bytes, tensor->shape[i], &bytes))
-            return error_set(MMARN_ERR_ARGUMENT, "%s is %s, more elements than %lld bytes hold", name,
-                             tensor_shape(tensor), (long long)INT64_MAX);
-    return MMARN_OK;
-}
-
-mmarn_status tensor_check_data(const char *name, const mmarn_tensor *tensor)
-{
-    if (!tensor || tensor->data || tensor_elements(tensor) == 0)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_NULL, "%s->data is NULL but %s has %lld elements", name, name,
-                     (long long)tensor_elements(tensor));
-}
-
-mmarn_status tensor_check_dtype(const char *name, const mmarn_tensor *tensor, const char *like, int32_t dtype)
-{
-    if (tensor->dtype == dtype)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_UNSUPPORTED, "%s is %s but %s is %s", name, dtype_name(tensor->dtype), like,
-                     dtype_name(dtype));
-}
-
-mmarn_status tensor_check_contiguous(const char *name, const mmarn_tensor *tensor)
-{
-    if (tensor_contiguous(tensor))
-        return MMARN_OK;
-    mmarn_tensor strides = *tensor;
-    for (int i = 0; i < tensor->ndim; i++)
-        strides.shape[i] = tensor->strides[i];
-    return error_set(MMARN_ERR_UNSUPPORTED, "%s is %s with strides %s; it must be contiguous", name,
-                     tensor_shape(tensor), tensor_shape(&strides));
-}
-
-mmarn_status tensor_check_apart(const char *a_name, const mmarn_tensor *a, const char *b_name, const mmarn_tensor *b,
-                                bool may_be_same)
-{
-    if (!a || !b || !tensor_overlap(a, b) || (may_be_same && a->data == b->data && a->dtype == b->dtype))
-        return MMARN_OK;
-    return error_set(MMARN_ERR_ARGUMENT, "%s (at %p) overlaps %s (at %p); it must %s", a_name, a->data, b_name, b->data,
-                     may_be_same ? "be the same memory or none of it" : "be memory of its own");
 }

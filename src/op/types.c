@@ -7,11 +7,13 @@
 struct op_kind op_kind_of(const mmarn_op_config *config)
 {
     const bool norm = config->gamma;
+    if (!config->x2)
+        return (struct op_kind){OP_FLOAT, 0, 0, norm};
     if (dtype_is_float(config->x2->dtype))
         return (struct op_kind){OP_FLOAT, config->x2->dtype, config->x2->dtype, norm};
     if (config->antiquant_scale)
         return (struct op_kind){OP_WEIGHT_QUANT, config->antiquant_scale->dtype, config->antiquant_scale->dtype, norm};
-    /* x2 may also be of a dtype that is none; that is refused later. */
+    /* x2 may also be of a dtype that is none. */
     const int32_t gamma = norm ? config->gamma->dtype : MMARN_F32;
     const int32_t scale = config->dequant_scale ? config->dequant_scale->dtype : 0;
     const int32_t out = gamma != MMARN_F32                         ? gamma
@@ -21,9 +23,22 @@ struct op_kind op_kind_of(const mmarn_op_config *config)
     return (struct op_kind){OP_INT8, MMARN_I8, out, norm};
 }
 
-struct op_kind op_kind_without_matmul(const mmarn_op_config *config, const mmarn_tensor *x)
+struct op_kind op_kind_without_matmul(const mmarn_op_config *config, const mmarn_tensor *x1)
 {
-    return (struct op_kind){OP_FLOAT, x->dtype, x->dtype, config->gamma};
+    const int32_t dtype = x1 ? x1->dtype : 0;
+    return (struct op_kind){OP_FLOAT, dtype, dtype, config->gamma};
+}
+
+int64_t op_columns_of(const struct op_call *call)
+{
+    return op_has_matmul(call->form) ? call->config->x2->shape[1] : tensor_last(call->step.x1);
+}
+
+bool op_call_is_empty(const struct op_call *call)
+{
+    if (op_has_matmul(call->form))
+        return op_columns_of(call) == 0 || tensor_rows(call->step.x1) == 0;
+    return tensor_elements(call->form == MMARN_FORM_ALL_GATHER ? call->step.mm_out : call->step.x1) == 0;
 }
 
 int32_t op_out_dtype(const struct op_call *call)
@@ -45,7 +60,7 @@ struct op_rows op_rows_shard(int64_t rows, int rank, int world_size)
 struct op_rows op_rows_of(const struct op_call *call)
 {
     const int64_t rows = tensor_rows(call->step.x1);
-    if (call->config->flags & MMARN_SHARD_ROWS)
+    if (call->config->flags & MMARN_SHARD_ROWS && call->form != MMARN_FORM_OP_MATMUL)
         return op_rows_shard(rows, call->rank, call->world_size);
     return (struct op_rows){0, rows};
 }

@@ -32,27 +32,35 @@ static inline bool op_has_matmul(mmarn_form form)
            form == MMARN_FORM_OP_MATMUL;
 }
 
+/* One call, of any form. Of the collectives alone, in is step.x1 and out step.mm_out. */
 struct op_call {
     mmarn_form form;
+    int rank, world_size;
     const mmarn_op_config *config; /* x2 is NULL where there is no matmul */
     struct op_kind kind;
-    int rank, world_size;
     mmarn_step step; /* in this library's size */
 };
 
-/* This rank's rows of a call's outputs. */
 struct op_rows {
     int64_t first, count;
 };
+/* A rank's own rows, as mmarn_shard deals them out. */
 struct op_rows op_rows_shard(int64_t rows, int rank, int world_size);
+/* This rank's rows of a call's outputs. */
 struct op_rows op_rows_of(const struct op_call *call);
+
+/* Of a checked call's shapes: n, and is there nothing to do? */
+int64_t op_columns_of(const struct op_call *call);
+bool op_call_is_empty(const struct op_call *call);
 
 /* Of the outputs: the operator's, or the step's choice; 0 where a step has no output to tell. */
 int32_t op_out_dtype(const struct op_call *call);
 
-/* After check_config_nulls. */
+/*
+ * What an operator is, by its configuration; without a matmul by x1, which is what is summed. Before any check: with no
+ * tensor to tell by, or one whose dtype is none, it is something that the checks refuse.
+ */
 struct op_kind op_kind_of(const mmarn_op_config *config);
-/* Of an operator without x2, whose x1 is what is summed. */
-struct op_kind op_kind_without_matmul(const mmarn_op_config *config, const mmarn_tensor *x);
+struct op_kind op_kind_without_matmul(const mmarn_op_config *config, const mmarn_tensor *x1);
 
 #endif

@@ -5,7 +5,7 @@
 #define MMARN_OP_WEIGHTS_H
 
 #include "gemm/gemm.h"
-#include "op/check.h"
+#include "op/types.h"
 
 /* GEMM_KN or GEMM_NK; GEMM_PACKED for a layout that cannot be read. */
 enum gemm_layout weights_layout(const mmarn_tensor *x2);

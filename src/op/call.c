@@ -87,18 +87,6 @@ bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_k
     return status == MMARN_OK || error_take(error, status);
 }
 
-struct op_call call_of_collective(const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
-                                  const mmarn_tensor *in, const mmarn_tensor *out)
-{
-    return (struct op_call){
-        .form = form,
-        .rank = comm->coll->rank,
-        .world_size = comm->coll->world_size,
-        .config = config,
-        .step = {.x1 = in, .mm_out = out},
-    };
-}
-
 void call_leave(mmarn_comm *comm)
 {
     comm_forget_name(comm);

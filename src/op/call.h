@@ -39,8 +39,17 @@ bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_k
               struct op_pipeline *pipeline, struct error *error);
 
 /* One of the collectives alone: config has its numerics and flags, and nothing else. */
-struct op_call call_of_collective(const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
-                                  const mmarn_tensor *in, const mmarn_tensor *out);
+static inline struct op_call call_of_collective(const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
+                                                const mmarn_tensor *in, const mmarn_tensor *out)
+{
+    return (struct op_call){
+        .form = form,
+        .rank = comm->coll->rank,
+        .world_size = comm->coll->world_size,
+        .config = config,
+        .step = {.x1 = in, .mm_out = out},
+    };
+}
 
 /* Ends a collective call, and with it the life of its name. */
 void call_leave(mmarn_comm *comm);

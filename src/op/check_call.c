@@ -1,10 +1,9 @@
-/*
- * check_call.c - the order of all checks, as one list. The functions that run a call, mmarn_op_create and mmarn_check
- * each go through the same list, over the parts of a call that they have.
- */
+/* check_call.c - walking the list of all checks (check_list.inc), which is in the order that callers are promised. */
 #include "op/ascend.h"
 #include "op/check.h"
 #include "op/check_rules.h"
+
+enum phase { NULLS, PRODUCT, ROWS, OPTIONS, MEMORY };
 
 /* Forms, by bits. */
 #define FORM(name) (1U << MMARN_FORM_##name)
@@ -21,88 +20,38 @@ enum {
     COLLECTIVE = ALL_REDUCE | REDUCE_SCATTER | ALL_GATHER,
     MATMUL = FUSED | OP_MATMUL
 };
+#define CONFIG(forms) (forms)
+#define STEP(forms)   ((forms) << 8)
 
-struct row {
-    enum check_phase phase;
-    unsigned part, forms;
-    check_rule *check;
-};
-
-static const struct row rows[] = {
-    {CHECK_NULLS, CHECK_CONFIG, MATMUL, check_weights_given},
-    {CHECK_NULLS, CHECK_STEP, MATMUL | NORM, check_x1_given},
-    {CHECK_NULLS, CHECK_CONFIG, NORM, check_norm_given},
-    {CHECK_NULLS, CHECK_STEP, OP_MATMUL, check_mm_out_given},
-    {CHECK_NULLS, CHECK_STEP, NORM, check_no_matmul},
-    {CHECK_NULLS, CHECK_STEP, ADD_RMS_NORM, check_no_sum},
-    {CHECK_NULLS, CHECK_STEP, MM_ALL_REDUCE, check_no_norm},
-    {CHECK_NULLS, CHECK_STEP, OP_MATMUL, check_partial_alone},
-    {CHECK_NULLS, CHECK_STEP, MM_ALL_REDUCE, check_mm_out_given},
-    {CHECK_NULLS, CHECK_STEP, FUSED, check_ascend_given},
-    {CHECK_NULLS, CHECK_STEP, FUSED | NORM, check_outputs_given},
-    {CHECK_NULLS, CHECK_STEP, COLLECTIVE, check_in_and_out_given},
-
-    {CHECK_PRODUCT, CHECK_CONFIG, MATMUL, check_x2_shape},
-    {CHECK_PRODUCT, CHECK_STEP, MATMUL | NORM, check_x1_shape},
-    {CHECK_PRODUCT, CHECK_STEP, FUSED, check_x3_columns},
-    {CHECK_PRODUCT, CHECK_STEP, MATMUL | NORM, check_columns},
-
-    {CHECK_SHAPES, CHECK_STEP, FUSED, check_x3_rows},
-    {CHECK_SHAPES, CHECK_STEP, MATMUL | NORM, check_rows},
-    {CHECK_SHAPES, CHECK_STEP, ALL_REDUCE, check_all_reduce_shapes},
-    {CHECK_SHAPES, CHECK_STEP, REDUCE_SCATTER | ALL_GATHER, check_shard_shapes},
-
-    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_scenario},
-    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_weight_dtypes},
-    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_gamma_and_bias},
-    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_x2_layout},
-    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_scales},
-    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_options},
-    {CHECK_OPTIONS, CHECK_CONFIG, MATMUL, check_ascend_config},
-    {CHECK_OPTIONS, CHECK_CONFIG, NORM, check_norm_gamma},
-    {CHECK_OPTIONS, CHECK_CONFIG, NORM, check_norm_options},
-    {CHECK_OPTIONS, CHECK_STEP, FUSED | NORM, check_output_shapes},
-    {CHECK_OPTIONS, CHECK_STEP, MATMUL, check_x1_dtype},
-    {CHECK_OPTIONS, CHECK_STEP, OP_MATMUL, check_partial_dtype},
-    {CHECK_OPTIONS, CHECK_STEP, FUSED | NORM, check_dtypes},
-    {CHECK_OPTIONS, CHECK_STEP, MATMUL | NORM, check_layouts},
-    {CHECK_OPTIONS, CHECK_STEP, MATMUL, check_x1_scale},
-    {CHECK_OPTIONS, CHECK_STEP, FUSED | NORM, check_row_outputs},
-    {CHECK_OPTIONS, CHECK_STEP, FUSED, check_ascend_step},
-    {CHECK_OPTIONS, CHECK_STEP, ALL_REDUCE | REDUCE_SCATTER, check_summed_dtype},
-    {CHECK_OPTIONS, CHECK_STEP, ALL_GATHER, check_gathered_dtype},
-    {CHECK_OPTIONS, CHECK_STEP, COLLECTIVE, check_in_and_out_layouts},
-    {CHECK_OPTIONS, CHECK_STEP, ALL_REDUCE | REDUCE_SCATTER, check_collective_numerics},
-
-    {CHECK_MEMORY, CHECK_CONFIG, MATMUL | NORM, check_config_data},
-    {CHECK_MEMORY, CHECK_STEP, MATMUL | NORM, check_step_data},
-    {CHECK_MEMORY, CHECK_STEP, MATMUL | NORM, check_outputs_apart},
-    {CHECK_MEMORY, CHECK_STEP, COLLECTIVE, check_in_and_out_data},
-    {CHECK_MEMORY, CHECK_STEP, ALL_REDUCE, check_all_reduce_apart},
-    {CHECK_MEMORY, CHECK_STEP, REDUCE_SCATTER, check_reduce_scatter_apart},
-    {CHECK_MEMORY, CHECK_STEP, ALL_GATHER, check_all_gather_apart},
-};
-static const struct row *const rows_end = rows + sizeof rows / sizeof *rows;
-
-static bool holds(const struct row *row, const struct op_call *call, unsigned parts, struct error *error)
+static bool refused(enum phase phase, struct error *error)
 {
-    if (!(row->part & parts) || !(row->forms >> call->form & 1) || row->check(call, error))
-        return true;
-    if (row->phase == CHECK_PRODUCT)
+    if (phase == PRODUCT)
         error->code = ASCEND_SHAPE;
     return false;
 }
 
-bool check_call(const struct op_call *call, unsigned parts, enum check_phase last, struct error *error)
+/* The list, for the calls in `now`; `what` as check_call's. */
+static inline __attribute__((always_inline)) bool walk(const struct op_call *call, unsigned now, unsigned what,
+                                                       struct error *error)
 {
-    const struct row *row = rows;
-    for (; row < rows_end && row->phase <= CHECK_SHAPES; row++)
-        if (!holds(row, call, parts, error))
-            return false;
-    if (parts & CHECK_STEP && op_call_is_empty(call))
+#define RULE(phase, calls, rule)                                                                                       \
+    if (((calls) & now) && (phase != MEMORY || what & CHECK_MEMORY) && !rule(call, error))                             \
+        return refused(phase, error);
+#define AN_EMPTY_CALL_PASSES                                                                                           \
+    if (what & CHECK_STEP && op_call_is_empty(call))                                                                   \
         return true;
-    for (; row < rows_end && row->phase <= last; row++)
-        if (!holds(row, call, parts, error))
-            return false;
+#include "op/check_list.inc"
     return true;
+}
+
+bool check_call(const struct op_call *call, unsigned what, struct error *error)
+{
+    const unsigned form = 1U << call->form;
+    const unsigned now = (what & CHECK_CONFIG ? CONFIG(form) : 0) | (what & CHECK_STEP ? STEP(form) : 0);
+    /* Three copies of one list: in each the compiler leaves out the lines of other forms. */
+    if (form & COLLECTIVE)
+        return walk(call, now & STEP(COLLECTIVE), what, error);
+    if (form & NORM)
+        return walk(call, now & (CONFIG(NORM) | STEP(NORM)), what, error);
+    return walk(call, now & (CONFIG(MATMUL) | STEP(MATMUL)), what, error);
 }

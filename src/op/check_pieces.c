@@ -6,18 +6,6 @@
 #include "base/dtype.h"
 #include "op/tensor.h"
 
-/* ------------------------------------------------------------------------------------------------------ pointers */
-
-bool check_given(const char *name, const void *pointer, struct error *error)
-{
-    return pointer || error_fail(error, MMARN_ERR_NULL, "%s is NULL but it is required", name);
-}
-
-bool check_absent(const char *name, const void *pointer, const char *why, struct error *error)
-{
-    return !pointer || error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is given but %s", name, why);
-}
-
 /* -------------------------------------------------------------------------------------------------------- shapes */
 
 bool check_axes(const char *name, const mmarn_tensor *tensor, int least, int most, struct error *error)
@@ -29,15 +17,16 @@ bool check_axes(const char *name, const mmarn_tensor *tensor, int least, int mos
                           most);
     }
     int64_t bits = 64; /* the widest dtype's: whatever the dtype turns out to be, sizes fit */
-    for (int i = 0; i < tensor->ndim; i++)
+    bool fits = true;
+    for (int i = 0; i < tensor->ndim; i++) {
         if (tensor->shape[i] < 0)
             return error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s; axis %d must not be negative", name,
                               tensor_shape(tensor), i);
-    for (int i = 0; i < tensor->ndim; i++)
-        if (tensor->shape[i] > 0 && __builtin_mul_overflow(bits, tensor->shape[i], &bits))
-            return error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s, more elements than %lld bytes hold", name,
+        if (tensor->shape[i] > 0)
+            fits = !__builtin_mul_overflow(bits, tensor->shape[i], &bits) && fits;
+    }
+    return fits || error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s, more elements than %lld bytes hold", name,
                               tensor_shape(tensor), (long long)INT64_MAX);
-    return true;
 }
 
 bool check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n, struct error *error)
@@ -51,10 +40,11 @@ bool check_vector(const char *name, const mmarn_tensor *vector, const char *of, 
 bool check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name, const mmarn_tensor *like,
                       struct error *error)
 {
-    if (!check_axes(name, tensor, 1, MMARN_MAX_NDIM, error))
-        return false;
-    return tensor_same_shape(tensor, like) || error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s but %s is %s", name,
-                                                         tensor_shape(tensor), like_name, tensor_shape(like));
+    if (tensor_same_shape(tensor, like))
+        return true;
+    return check_axes(name, tensor, 1, MMARN_MAX_NDIM, error) &&
+           error_fail(error, MMARN_ERR_ARGUMENT, "%s is %s but %s is %s", name, tensor_shape(tensor), like_name,
+                      tensor_shape(like));
 }
 
 /* -------------------------------------------------------------------------------------------- dtypes and layouts */
@@ -92,25 +82,6 @@ bool check_contiguous(const char *name, const mmarn_tensor *tensor, struct error
         strides.shape[i] = tensor->strides[i];
     return error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is %s with strides %s; it must be contiguous", name,
                       tensor_shape(tensor), tensor_shape(&strides));
-}
-
-/* -------------------------------------------------------------------------------------------------------- memory */
-
-bool check_data(const char *name, const mmarn_tensor *tensor, struct error *error)
-{
-    if (!tensor || tensor->data || tensor_elements(tensor) == 0)
-        return true;
-    return error_fail(error, MMARN_ERR_NULL, "%s->data is NULL but %s has %lld elements", name, name,
-                      (long long)tensor_elements(tensor));
-}
-
-bool check_apart(const char *a_name, const mmarn_tensor *a, const char *b_name, const mmarn_tensor *b, bool may_be_same,
-                 struct error *error)
-{
-    if (!a || !b || !tensor_overlap(a, b) || (may_be_same && a->data == b->data && a->dtype == b->dtype))
-        return true;
-    return error_fail(error, MMARN_ERR_ARGUMENT, "%s (at %p) overlaps %s (at %p); it must %s", a_name, a->data, b_name,
-                      b->data, may_be_same ? "be the same memory or none of it" : "be memory of its own");
 }
 
 /* ------------------------------------------------------------------------------------------------------- options */

@@ -8,15 +8,23 @@
 #include "base/error.h"
 #include "mmarn/mmarn.h"
 
-/* A pointer that must not be NULL: MMARN_ERR_NULL. */
-bool check_given(const char *name, const void *pointer, struct error *error);
+/* A pointer that must not be NULL. */
+static inline bool check_given(const char *name, const void *pointer, struct error *error)
+{
+    return pointer || error_fail(error, MMARN_ERR_NULL, "%s is NULL but it is required", name);
+}
+
 /* One that must be NULL; why: "there is no x2". */
-bool check_absent(const char *name, const void *pointer, const char *why, struct error *error);
+static inline bool check_absent(const char *name, const void *pointer, const char *why, struct error *error)
+{
+    return !pointer || error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is given but %s", name, why);
+}
 
 /* Axes between least and most, no negative size, an element count that memory could hold. */
 bool check_axes(const char *name, const mmarn_tensor *tensor, int least, int most, struct error *error);
 /* One axis, of n elements as the last axis of `of` has. */
 bool check_vector(const char *name, const mmarn_tensor *vector, const char *of, int64_t n, struct error *error);
+/* like has passed check_axes. */
 bool check_same_shape(const char *name, const mmarn_tensor *tensor, const char *like_name, const mmarn_tensor *like,
                       struct error *error);
 
@@ -26,12 +34,6 @@ bool check_dtype_or_f32(const char *name, const mmarn_tensor *tensor, const char
                         struct error *error);
 bool check_float_dtype(const char *name, int32_t dtype, struct error *error);
 bool check_contiguous(const char *name, const mmarn_tensor *tensor, struct error *error);
-
-/* NULL data with elements: MMARN_ERR_NULL. tensor may be NULL. */
-bool check_data(const char *name, const mmarn_tensor *tensor, struct error *error);
-/* a must not overlap b, unless may_be_same and they are one and the same memory. Either may be NULL. */
-bool check_apart(const char *a_name, const mmarn_tensor *a, const char *b_name, const mmarn_tensor *b, bool may_be_same,
-                 struct error *error);
 
 bool check_epsilon(double epsilon, struct error *error);
 bool check_numerics(int32_t numerics, struct error *error);

@@ -1,6 +1,6 @@
 /*
- * check_rules.h - the rules that the list in check_call.c is made of, by the file that has them. Each looks at one
- * call, of a form that it stands for in the list, and may count on what stands before it there.
+ * check_rules.h - the rules that check_list.inc puts in order, by the file that has them. Each looks at one
+ * call, of a form that it stands for in the list, and may count on those before it there.
  */
 #ifndef MMARN_OP_CHECK_RULES_H
 #define MMARN_OP_CHECK_RULES_H

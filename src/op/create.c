@@ -116,7 +116,7 @@ bool op_create(mmarn_comm *comm, const mmarn_op_config *given, mmarn_op **out, s
     if (!arguments_take_config(given, &options, error))
         return false;
     call.kind = op_kind_of(call.config);
-    return check_call(&call, CHECK_CONFIG, CHECK_MEMORY, error) && op_create_checked(comm, &options, out, error);
+    return check_call(&call, CHECK_CONFIG | CHECK_MEMORY, error) && op_create_checked(comm, &options, out, error);
 }
 
 void op_destroy(mmarn_op *op)

@@ -13,10 +13,9 @@ static bool check_op(struct op_call *call, const mmarn_op_config *config, const 
         return false;
     call->config = &options.config;
     call->kind = op_kind_of(call->config);
-    if (!check_call(call, CHECK_CONFIG, CHECK_OPTIONS, error))
+    if (!check_call(call, CHECK_CONFIG, error))
         return false;
-    return !step ||
-           (growth_take(&growth_step, step, &call->step, error) && check_call(call, CHECK_STEP, CHECK_OPTIONS, error));
+    return !step || (growth_take(&growth_step, step, &call->step, error) && check_call(call, CHECK_STEP, error));
 }
 
 bool op_check(mmarn_form form, int32_t rank, int32_t world_size, const mmarn_op_config *config, const mmarn_step *step,
@@ -31,5 +30,5 @@ bool op_check(mmarn_form form, int32_t rank, int32_t world_size, const mmarn_op_
         return false;
     if (form == MMARN_FORM_OP_MATMUL || (op_has_matmul(form) && !step))
         return check_op(&call, config, step, error);
-    return arguments_take(&call, &options, config, step, error) && check_call(&call, CHECK_BOTH, CHECK_OPTIONS, error);
+    return arguments_take(&call, &options, config, step, error) && check_call(&call, CHECK_CONFIG | CHECK_STEP, error);
 }

@@ -54,7 +54,7 @@ bool op_all_gather(mmarn_comm *comm, const mmarn_tensor *in, const mmarn_tensor 
         return false;
     const mmarn_op_config config = {.flags = MMARN_SHARD_ROWS};
     const struct op_call call = call_of_collective(comm, MMARN_FORM_ALL_GATHER, &config, in, out);
-    if (!check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+    if (!check_call(&call, CHECK_STEP | CHECK_MEMORY, error))
         return call_refuse(comm, error);
     if (op_call_is_empty(&call))
         return call_skip(comm);

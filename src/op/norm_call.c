@@ -24,8 +24,7 @@ bool norm_call_take(struct norm_call *norm, const mmarn_comm *comm, mmarn_form f
     *call = (struct op_call){.form = form, .rank = 0, .world_size = 1};
     if (comm)
         call->rank = comm->coll->rank, call->world_size = comm->coll->world_size;
-    return arguments_take(call, &norm->options, config, step, error) &&
-           check_call(call, CHECK_BOTH, CHECK_MEMORY, error);
+    return arguments_take(call, &norm->options, config, step, error) && check_call(call, CHECK_ALL, error);
 }
 
 bool norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room, struct error *error)

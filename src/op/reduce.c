@@ -42,7 +42,7 @@ bool op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, c
         return false;
     const mmarn_op_config config = {.numerics = numerics};
     const struct op_call call = call_of_collective(comm, MMARN_FORM_ALL_REDUCE, &config, in, out);
-    if (!check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+    if (!check_call(&call, CHECK_STEP | CHECK_MEMORY, error))
         return call_refuse(comm, error);
     if (op_call_is_empty(&call))
         return call_skip(comm);
@@ -65,7 +65,7 @@ bool op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *i
         return false;
     const mmarn_op_config config = {.numerics = numerics, .flags = MMARN_SHARD_ROWS};
     const struct op_call call = call_of_collective(comm, MMARN_FORM_REDUCE_SCATTER, &config, in, out);
-    if (!check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+    if (!check_call(&call, CHECK_STEP | CHECK_MEMORY, error))
         return call_refuse(comm, error);
     if (op_call_is_empty(&call))
         return call_skip(comm);

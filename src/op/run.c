@@ -140,7 +140,7 @@ bool op_run(mmarn_op *op, const mmarn_step *step, struct error *error)
     if (!comm_enter(op->comm, error))
         return false;
     struct op_call call = call_of(op, MMARN_FORM_MM_ALL_REDUCE_ADD_RMS_NORM);
-    if (!growth_take(&growth_step, step, &call.step, error) || !check_call(&call, CHECK_STEP, CHECK_MEMORY, error))
+    if (!growth_take(&growth_step, step, &call.step, error) || !check_call(&call, CHECK_STEP | CHECK_MEMORY, error))
         return call_refuse(op->comm, error);
     return op_call_is_empty(&call) ? call_skip(op->comm) : run_checked(op, &call, error);
 }
@@ -155,7 +155,7 @@ bool op_once(mmarn_comm *comm, mmarn_form form, const mmarn_op_config *given, co
     struct op_options options;
     struct op_call call = {.form = form, .rank = comm->coll->rank, .world_size = comm->coll->world_size};
     mmarn_op *op = NULL;
-    if (!arguments_take(&call, &options, given, step, error) || !check_call(&call, CHECK_BOTH, CHECK_MEMORY, error))
+    if (!arguments_take(&call, &options, given, step, error) || !check_call(&call, CHECK_ALL, error))
         return call_refuse(comm, error);
     if (op_call_is_empty(&call))
         return call_skip(comm);
@@ -203,7 +203,7 @@ bool op_matmul(mmarn_op *op, const mmarn_step *step, struct error *error)
         return false;
     struct op_call call = call_of(op, MMARN_FORM_OP_MATMUL);
     bool done =
-        growth_take(&growth_step, step, &call.step, error) && check_call(&call, CHECK_STEP, CHECK_MEMORY, error);
+        growth_take(&growth_step, step, &call.step, error) && check_call(&call, CHECK_STEP | CHECK_MEMORY, error);
     if (done && !op_call_is_empty(&call))
         done = run_local(op, &call.step, error);
     comm_leave(op->comm);

@@ -31,32 +31,11 @@ const char *tensor_shape(const mmarn_tensor *tensor)
     return text;
 }
 
-int64_t tensor_rows(const mmarn_tensor *tensor)
-{
-    int64_t rows = 1;
-    for (int i = 0; i < tensor->ndim - 1; i++)
-        rows *= tensor->shape[i];
-    return rows;
-}
-
-int64_t tensor_last(const mmarn_tensor *tensor)
-{
-    return tensor->shape[tensor->ndim - 1];
-}
-
 struct matrix tensor_matrix(const mmarn_tensor *tensor)
 {
     if (tensor->ndim == 1)
         return (struct matrix){tensor->shape[0], 1};
     return (struct matrix){tensor_rows(tensor), tensor_last(tensor)};
-}
-
-int64_t tensor_elements(const mmarn_tensor *tensor)
-{
-    int64_t count = 1;
-    for (int i = 0; i < tensor->ndim; i++)
-        count *= tensor->shape[i];
-    return count;
 }
 
 bool tensor_same_shape(const mmarn_tensor *a, const mmarn_tensor *b)
@@ -80,15 +59,16 @@ bool tensor_contiguous(const mmarn_tensor *tensor)
     return true;
 }
 
-static uintptr_t bytes_end(const mmarn_tensor *tensor)
+struct span tensor_span(const mmarn_tensor *tensor)
 {
-    return (uintptr_t)tensor->data +
-           ((uintptr_t)tensor_elements(tensor) * (uintptr_t)dtype_bits(tensor->dtype) + 7) / 8;
+    const uintptr_t first = (uintptr_t)tensor->data;
+    const uint64_t elements = (uint64_t)tensor_elements(tensor);
+    if (!first || elements == 0)
+        return (struct span){0, 0};
+    return (struct span){first, first + (elements * (uint64_t)dtype_bits(tensor->dtype) + 7) / 8};
 }
 
 bool tensor_overlap(const mmarn_tensor *a, const mmarn_tensor *b)
 {
-    if (!a->data || !b->data || tensor_elements(a) == 0 || tensor_elements(b) == 0)
-        return false;
-    return (uintptr_t)a->data < bytes_end(b) && (uintptr_t)b->data < bytes_end(a);
+    return span_overlap(tensor_span(a), tensor_span(b));
 }

@@ -13,17 +13,39 @@ const char *tensor_shape(const mmarn_tensor *tensor);
 mmarn_tensor tensor_transposed(const mmarn_tensor *tensor);
 
 /* Product of all axes but the last, and the last. */
-int64_t tensor_rows(const mmarn_tensor *tensor);
-int64_t tensor_last(const mmarn_tensor *tensor);
+static inline int64_t tensor_rows(const mmarn_tensor *tensor)
+{
+    int64_t rows = 1;
+    for (int i = 0; i < tensor->ndim - 1; i++)
+        rows *= tensor->shape[i];
+    return rows;
+}
+static inline int64_t tensor_last(const mmarn_tensor *tensor)
+{
+    return tensor->shape[tensor->ndim - 1];
+}
 /* A tensor as rows of n elements; a vector is rows of one. */
 struct matrix {
     int64_t rows, n;
 };
 struct matrix tensor_matrix(const mmarn_tensor *tensor);
-int64_t tensor_elements(const mmarn_tensor *tensor);
+static inline int64_t tensor_elements(const mmarn_tensor *tensor)
+{
+    return tensor->ndim ? tensor_rows(tensor) * tensor_last(tensor) : 1;
+}
 bool tensor_same_shape(const mmarn_tensor *a, const mmarn_tensor *b);
 bool tensor_contiguous(const mmarn_tensor *tensor);
-/* Do they share a byte? Empty tensors, and those without data, share none. */
+
+/* The bytes [first, end) of a contiguous tensor; none where it has no elements or no data. */
+struct span {
+    uintptr_t first, end;
+};
+struct span tensor_span(const mmarn_tensor *tensor);
+/* Do they share a byte? */
+static inline bool span_overlap(struct span a, struct span b)
+{
+    return a.first < b.end && b.first < a.end;
+}
 bool tensor_overlap(const mmarn_tensor *a, const mmarn_tensor *b);
 
 #endif

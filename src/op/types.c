@@ -29,18 +29,6 @@ struct op_kind op_kind_without_matmul(const mmarn_op_config *config, const mmarn
     return (struct op_kind){OP_FLOAT, dtype, dtype, config->gamma};
 }
 
-int64_t op_columns_of(const struct op_call *call)
-{
-    return op_has_matmul(call->form) ? call->config->x2->shape[1] : tensor_last(call->step.x1);
-}
-
-bool op_call_is_empty(const struct op_call *call)
-{
-    if (op_has_matmul(call->form))
-        return op_columns_of(call) == 0 || tensor_rows(call->step.x1) == 0;
-    return tensor_elements(call->form == MMARN_FORM_ALL_GATHER ? call->step.mm_out : call->step.x1) == 0;
-}
-
 int32_t op_out_dtype(const struct op_call *call)
 {
     const mmarn_step *step = &call->step;

@@ -9,6 +9,7 @@
 
 #include "base/arithmetic.h"
 #include "mmarn/mmarn_ascend.h"
+#include "op/tensor.h"
 
 /* A configuration in this library's size, with the original's options beside it where config.ascend is given. */
 struct op_options {
@@ -49,9 +50,18 @@ struct op_rows op_rows_shard(int64_t rows, int rank, int world_size);
 /* This rank's rows of a call's outputs. */
 struct op_rows op_rows_of(const struct op_call *call);
 
-/* Of a checked call's shapes: n, and is there nothing to do? */
-int64_t op_columns_of(const struct op_call *call);
-bool op_call_is_empty(const struct op_call *call);
+/* Of a call whose shapes have been checked: n, and is there nothing to do? */
+static inline int64_t op_columns_of(const struct op_call *call)
+{
+    return op_has_matmul(call->form) ? call->config->x2->shape[1] : tensor_last(call->step.x1);
+}
+
+static inline bool op_call_is_empty(const struct op_call *call)
+{
+    if (op_has_matmul(call->form))
+        return op_columns_of(call) == 0 || tensor_rows(call->step.x1) == 0;
+    return tensor_elements(call->form == MMARN_FORM_ALL_GATHER ? call->step.mm_out : call->step.x1) == 0;
+}
 
 /* Of the outputs: the operator's, or the step's choice; 0 where a step has no output to tell. */
 int32_t op_out_dtype(const struct op_call *call);

@@ -264,7 +264,7 @@ MMARN_API mmarn_status mmarn_all_reduce(mmarn_comm *comm, mmarn_numerics numeric
 
 /*
  * The same, but a rank gets its own rows of the sum (mmarn_shard): in is (rows, n) or (b, s, n), out is (its rows, n).
- * out must not overlap in. Collective. Errors: as mmarn_op_run.
+ * Vectors, (rows), are taken as (rows, 1). out must not overlap in. Collective. Errors: as mmarn_op_run.
  */
 MMARN_API mmarn_status mmarn_reduce_scatter(mmarn_comm *comm, mmarn_numerics numerics, const mmarn_tensor *in,
                                             const mmarn_tensor *out);

@@ -69,10 +69,11 @@ bool op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *i
         return call_refuse(comm, error);
     if (op_call_is_empty(&call))
         return call_skip(comm);
+    const struct matrix whole = tensor_matrix(in);
     struct call_terms terms = {
         .kind = CALL_REDUCE_SCATTER,
-        .rows = tensor_rows(in),
-        .n = tensor_last(in),
+        .rows = whole.rows,
+        .n = whole.n,
         .dtype = in->dtype,
         .numerics = numerics,
         .flags = config.flags,

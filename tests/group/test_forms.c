@@ -93,19 +93,23 @@ static bool scatter_then_gather(struct group_rank *rank, mmarn_comm *comm, const
     forms_shard(c->rows, rank->rank, rank->world_size, &first, &rows);
     memset(part, 0xA5, (size_t)count * size);
     memset(whole, 0xA5, (size_t)count * size);
-    const mmarn_tensor in = mmarn_tensor_make(own, c->dtype, 2, (int64_t[]){c->rows, c->n});
-    const mmarn_tensor shard = mmarn_tensor_make(part, c->dtype, 2, (int64_t[]){rows, c->n});
-    const mmarn_tensor out = mmarn_tensor_make(whole, c->dtype, 2, (int64_t[]){c->rows, c->n});
+    const int axes = c->n == 1 ? 1 : 2; /* a vector is rows of one */
+    const mmarn_tensor in = mmarn_tensor_make(own, c->dtype, axes, (int64_t[]){c->rows, c->n});
+    const mmarn_tensor shard = mmarn_tensor_make(part, c->dtype, axes, (int64_t[]){rows, c->n});
+    const mmarn_tensor out = mmarn_tensor_make(whole, c->dtype, axes, (int64_t[]){c->rows, c->n});
     EXPECT_STATUS(rank, mmarn_reduce_scatter(comm, c->numerics, &in, &shard), MMARN_OK);
     bool ok =
         same_bytes(rank, "the shard", part, expected + (size_t)(first * c->n) * size, (size_t)(rows * c->n) * size);
+    const size_t shard_bytes = (size_t)(rows * c->n) * size;
+    ok = ok &&
+         same_bytes(rank, "what lies behind the shard", part + shard_bytes, whole, (size_t)count * size - shard_bytes);
     EXPECT_STATUS(rank, mmarn_all_gather(comm, &shard, &out), MMARN_OK);
     ok = ok && same_bytes(rank, "the gathered array", whole, expected, (size_t)count * size);
     /* In place: the shard lies where its rows are. */
     memset(whole, 0xA5, (size_t)count * size);
     memcpy(whole + (size_t)(first * c->n) * size, part, (size_t)(rows * c->n) * size);
     const mmarn_tensor inside =
-        mmarn_tensor_make(whole + (size_t)(first * c->n) * size, c->dtype, 2, (int64_t[]){rows, c->n});
+        mmarn_tensor_make(whole + (size_t)(first * c->n) * size, c->dtype, axes, (int64_t[]){rows, c->n});
     EXPECT_STATUS(rank, mmarn_all_gather(comm, &inside, &out), MMARN_OK);
     ok = ok && same_bytes(rank, "what was gathered in place", whole, expected, (size_t)count * size);
     for (int r = 0; r < rank->world_size; r++)

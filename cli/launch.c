@@ -39,8 +39,6 @@ static int start(int rank, void *context)
     set_number("MMARN_RANK", rank, true);
     set_number("MMARN_WORLD_SIZE", launch->ranks, true);
     set_number("OMP_NUM_THREADS", cpu_share(launch->ranks), false);
-    /* The mask goes on to the program as this command was given it; its own runtime will look at it. */
-    cpu_unbind();
     execvp(launch->program[0], launch->program);
     error = errno;
     fprintf(stderr, "mmarn launch: \"%s\" cannot be started: %s\n", launch->program[0], strerror(error));
@@ -56,8 +54,8 @@ static void tell_notes(int ranks)
 
     if (cpu_complaint() != NULL)
         notes_tell(cpu_complaint());
-    cpu_mask(mask, WORDS);
-    if (cpu_crowded(ranks, mask, WORDS, cpu_bound(), sentence, sizeof(sentence)))
+    cpu_mask(1, mask, WORDS);
+    if (cpu_crowded(ranks, mask, WORDS, false, sentence, sizeof(sentence)))
         notes_tell(sentence);
 }
 

@@ -5,7 +5,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mmarn)
 
 install(DIRECTORY include/mmarn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
-# Two export files, because only the static library makes its users find OpenMP.
+# Two export files, because only the static library makes its users find threads.
 install(TARGETS mmarn EXPORT mmarnTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS mmarn_static EXPORT mmarnStaticTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 foreach(export mmarnTargets mmarnStaticTargets)

@@ -29,7 +29,7 @@
  *     ARGUMENT, and nothing beyond it is read (docs/compatibility.md).
  *   - NULL never crashes a function: it returns MMARN_ERR_NULL, or does what its own lines say.
  *   - Statuses, dtypes and modes are int32_t, so that their size is the same for every compiler and language.
- *   - A thread that calls the library must have 96 KiB of stack left; so must OpenMP's threads (OMP_STACKSIZE).
+ *   - A thread that calls the library must have 96 KiB of stack left.
  *   - Nothing here aborts, exits or prints, and nothing is inline, so any foreign-function interface can call it.
  */
 #ifndef MMARN_H

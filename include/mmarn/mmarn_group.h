@@ -55,7 +55,7 @@ typedef struct mmarn_comm_config {
     int32_t rank;          /* 0 .. world_size - 1 */
     int32_t world_size;    /* 1 .. MMARN_MAX_RANKS */
     int32_t threads;       /* of this rank, 1 .. MMARN_MAX_THREADS; 0: its share of the processors that this process
-                              may use, at most OpenMP's own limit */
+                              may use, at most OMP_NUM_THREADS. Calls work with those that the system grants */
     int32_t timeout_ms;    /* of joining and of every later wait; 0: 300 000; negative: none */
     /*
      * NULL, or asked every 1 to 20 ms while this rank waits for others, in joining and in calls, by any thread of the

@@ -122,7 +122,9 @@ MMARN_API mmarn_status mmarn_version_check(int32_t version);
  * NULL turns it off, which is the default. Process-wide. Also, with MMARN_OK, for what joining a group finds odd:
  *   - all ranks are bound to one processor, or by OpenMP's variables to fewer than there are ranks, though the system
  *     would let them use more: once for the group, on rank 0;
- *   - MMARN_CPU is set, but to no level: once in the process.
+ *   - MMARN_CPU is set, but to no level: once in the process;
+ *   - the system does not grant the rank all of its threads, and calls go on with those that there are: once in the
+ *     process, where it is noticed, which may be in a later call.
  */
 typedef void (*mmarn_log_fn)(void *ctx, mmarn_status status, const char *sentence);
 MMARN_API void mmarn_set_logger(mmarn_log_fn fn, void *ctx);

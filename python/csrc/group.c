@@ -35,7 +35,7 @@ static bool read_id(PyObject *object, mmarn_id *id)
 }
 
 /* What joining found odd, until this thread has the interpreter's lock to warn of it. */
-enum { NOTES = 2, NOTE_SIZE = 512 };
+enum { NOTES = 3, NOTE_SIZE = 512 };
 static _Thread_local char notes[NOTES][NOTE_SIZE];
 static _Thread_local int note_count;
 

@@ -39,8 +39,8 @@ const char *cpu_level(void);
 void cpu_features_text(unsigned features, char *buffer, size_t size);
 
 /*
- * Processors that the calling thread and its team may use: by affinity masks, the thread's or the OpenMP runtime's for
- * its team, and by control groups' quota, rounded up; at least 1. Then the two alone; 0: there is no quota.
+ * Processors that the calling thread and its team may use: by affinity mask and by control groups' quota, rounded up;
+ * at least 1. Then the two alone; 0: there is no quota.
  */
 int cpu_count(void);
 int cpu_allowed(void);
@@ -49,19 +49,16 @@ double cpu_quota(void);
 /* The part of cpu_count that each of so many ranks has; at least 1. */
 int cpu_share(int ranks);
 
-/* The calling thread's affinity mask, a bit for each processor; all zeros where it cannot be had. */
-void cpu_mask(uint64_t *mask, int words);
-
-/* Does the OpenMP runtime bind threads to processors (OMP_PROC_BIND and its like)? */
-bool cpu_bound(void);
-
-/* Gives the calling thread the mask back that it had before the OpenMP runtime bound it, if that did. */
-void cpu_unbind(void);
+/*
+ * Processors that the calling thread and its team of so many threads may use, a bit for each: its affinity mask, or the
+ * places in it where OpenMP's variables bind threads. All zeros where they cannot be known.
+ */
+void cpu_mask(int threads, uint64_t *mask, int words);
 
 /*
  * Are there processors that a group leaves idle while its ranks share fewer than there are ranks? mask: all that ranks
- * are bound to; bound: the OpenMP runtime binds every rank. Several ranks on several processors may be meant so, unless
- * the runtime did it. Fills the sentence.
+ * are bound to; bound: OpenMP's variables ask for it on every rank. Several ranks on several processors may be meant
+ * so, unless the variables did it. Fills the sentence.
  */
 bool cpu_crowded(int ranks, const uint64_t *mask, int words, bool bound, char *sentence, size_t size);
 

@@ -1,23 +1,36 @@
 /*
- * threads.h - the threads inside a rank: OpenMP's, so that OMP_NUM_THREADS and its affinity variables steer them as
- * users expect. Without OpenMP there is one.
+ * threads.h - the threads inside a rank. They are the library's own, shared by all groups of the process: a call
+ * borrows a team of them (team.h). There are none before the first group is made and after the last one has gone, none
+ * of the parent's in a forked child, and none when the library has been unloaded. OpenMP's variables steer them
+ * (openmp.h).
  */
 #ifndef MMARN_BASE_THREADS_H
 #define MMARN_BASE_THREADS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* Most threads that threads_run can be asked for to good effect; at least 1. */
+/* Most threads that the user lets a rank have that does not say how many it wants; at least 1. */
 int threads_limit(void);
 
-/* Does the runtime bind threads to places (OMP_PROC_BIND and its like)? Then take is called for their processors. */
+/* Do OpenMP's variables ask for threads to be bound to processors? */
 bool threads_bound(void);
-void threads_places(void (*take)(void *ctx, int processor), void *ctx);
 
 /*
- * Runs fn(ctx, thread) on the calling thread and up to threads - 1 more, thread = 0 .. count - 1, and returns when all
- * have. The runtime may grant fewer than asked for: fn must share out its work as it goes. All threads compute in the
- * environment of base/float_env.h, which the calling thread must have.
+ * A group of a rank of so many threads begins, and ends. crowded: its threads outnumber the processors; as long as
+ * there is such a group, no thread spins. threads_hold makes the threads that the calling thread's calls will need, and
+ * notes (error_note) when they cannot be had: calls then work with fewer.
+ */
+void threads_hold(int threads, bool crowded);
+void threads_drop(bool crowded);
+
+/*
+ * Runs fn(ctx, 0) on the calling thread and fn(ctx, thread) on others, with thread in 1 .. threads - 1; returns when
+ * all have. Any of the others may be left out, as they cannot be had or would come too late: fn must share out its work
+ * as it goes. Outside of threads_hold and threads_drop all are. All threads compute in the environment of
+ * base/float_env.h, which the calling thread must have, and use the processors that it could use when it made its first
+ * call since the last threads_hold, but where OpenMP's variables bind them. Threads may call this at the same time, and
+ * fn may.
  */
 void threads_run(int threads, void (*fn)(void *ctx, int thread), void *ctx);
 

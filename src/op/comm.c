@@ -50,8 +50,7 @@ static bool check_config(const mmarn_id *id, const mmarn_comm_config *config, st
 static int default_threads(int world_size)
 {
     const int share = cpu_share(world_size);
-    const int limit = threads_limit() < MMARN_MAX_THREADS ? threads_limit() : MMARN_MAX_THREADS;
-    return share < limit ? share : limit;
+    return share < threads_limit() ? share : threads_limit();
 }
 
 static bool join(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm *comm, struct error *error)
@@ -103,6 +102,7 @@ bool comm_create(const mmarn_id *id, const mmarn_comm_config *given, mmarn_comm 
         memory_free(comm);
         return false;
     }
+    threads_hold(comm->threads, comm->coll->oversubscribed);
     note_level();
     *out = comm;
     return true;
@@ -114,6 +114,7 @@ void comm_destroy(mmarn_comm *comm)
         for (int i = 0; i < comm->threads; i++)
             gemm_scratch_destroy(comm->scratch[i]);
     memory_free(comm->scratch);
+    threads_drop(comm->coll->oversubscribed);
     comm->coll->transport->leave(comm->coll);
     turn_destroy(&comm->turn);
     memory_free(comm);

@@ -23,23 +23,18 @@ class Notes(Case):
 
     @unittest.skipIf(len(ALLOWED) < 2, "there is one processor only")
     def test_bound_by_openmp(self):
-        for variables in {"OMP_PROC_BIND": "true"}, {"OMP_PROC_BIND": "close"}, {"GOMP_CPU_AFFINITY": str(ALLOWED[0])}:
+        """Threads beside a rank's first are bound by the variables, the first one is not."""
+        first, threads = ALLOWED[0], [*SMALL[:3], "-t", "2", *SMALL[5:]]
+        for variables in ({"GOMP_CPU_AFFINITY": str(first)}, {"OMP_PLACES": f"{{{first}}}"},
+                          {"OMP_PROC_BIND": "primary"}, {"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads(1)"}):
             with self.subTest(variables=variables):
-                parts = f"all 2 ranks are bound to processor {ALLOWED[0]}, though there are ", "OMP_PROC_BIND"
-                process = run(*SMALL, environment=variables)
-                self.assert_note(process, *parts)
+                process = run(*threads, environment=variables)
+                self.assert_note(process, f"all 2 ranks are bound to processor {first}, though there are ",
+                                 "OMP_PROC_BIND")
                 self.assertTrue(json.loads(process.stdout)["ok"])
+                self.assertEqual(run(*SMALL, environment=variables).stderr, "")
                 process = run("launch", "-n", "2", sys.executable, "-c", SHOW, environment=variables)
-                self.assert_note(process, *parts)
-                # The program's own runtime is to bind it, not the command's.
-                expected = ALLOWED[:1] if "GOMP_CPU_AFFINITY" in variables else ALLOWED
-                self.assertEqual(process.stdout, f"{expected}\n" * 2)
-                self.assertEqual(run("launch", "-n", "1", "true", environment=variables).stderr, "")
-
-    def test_what_openmp_keeps_for_a_team_is_counted(self):
-        count = json.loads(run("info", "--json").stdout)["processors"]
-        bound = json.loads(run("info", "--json", environment={"OMP_PROC_BIND": "true"}).stdout)
-        self.assertEqual(bound["processors"], count)
+                self.assertEqual((process.stdout, process.stderr), (f"{ALLOWED}\n" * 2, ""))
 
     @unittest.skipIf(len(ALLOWED) < 2, "there is one processor only")
     def test_bound_by_a_mask(self):

@@ -84,33 +84,16 @@ const char *odd_env_name(enum odd_env env)
     return names[env];
 }
 
-void odd_env_set(enum odd_env env, int threads)
+void odd_env_set(enum odd_env env)
 {
-    (void)threads;
-#ifdef _OPENMP
-    if (threads > 1) {
-#pragma omp parallel num_threads(threads)
-        set(env);
-    }
-#endif
     set(env);
 }
 
-bool odd_env_kept(enum odd_env env, int threads)
+bool odd_env_kept(enum odd_env env)
 {
-    bool all_kept = kept(env, true);
-    (void)threads;
-#ifdef _OPENMP
-    if (threads > 1) {
-#pragma omp parallel num_threads(threads) reduction(&& : all_kept)
-        {
-            all_kept = all_kept && kept(env, true);
-            set(ODD_NONE);
-        }
-    }
-#endif
+    const bool is_kept = kept(env, true);
     set(ODD_NONE);
-    return all_kept;
+    return is_kept;
 }
 
 bool odd_env_is(enum odd_env env)

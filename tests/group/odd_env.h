@@ -24,11 +24,11 @@ enum odd_env {
 
 const char *odd_env_name(enum odd_env env);
 
-/* Puts the calling thread, and the threads of its OpenMP team if it is to have several, into an environment. */
-void odd_env_set(enum odd_env env, int threads);
+/* Puts the calling thread into an environment. */
+void odd_env_set(enum odd_env env);
 
-/* All of them have the very environment still, flags included; then they get the usual one back. */
-bool odd_env_kept(enum odd_env env, int threads);
+/* It has the very environment still, flags included; then it gets the usual one back. */
+bool odd_env_kept(enum odd_env env);
 
 /* The calling thread has this environment; its flags may differ. */
 bool odd_env_is(enum odd_env env);

@@ -243,9 +243,9 @@ static bool run_once(struct group_rank *rank, mmarn_comm *comm, const struct op_
         .x = rows_tensor(shape, shape->dtype, data->x[me], shape->n),
     };
     const enum odd_env env = me == rank->world_size - 1 ? shape->env : ODD_NONE;
-    odd_env_set(env, shape->threads);
+    odd_env_set(env);
     const mmarn_status status = call_op(comm, shape, &t);
-    EXPECT(rank, odd_env_kept(env, shape->threads), "the environment %s was not kept", odd_env_name(env));
+    EXPECT(rank, odd_env_kept(env), "the environment %s was not kept", odd_env_name(env));
     EXPECT_STATUS(rank, status, MMARN_OK);
     if (shape->in_place)
         memcpy(y, residual, bytes);

@@ -336,9 +336,9 @@ bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quan
     memset(norm_out, 0xA5, bytes);
     expect(set, rank->rank, expected_y, expected_norm);
     const enum odd_env env = rank->rank == rank->world_size - 1 ? shape->env : ODD_NONE;
-    odd_env_set(env, shape->threads);
+    odd_env_set(env);
     const mmarn_status status = call_op(comm, set, rank->rank, y, norm_out);
-    const bool kept = odd_env_kept(env, shape->threads);
+    const bool kept = odd_env_kept(env);
     bool ok = !kept                ? group_fail(rank, "the environment %s was not kept", odd_env_name(env))
               : status == MMARN_OK ? compare(rank, shape, "y", y_dtype(shape), y, expected_y) &&
                                          compare(rank, shape, "norm_out", shape->out_dtype, norm_out, expected_norm)

@@ -42,21 +42,21 @@ static void fill(struct arrays *a)
 }
 
 /* Calls from the environment; looks at it, and leaves it, before anything else. */
-#define FROM(env, threads, call)                                                                                       \
+#define FROM(env, call)                                                                                                \
     do {                                                                                                               \
-        odd_env_set(env, threads);                                                                                     \
+        odd_env_set(env);                                                                                              \
         call;                                                                                                          \
-        EXPECT(rank, odd_env_kept(env, threads), "%s: %s has changed it", odd_env_name(env), #call);                   \
+        EXPECT(rank, odd_env_kept(env), "%s: %s has changed it", odd_env_name(env), #call);                            \
     } while (0)
-#define STATUS_FROM(env, threads, call, expected)                                                                      \
+#define STATUS_FROM(env, call, expected)                                                                               \
     do {                                                                                                               \
         mmarn_status status_got;                                                                                       \
-        FROM(env, threads, status_got = (call));                                                                       \
+        FROM(env, status_got = (call));                                                                                \
         EXPECT(rank, status_got == (expected), "%s: %s gave %s (%s)", odd_env_name(env), #call,                        \
                mmarn_status_string(status_got), mmarn_last_error());                                                   \
     } while (0)
 
-static bool operator_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env env, int threads)
+static bool operator_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env env)
 {
     struct arrays a;
     mmarn_op *op = NULL;
@@ -65,51 +65,47 @@ static bool operator_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_e
     config.x2 = &a.x2_t;
     config.gamma = &a.gamma_t;
     config.epsilon = 1e-60;
-    STATUS_FROM(env, threads, mmarn_op_create(comm, NULL, &op), MMARN_ERR_NULL);
-    STATUS_FROM(env, threads, mmarn_op_create(comm, &config, &op), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, mmarn_op_create(comm, NULL, &op), MMARN_ERR_NULL);
+    STATUS_FROM(env, mmarn_op_create(comm, &config, &op), MMARN_ERR_ARGUMENT);
     config.epsilon = 1e-6;
-    STATUS_FROM(env, threads, mmarn_op_create(comm, &config, &op), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_op_run(op, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_op_run(op, STEP(&a.x1_t, &a.residual_t, &a.wrong_t, &a.norm_t)),
-                MMARN_ERR_ARGUMENT);
-    STATUS_FROM(env, threads, mmarn_op_run(NULL, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)), MMARN_ERR_NULL);
+    STATUS_FROM(env, mmarn_op_create(comm, &config, &op), MMARN_OK);
+    STATUS_FROM(env, mmarn_op_run(op, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)), MMARN_OK);
+    STATUS_FROM(env, mmarn_op_run(op, STEP(&a.x1_t, &a.residual_t, &a.wrong_t, &a.norm_t)), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, mmarn_op_run(NULL, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)), MMARN_ERR_NULL);
     mmarn_step scaled = *STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t), matmul = *STEP(&a.x1_t, NULL, NULL, NULL);
     scaled.x1_scale = &a.gamma_t;
-    STATUS_FROM(env, threads, mmarn_op_run(op, &scaled), MMARN_ERR_UNSUPPORTED);
+    STATUS_FROM(env, mmarn_op_run(op, &scaled), MMARN_ERR_UNSUPPORTED);
     matmul.mm_out = &a.y_t;
-    STATUS_FROM(env, threads, mmarn_op_matmul(op, &matmul), MMARN_OK);
+    STATUS_FROM(env, mmarn_op_matmul(op, &matmul), MMARN_OK);
     matmul.mm_out = &a.wrong_t;
-    STATUS_FROM(env, threads, mmarn_op_matmul(op, &matmul), MMARN_ERR_ARGUMENT);
-    STATUS_FROM(env, threads,
-                mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)),
+    STATUS_FROM(env, mmarn_op_matmul(op, &matmul), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(&a.x1_t, &a.residual_t, &a.y_t, &a.norm_t)),
                 MMARN_OK);
-    STATUS_FROM(env, threads,
-                mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(NULL, &a.residual_t, &a.y_t, &a.norm_t)),
+    STATUS_FROM(env, mmarn_mm_all_reduce_add_rms_norm(comm, &config, STEP(NULL, &a.residual_t, &a.y_t, &a.norm_t)),
                 MMARN_ERR_NULL);
-    FROM(env, threads, mmarn_op_destroy(op));
+    FROM(env, mmarn_op_destroy(op));
     return true;
 }
 
-static bool parts_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env env, int threads)
+static bool parts_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env env)
 {
     struct arrays a;
     fill(&a);
-    STATUS_FROM(env, threads, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &a.residual_t, &a.y_t), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &a.residual_t, &a.wrong_t),
-                MMARN_ERR_ARGUMENT);
-    STATUS_FROM(env, threads,
+    STATUS_FROM(env, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &a.residual_t, &a.y_t), MMARN_OK);
+    STATUS_FROM(env, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &a.residual_t, &a.wrong_t), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env,
                 mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&a.gamma_t, 1e-6, MMARN_NUMERICS_DEFAULT),
                                               STEP(&a.y_t, &a.residual_t, &a.y_t, &a.norm_t)),
                 MMARN_OK);
-    STATUS_FROM(env, threads,
+    STATUS_FROM(env,
                 mmarn_all_reduce_add_rms_norm(comm, NORM_CONFIG(&a.gamma_t, 1e300, MMARN_NUMERICS_DEFAULT),
                                               STEP(&a.y_t, &a.residual_t, &a.y_t, &a.norm_t)),
                 MMARN_ERR_ARGUMENT);
-    STATUS_FROM(env, threads, mmarn_comm_name_next(comm, "refused"), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_comm_refuse(comm, "for no reason"), MMARN_OK); /* on both ranks */
-    STATUS_FROM(env, threads, mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
+    STATUS_FROM(env, mmarn_comm_name_next(comm, "refused"), MMARN_OK);
+    STATUS_FROM(env, mmarn_comm_refuse(comm, "for no reason"), MMARN_OK); /* on both ranks */
+    STATUS_FROM(env, mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
     /* The ranks disagree: the call is refused on both, and the group goes on. */
-    STATUS_FROM(env, threads,
+    STATUS_FROM(env,
                 mmarn_all_reduce(comm, rank->rank ? MMARN_NUMERICS_ASCEND : MMARN_NUMERICS_FP32, &a.residual_t, &a.y_t),
                 MMARN_ERR_MISMATCH);
     return true;
@@ -124,22 +120,22 @@ static bool other_doors(struct group_rank *rank, enum odd_env env)
     mmarn_id id;
     int32_t me, size;
     mmarn_tensor tensor = mmarn_tensor_make(text, MMARN_I8, 2, (int64_t[]){2, 3});
-    STATUS_FROM(env, 1, mmarn_trans_quant_param(scales, 3, &offset, 1, 1, words), MMARN_OK);
+    STATUS_FROM(env, mmarn_trans_quant_param(scales, 3, &offset, 1, 1, words), MMARN_OK);
     for (int i = 0; i < 3; i++)
         EXPECT(rank, words[i] == quantised_word(scales[i], offset, 1), "%s: word %d is %llx", odd_env_name(env), i,
                (unsigned long long)words[i]);
-    STATUS_FROM(env, 1, mmarn_trans_quant_param(scales, 3, &offset, 2, 1, words), MMARN_ERR_ARGUMENT);
-    STATUS_FROM(env, 1, mmarn_id_create(&id), MMARN_OK);
-    STATUS_FROM(env, 1, mmarn_id_create(NULL), MMARN_ERR_NULL);
-    STATUS_FROM(env, 1, mmarn_id_from_env(&id, &me, &size), MMARN_ERR_ARGUMENT);
-    FROM(env, 1, mmarn_tensor_make(text, MMARN_I8, 2, tensor.shape));
-    FROM(env, 1, mmarn_tensor_transpose(&tensor));
-    FROM(env, 1, mmarn_describe(text, sizeof text));
-    FROM(env, 1, mmarn_version());
-    FROM(env, 1, mmarn_last_code());
-    FROM(env, 1, mmarn_last_error());
-    FROM(env, 1, mmarn_status_string(MMARN_OK));
-    FROM(env, 1, mmarn_set_logger(NULL, NULL));
+    STATUS_FROM(env, mmarn_trans_quant_param(scales, 3, &offset, 2, 1, words), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, mmarn_id_create(&id), MMARN_OK);
+    STATUS_FROM(env, mmarn_id_create(NULL), MMARN_ERR_NULL);
+    STATUS_FROM(env, mmarn_id_from_env(&id, &me, &size), MMARN_ERR_ARGUMENT);
+    FROM(env, mmarn_tensor_make(text, MMARN_I8, 2, tensor.shape));
+    FROM(env, mmarn_tensor_transpose(&tensor));
+    FROM(env, mmarn_describe(text, sizeof text));
+    FROM(env, mmarn_version());
+    FROM(env, mmarn_last_code());
+    FROM(env, mmarn_last_error());
+    FROM(env, mmarn_status_string(MMARN_OK));
+    FROM(env, mmarn_set_logger(NULL, NULL));
     return true;
 }
 
@@ -162,26 +158,25 @@ static bool live(struct group_rank *rank, void *ctx)
     config.threads = threads;
     config.timeout_ms = TIMEOUT_MS;
     config.name = "doors";
-    STATUS_FROM(env, threads, mmarn_comm_create(&rank->id, NULL, &comm), MMARN_ERR_NULL);
+    STATUS_FROM(env, mmarn_comm_create(&rank->id, NULL, &comm), MMARN_ERR_NULL);
     config.world_size = 65;
-    STATUS_FROM(env, threads, mmarn_comm_create(&rank->id, &config, &comm), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, mmarn_comm_create(&rank->id, &config, &comm), MMARN_ERR_ARGUMENT);
     config.world_size = rank->world_size;
-    STATUS_FROM(env, threads, mmarn_comm_create(&rank->id, &config, &comm), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_comm_find("doors", &found), MMARN_OK);
-    STATUS_FROM(env, threads, mmarn_comm_find("walls", &found), MMARN_ERR_ARGUMENT);
-    STATUS_FROM(env, threads, mmarn_comm_rank(comm, &me, &size), MMARN_OK);
-    bool ok =
-        operator_doors(rank, comm, env, threads) && parts_doors(rank, comm, env, threads) && other_doors(rank, env);
+    STATUS_FROM(env, mmarn_comm_create(&rank->id, &config, &comm), MMARN_OK);
+    STATUS_FROM(env, mmarn_comm_find("doors", &found), MMARN_OK);
+    STATUS_FROM(env, mmarn_comm_find("walls", &found), MMARN_ERR_ARGUMENT);
+    STATUS_FROM(env, mmarn_comm_rank(comm, &me, &size), MMARN_OK);
+    bool ok = operator_doors(rank, comm, env) && parts_doors(rank, comm, env) && other_doors(rank, env);
     float value = 1;
     mmarn_tensor one = mmarn_tensor_make(&value, MMARN_F32, 1, (int64_t[]){1});
     /* When this one ends on rank 1, rank 0 is past all others; it may itself be overtaken by the abort. */
     if (ok)
-        FROM(env, threads, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one));
+        FROM(env, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one));
     if (ok && rank->rank == 1)
-        FROM(env, threads, mmarn_comm_abort(comm));
+        FROM(env, mmarn_comm_abort(comm));
     if (ok)
-        STATUS_FROM(env, threads, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_ABORTED);
-    FROM(env, threads, mmarn_comm_destroy(comm));
+        STATUS_FROM(env, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_ABORTED);
+    FROM(env, mmarn_comm_destroy(comm));
     return ok;
 }
 
@@ -206,7 +201,7 @@ static void look(struct called *called)
     atomic_fetch_add(&called->times, 1);
     if (!odd_env_is(called->env))
         atomic_fetch_add(&called->others, 1);
-    odd_env_set(ODD_BOTH, 1);
+    odd_env_set(ODD_BOTH);
 }
 
 static int32_t ask(void *ctx)
@@ -239,14 +234,14 @@ static bool wait_long(struct group_rank *rank, void *ctx)
     config.interrupted_ctx = &called;
     if (rank->rank == 1)
         usleep(100000);
-    STATUS_FROM(env, 1, mmarn_comm_create(&rank->id, &config, &comm), MMARN_OK);
+    STATUS_FROM(env, mmarn_comm_create(&rank->id, &config, &comm), MMARN_OK);
     const int while_joining = atomic_load(&called.times);
     if (rank->rank == 1)
         usleep(100000);
     uint32_t bits = 5;
     mmarn_tensor one = mmarn_tensor_make(&bits, MMARN_F32, 1, (int64_t[]){1});
-    STATUS_FROM(env, 1, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_OK);
-    FROM(env, 1, mmarn_comm_destroy(comm));
+    STATUS_FROM(env, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_OK);
+    FROM(env, mmarn_comm_destroy(comm));
     EXPECT(rank, bits == 10, "%s: the sum's bits are %u", odd_env_name(env), bits);
     EXPECT(rank, rank->rank == 1 || (while_joining > 0 && atomic_load(&called.times) > while_joining),
            "asked %d times while joining, %d in all", while_joining, atomic_load(&called.times));
@@ -271,9 +266,9 @@ static void told(void **state)
         struct called called = {.env = (enum odd_env)env};
         mmarn_comm *found = NULL;
         mmarn_set_logger(hear, &called);
-        odd_env_set((enum odd_env)env, 1);
+        odd_env_set((enum odd_env)env);
         const mmarn_status status = mmarn_comm_find("nobody", &found);
-        const bool kept = odd_env_kept((enum odd_env)env, 1);
+        const bool kept = odd_env_kept((enum odd_env)env);
         mmarn_set_logger(NULL, NULL);
         assert_int_equal(status, MMARN_ERR_ARGUMENT);
         assert_true(kept);

@@ -70,7 +70,6 @@ class ByCMake(unittest.TestCase):
         cls.hostile = HOSTILE + ("" if CLANG else GCC_HOSTILE)
         environment = dict(os.environ, CFLAGS=cls.hostile, LDFLAGS="-ffast-math")
         done = subprocess.run([CMAKE, "-S", ROOT, "-B", cls.folder.name, "-G", GENERATOR, "-DBUILD_TESTING=OFF",
-                               "-DMMARN_OPENMP=OFF",
                                f"-DCMAKE_C_COMPILER={COMPILER}"], env=environment, capture_output=True, check=False,
                               text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -37,7 +37,7 @@ struct host {
     uint64_t answered; /* ranks that have come, in or not */
     uint64_t cpus[SHM_CPU_WORDS];
     struct quota quotas[MMARN_MAX_RANKS];
-    int bound; /* ranks that are, by the OpenMP runtime */
+    int bound; /* ranks whose OpenMP variables ask for it */
     int64_t threads;
     int max_threads;
     mmarn_status status;        /* why the group cannot be formed */

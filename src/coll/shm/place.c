@@ -2,7 +2,7 @@
  * place.c - ranks that share a processor by accident. When ranks sleep between calls, the system may wake two of
  * them on one processor while others are idle, and leaves them there for tens of milliseconds: each then spins in the
  * time that the other needs, and a call takes as long as a spin. So ranks note where they run, and one that has waited
- * long goes elsewhere. Ranks that were bound have nowhere to go; ranks with threads are left to their runtime.
+ * long goes elsewhere. Ranks that were bound have nowhere to go; threads of a rank are left to the system.
  */
 #include "base/cpu.h"
 #include "coll/shm/shm.h"

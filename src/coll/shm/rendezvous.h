@@ -46,7 +46,7 @@ struct shm_message {
             uint8_t nonce[COLL_NONCE_SIZE];
             uint64_t cpus[SHM_CPU_WORDS]; /* HELLO: the affinity mask */
             struct quota quota;           /* HELLO */
-            int32_t bound;                /* HELLO: by the OpenMP runtime */
+            int32_t bound;                /* HELLO: OpenMP's variables ask for it */
         };
         uint64_t joined; /* COMING: a bit for every rank that has come */
         struct {

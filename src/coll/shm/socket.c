@@ -39,7 +39,7 @@ struct shm_message shm_message_hello(const struct coll_options *options)
     message.quota = quota_read("");
     message.bound = threads_bound();
     /* Without a mask this rank adds no processors of its own to those that the group may use. */
-    cpu_mask(message.cpus, SHM_CPU_WORDS);
+    cpu_mask(options->threads, message.cpus, SHM_CPU_WORDS);
     return message;
 }
 

@@ -1,0 +1,34 @@
+/*
+ * threads_helper.h - calls of threads_run that show who took part, and whether all was done.
+ */
+#ifndef MMARN_TESTS_THREADS_HELPER_H
+#define MMARN_TESTS_THREADS_HELPER_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/affinity.h"
+#include "base/threads.h"
+
+enum { MOST = 8, PATIENCE_MS = 20000 };
+
+/* A call in which so many threads wait for each other, each of which says that it was there. */
+struct meeting {
+    int expected;
+    atomic_int came;
+    int times[MOST]; /* by thread; plain, so that a race would be seen */
+    struct affinity masks[MOST];
+    sigset_t blocked[MOST];
+};
+
+/* Asks for so many, of whom so many come. */
+struct meeting meet_with(int threads, int expected);
+
+/* Those, and each once. */
+bool all_came(const struct meeting *meeting);
+
+/* Shares out up to 1000 items: each has been done once, and nobody is at it any more. */
+bool work_is_done(int threads, int items);
+
+#endif

@@ -1,6 +1,5 @@
 """Runs examples/llama, alone or under mmarn launch, and the fp64 reference; their paths are the first arguments."""
 
-import os
 import subprocess
 import sys
 import unittest
@@ -16,9 +15,7 @@ def run(ranks, *arguments, timeout=240):
     """The finished process; ranks is 0 for the program without launch."""
     launch = [COMMAND, "launch", "-n", str(ranks), "--"] if ranks else []
     words = launch + [LLAMA, *map(str, arguments)]
-    # Threads that spin for each other after every small matmul would be slow where processors are shared.
-    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    return subprocess.run(words, timeout=timeout, capture_output=True, check=False, env=environment)
+    return subprocess.run(words, timeout=timeout, capture_output=True, check=False)
 
 
 class Case(unittest.TestCase):

@@ -1,6 +1,6 @@
 /*
- * registry.h - the groups of this process: found by name, and told of a fork. The library's only process-wide state
- * besides the logger.
+ * registry.h - the groups of this process: found by name, and told of a fork. Process-wide state, as only the logger
+ * and the threads (base/threads.c) are besides.
  */
 #ifndef MMARN_API_REGISTRY_H
 #define MMARN_API_REGISTRY_H

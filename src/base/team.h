@@ -18,7 +18,7 @@ typedef void team_fn(void *ctx, int thread);
 
 struct team;
 
-/* A team that has no threads; NULL when memory is short. One that has none is freed. */
+/* A team without threads; NULL when memory is short. It must have none again when it is freed. */
 struct team *team_create(void);
 void team_free(struct team *team);
 
@@ -26,8 +26,9 @@ void team_free(struct team *team);
 int team_size(const struct team *team);
 
 /*
- * Makes threads, up to so many, that may run where the calling thread may, have all signals blocked and need no stack
- * limit. Returns 0, or the error of the first that could not be made; the team then has those before it.
+ * Makes threads, up to so many, that may run where the calling thread may, have all signals blocked and a stack of
+ * their own size, whatever the process's limit. Returns 0, or the error of the first that could not be made; the team
+ * then has those before it.
  */
 int team_grow(struct team *team, int size);
 

@@ -229,8 +229,13 @@ static void stop_idle(void)
 void threads_drop(bool crowded)
 {
     atomic_fetch_sub(&crowded_groups, crowded);
-    if (atomic_fetch_sub(&groups, 1) == 1)
-        stop_idle();
+    /* The last group is still counted while its teams are stopped: at the exit of the process, end() may come any time.
+     */
+    int count = atomic_load(&groups);
+    do
+        if (count == 1)
+            stop_idle();
+    while (!atomic_compare_exchange_strong(&groups, &count, count - 1));
 }
 
 /* The parent's threads are not there, nor are their calls. Nothing is waited for, and nothing allocated. */

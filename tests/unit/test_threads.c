@@ -3,7 +3,6 @@
  * when they end. The program is linked so that this file can let the making of threads fail.
  * With the argument "bound" the environment binds threads, one to each processor, and sets limits (CMakeLists.txt).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -21,6 +20,7 @@
 
 #include "base/sync.h"
 #include "mmarn/mmarn.h"
+#include "tasks.h"
 #include "threads_helper.h"
 
 /* ------------------------------------------------------------------------------------- threads that cannot be had */
@@ -118,28 +118,6 @@ static void ranks_as_threads(void **state)
 
 /* --------------------------------------------------------------------------------------------------- the end of it */
 
-static int tasks_at_first;
-
-static int count_tasks(void)
-{
-    int count = 0;
-    DIR *folder = opendir("/proc/self/task");
-    while (folder && readdir(folder))
-        count++;
-    if (folder)
-        closedir(folder);
-    return count;
-}
-
-/* The system takes a moment to forget a thread that has been joined. */
-static bool tasks_become(int count)
-{
-    const int64_t deadline = sync_deadline(PATIENCE_MS);
-    while (count_tasks() != count && sync_now() < deadline)
-        usleep(1000);
-    return count_tasks() == count;
-}
-
 static void *call_once(void *arg)
 {
     atomic_int *wrong = arg;
@@ -151,12 +129,11 @@ static void threads_end_with_the_last_group(void **state)
 {
     (void)state;
     atomic_int wrong = 0;
-    const int before = tasks_at_first;
-    assert_true(tasks_become(before));
+    assert_true(tasks_become(0));
     threads_hold(3, false);
-    assert_int_equal(count_tasks(), before + 2);
+    assert_int_equal(tasks_count(), 2);
     threads_hold(5, false);
-    assert_int_equal(count_tasks(), before + 4);
+    assert_int_equal(tasks_count(), 4);
     /* Threads that have ended leave none behind. */
     for (int i = 0; i < 20; i++) {
         pthread_t caller;
@@ -164,11 +141,11 @@ static void threads_end_with_the_last_group(void **state)
         pthread_join(caller, NULL);
     }
     assert_int_equal(atomic_load(&wrong), 0);
-    assert_true(tasks_become(before + 4));
+    assert_true(tasks_become(4));
     threads_drop(false);
-    assert_int_equal(count_tasks(), before + 4);
+    assert_int_equal(tasks_count(), 4);
     threads_drop(false);
-    assert_true(tasks_become(before));
+    assert_true(tasks_become(0));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- shortage
@@ -317,7 +294,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(processors_change),
     };
     const struct CMUnitTest bound[] = {cmocka_unit_test(limits), cmocka_unit_test(places)};
-    tasks_at_first = count_tasks();
     if (argc > 1 && strcmp(argv[1], "bound") == 0)
         return cmocka_run_group_tests_name("bound", bound, NULL, NULL);
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);

@@ -8,7 +8,7 @@ PYTHON = build/venv/bin/python
 # turned off, it has to do without.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: help setup python build run test test-release test-python test-asan test-tsan bench bench-layers measure format install clean
+.PHONY: help setup python build run test check slow levels package asan tsan clang tidy bench bench-layers measure format install clean
 .NOTPARALLEL:
 
 help: ## list these commands
@@ -27,30 +27,48 @@ build: setup ## build everything, in build/
 run: build ## build, then show the operator at work (ARGS="...")
 	build/mmarn run $(ARGS)
 
-test: test-release test-python test-asan test-tsan ## every test, at every instruction set, then with the sanitizers
+# Each stage is a target below; the time of each is told at the end.
+STAGES = build python check slow levels package asan tsan clang tidy
+test: setup ## every test: release, Python, every instruction set, sanitizers, clang, clang-tidy
+	@tools/stages.sh $(STAGES)
 
-# All tests at the best instruction set that the machine has; then, at each other one, whole calls, which depend on it
-# (checkasm goes through all of them by itself).
-test-release: build python
-	ctest --preset release -j $(JOBS)
+# What tells most in three minutes: one run of everything but what is labelled slow.
+check: build ## the tests that take three minutes
+	ctest --preset release -j $(JOBS) -LE slow
+
+slow: build python
+	ctest --preset release -j $(JOBS) -L slow
+
+# Whole calls at each other instruction set that the machine has (checkasm goes through all kernels by itself).
+levels: build
 	set -e; levels=$$(tools/other_levels.sh build/mmarn); for level in $$levels; do echo "MMARN_CPU=$$level:"; \
-	    MMARN_CPU=$$level ctest --preset release -j $(JOBS) -R '^(group.(op|parts|plans|scenarios)|cli.check)'; done
+	    MMARN_CPU=$$level ctest --preset release -j $(JOBS) -R '^(group.scenarios.threads|cli.check)$$'; done
 
 # The package is built in build/python, so that a second time only what has changed is compiled.
-test-python: python
+package: python
 	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PYTHON) -m pip install --quiet --no-index --no-build-isolation --no-deps \
 	    --force-reinstall --config-settings cmake.define.MMARN_WERROR=ON .
 	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest $(ARGS)
 
-test-asan: setup
+asan: setup
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS)
 	ctest --preset asan -j $(JOBS)
 
-test-tsan: setup
+tsan: setup
 	cmake --preset tsan
 	cmake --build --preset tsan -j $(JOBS)
 	$(NO_ASLR) ctest --preset tsan -j $(JOBS)
+
+clang: setup
+	@tools/setup.sh --clang
+	cmake --preset clang
+	cmake --build --preset clang -j $(JOBS)
+	ctest --preset clang -j $(JOBS)
+
+tidy: build python
+	git ls-files 'src/*.c' 'measure/*.c' 'cli/*.c' 'reference/*.c' | \
+	    xargs -P $(JOBS) -n 8 $(PYTHON) -m clang_tidy -p build --quiet
 
 # The peers are needed here only; those that cannot be had are left out of the comparison.
 bench: build python ## compare the operator with what else there is (ARGS="--quick"); writes build/bench
@@ -71,8 +89,10 @@ measure: build ## time the operator alone, next to the machine's ceilings (ARGS=
 format: python ## format the C code
 	python3 tools/check_format.py --fix
 
-install: build ## install under PREFIX (/usr/local)
-	cmake --install build --prefix $(PREFIX)
+install: setup ## build without assertions, and install under PREFIX (/usr/local)
+	cmake --preset install
+	cmake --build --preset install -j $(JOBS)
+	cmake --install build/install --prefix $(PREFIX)
 
 clean: ## remove build/
 	rm -rf build

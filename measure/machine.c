@@ -81,14 +81,20 @@ void machine_caches(char *buffer, size_t size)
     }
 }
 
+/* The number that a text of the system's begins with. */
+static int number_of(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 /* The index of a processor's highest cache, or -1. */
 static int highest_cache(int cpu)
 {
     int highest = -1, best = 0;
     for (int cache = 0; cache < MAX_CACHES; cache++) {
         char level[16];
-        if (cache_text(cpu, cache, "level", level, sizeof(level)) && atoi(level) >= best) {
-            best = atoi(level);
+        if (cache_text(cpu, cache, "level", level, sizeof(level)) && number_of(level) >= best) {
+            best = number_of(level);
             highest = cache;
         }
     }
@@ -103,8 +109,8 @@ int64_t machine_last_level_cache(void)
         const int cache = highest_cache(cpu);
         char shared[256], size[32];
         /* A cache is counted once: for the first processor of those that share it. */
-        if (cache >= 0 && cache_text(cpu, cache, "shared_cpu_list", shared, sizeof(shared)) && atoi(shared) == cpu &&
-            cache_text(cpu, cache, "size", size, sizeof(size)))
+        if (cache >= 0 && cache_text(cpu, cache, "shared_cpu_list", shared, sizeof(shared)) &&
+            number_of(shared) == cpu && cache_text(cpu, cache, "size", size, sizeof(size)))
             total += cache_bytes(size);
     }
     return total;

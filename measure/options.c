@@ -163,8 +163,9 @@ static void build_tables(const struct option_spec *specs, struct option *longs, 
 {
     int count = 0;
     /* '+': options end at the first operand, whose own options are not ours; ':': a missing value is told apart. */
-    strcpy(shorts, "+:h");
-    shorts += 3;
+    *shorts++ = '+';
+    *shorts++ = ':';
+    *shorts++ = 'h';
     for (; specs[count].name != NULL; count++) {
         const bool takes_value = specs[count].kind != OPTION_FLAG;
         longs[count] = (struct option){specs[count].name, takes_value, NULL, LONG_BASE + count};

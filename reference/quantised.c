@@ -147,7 +147,7 @@ static uint32_t rounded_bits(float scale)
         return bits_of(scale) & KEPT;
     if (!isnormal(scale))
         return signbit(scale) ? 0x80000000u : 0u;
-    fraction = frexp(scale, &exponent);
+    fraction = frexp((double)scale, &exponent);
     return bits_of((float)ldexp(rint(fraction * 2048), exponent - 11));
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# setup.sh [--python | --bench] - puts in place what building and testing need: Debian packages and, with --python,
-# build/venv with what tools/requirements*.txt name; with --bench, what `make bench` compares with. Only what is missing
-# is installed; when nothing is, apt-get is not called and this is quick. Without root or a sudo that asks for no
-# password, it prints the line to type and fails.
+# setup.sh [--python | --clang | --bench] - puts in place what building and testing need: Debian packages and, with
+# --python, build/venv with what tools/requirements*.txt name; with --clang, the other compiler; with --bench, what
+# `make bench` compares with. Only what is missing is installed; when nothing is, apt-get is not called and this is
+# quick. Without root or a sudo that asks for no password, it prints the line to type and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -88,6 +88,11 @@ fill_venv() {
 }
 if [ "${1:-}" = --python ] && ! cat tools/requirements*.txt | cmp --quiet - build/venv/requirements.txt; then
     fill_venv
+fi
+
+if [ "${1:-}" = --clang ] && ! command -v clang >/dev/null; then
+    packages=(clang)
+    install_missing
 fi
 
 # Peers of `make bench`, and what draws its plots; docs/performance.md says which versions were compared. What cannot

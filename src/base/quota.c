@@ -110,7 +110,14 @@ static int read_numbers(struct reader *reader, const char *name, double numbers[
         numbers[0] = -1;
         return 1;
     }
-    return any ? sscanf(text, "%lf %lf", &numbers[0], &numbers[1]) : 0;
+    int count = 0;
+    char *end = text, *from = text;
+    for (; any && count < 2; count++, from = end) {
+        numbers[count] = strtod(from, &end);
+        if (end == from)
+            break;
+    }
+    return count;
 }
 
 /* What the files of the group in the folder say; 0: no quota. */

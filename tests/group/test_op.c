@@ -90,18 +90,20 @@ static void wide_operands(void **state)
     int count = 0;
     for (int dtype = MMARN_F16; dtype <= MMARN_BF16; dtype++)
         for (int numerics = 0; numerics < 3; numerics++)
-            for (int wide = 1; wide < 4; wide++)
-                cases[count++] = (struct op_case){.dtype = dtype,
-                                                  .numerics = numerics,
-                                                  .wide_residual = wide & 1,
-                                                  .wide_gamma = wide & 2,
-                                                  .b = 2,
-                                                  .s = wide == 3 ? 61 : 3,
-                                                  .k = 37,
-                                                  .n = wide == 3 ? 523 : 130,
-                                                  .call = (enum op_case_call)((count + wide) % 4),
-                                                  .in_place = numerics == 1,
-                                                  .threads = 1};
+            for (int wide = 1; wide < 4; wide++) {
+                cases[count] = (struct op_case){.dtype = dtype,
+                                                .numerics = numerics,
+                                                .wide_residual = wide & 1,
+                                                .wide_gamma = wide & 2,
+                                                .b = 2,
+                                                .s = wide == 3 ? 61 : 3,
+                                                .k = 37,
+                                                .n = wide == 3 ? 523 : 130,
+                                                .call = (enum op_case_call)((count + wide) % 4),
+                                                .in_place = numerics == 1,
+                                                .threads = 1};
+                count++;
+            }
     check_worlds(cases, count);
 }
 

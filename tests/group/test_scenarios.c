@@ -88,7 +88,7 @@ static void weights_list(void **state)
                         .k = 90 + 2 * variant,
                         .n = variant == 3 ? 290 : 34,
                         .group = scale == QUANT_PER_GROUP ? 32 + 32 * (variant % 2) : 0,
-                        .scale = scale,
+                        .scale = (enum quant_scale)scale,
                         .call = variant == 1   ? QUANT_ONCE
                                 : variant == 2 ? QUANT_BORROWED
                                                : QUANT_PACKED,

@@ -51,7 +51,7 @@ static float *data_at(const struct shm_ring *ring, int slot)
 bool shm_rings_create(struct shm *shm)
 {
     bool created = true;
-    for (int kind = 0; kind < COLL_RINGS; kind++) {
+    for (enum coll_ring kind = 0; kind < COLL_RINGS; kind++) {
         struct shm_producer *producer = &shm->producers[kind];
         producer->until =
             memory_alloc((size_t)shm->segments[shm->coll.rank].rings[kind].count, sizeof *producer->until);
@@ -62,7 +62,7 @@ bool shm_rings_create(struct shm *shm)
 
 void shm_rings_destroy(struct shm *shm)
 {
-    for (int kind = 0; kind < COLL_RINGS; kind++)
+    for (enum coll_ring kind = 0; kind < COLL_RINGS; kind++)
         memory_free(shm->producers[kind].until);
 }
 
@@ -171,7 +171,7 @@ static void release(struct shm *shm, enum coll_ring kind, int64_t tile)
 void shm_rings_advance(struct shm *shm)
 {
     const uint64_t tiles = (uint64_t)shm->coll.shape.tiles, ranks = (uint64_t)shm->coll.world_size;
-    for (int kind = 0; kind < COLL_RINGS; kind++) {
+    for (enum coll_ring kind = 0; kind < COLL_RINGS; kind++) {
         /* As in release. */
         atomic_store(&shm_own(shm)->read[kind].tile, shm->base + tiles);
         wake_producers(shm, kind);

@@ -62,12 +62,12 @@ static void lay_out(void *address, int threads, struct shm_segment *segment)
 {
     segment->header = address;
     char *at = (char *)(segment->header + 1);
-    for (int kind = 0; kind < COLL_RINGS; kind++) {
+    for (enum coll_ring kind = 0; kind < COLL_RINGS; kind++) {
         segment->rings[kind].count = slots(kind, threads);
         segment->rings[kind].stamps = (_Atomic uint64_t *)(void *)at;
         at += stamp_bytes((size_t)segment->rings[kind].count);
     }
-    for (int kind = 0; kind < COLL_RINGS; kind++) {
+    for (enum coll_ring kind = 0; kind < COLL_RINGS; kind++) {
         segment->rings[kind].data = (float *)(void *)at;
         at += (size_t)segment->rings[kind].count * COLL_TILE_ELEMENTS * sizeof(float);
     }

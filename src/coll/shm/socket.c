@@ -26,7 +26,7 @@ struct shm_message shm_message_make(enum shm_message_kind kind, const struct col
     return (struct shm_message){
         .magic = MESSAGE_MAGIC,
         .version = VERSION_TEXT(MMARN_VERSION_MAJOR, MMARN_VERSION_MINOR, MMARN_VERSION_PATCH),
-        .kind = kind,
+        .kind = (int32_t)kind,
         .world_size = options->world_size,
     };
 }

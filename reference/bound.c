@@ -4,6 +4,7 @@
  */
 #include "reference/bound.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -194,6 +195,7 @@ static void compare_row(const struct bound_problem *problem, const struct bound_
 {
     const struct bound_term *ranks[MMARN_MAX_RANKS];
     const int64_t first = problem->rows[index] * problem->n;
+    assert(problem->world_size > 0);
     const bool norm_first = problem->form == BOUND_NORM_FIRST, sum = problem->form == BOUND_SUM;
 
     for (int rank = 0; rank < problem->world_size; rank++)

@@ -90,7 +90,7 @@ static bool run(struct norm_call *norm, int threads, struct error *error)
     const mmarn_op_config *config = &norm->options.config;
     const mmarn_tensor *x = norm->call.step.x1;
     struct rows rows = {.x = x->data, .rows = tensor_rows(x), .n = tensor_last(x)};
-    void *room;
+    void *room = NULL;
     if (!norm_call_open(norm, threads, &rows.sink, &room, error))
         return false;
     op_sink_round(&rows.sink, config->numerics, false);

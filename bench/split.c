@@ -10,7 +10,7 @@
 #include "control.h"
 #include "gemm/gemm.h"
 #include "measure/clock.h"
-#include "op/sink.h"
+#include "op/epilogue.h"
 
 static double total[PARTS], began;
 static int depth; /* a step may call another one: the outer one counts */
@@ -59,10 +59,12 @@ WRAP(PART_MATMUL, gemm_dequantise,
 WRAP(PART_REDUCE, coll_reduce,
      (const float *const parts[], int world_size, int64_t count, int32_t out_dtype, bool in_rank_order, void *out),
      (parts, world_size, count, out_dtype, in_rank_order, out))
-WRAP(PART_REDUCE, op_sink_sum, (const struct op_sink *sink, int64_t n, const struct op_tile *tile, const void *sum),
-     (sink, n, tile, sum))
-WRAP(PART_REDUCE, op_sink_parts,
-     (const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[], int world_size),
-     (sink, n, tile, parts, world_size))
-WRAP(PART_NORM, op_sink_norm, (const struct op_sink *sink, int64_t n, int64_t row, int rows, int thread),
-     (sink, n, row, rows, thread))
+WRAP(PART_REDUCE, op_epilogue_sum,
+     (const struct op_epilogue *epilogue, int64_t n, const struct op_tile *tile, const void *sum),
+     (epilogue, n, tile, sum))
+WRAP(PART_REDUCE, op_epilogue_partials,
+     (const struct op_epilogue *epilogue, int64_t n, const struct op_tile *tile, const float *const parts[],
+      int world_size),
+     (epilogue, n, tile, parts, world_size))
+WRAP(PART_NORM, op_epilogue_norm, (const struct op_epilogue *epilogue, int64_t n, int64_t row, int rows, int thread),
+     (epilogue, n, row, rows, thread))

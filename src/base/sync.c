@@ -1,6 +1,6 @@
 /*
- * sync.c - the bell and the clock. The futex is a shared one: bells lie in memory that several processes have mapped.
- * Every operation on a bell is seq_cst; sync.h says why.
+ * sync.c - the event and the clock. The futex is a shared one: events lie in memory that several processes have mapped.
+ * Every operation on a event is seq_cst; sync.h says why.
  */
 #include "base/sync.h"
 
@@ -27,34 +27,34 @@ int64_t sync_deadline(int timeout_ms)
     return timeout_ms < 0 ? INT64_MAX : sync_now() + (int64_t)timeout_ms * NANOSECONDS_PER_MS;
 }
 
-void sync_bell_ring(struct sync_bell *bell)
+void sync_event_notify(struct sync_event *event)
 {
     /* Pairs with the increment in enter: a waiter that this load misses will see what was stored before it. */
-    if (!sync_bell_waited_for(bell))
+    if (!sync_event_waited_for(event))
         return;
-    atomic_fetch_add(&bell->count, 1);
+    atomic_fetch_add(&event->count, 1);
     /* Pairs with the increment in sleep: a sleeper that this load misses finds the new count and does not sleep. */
-    if (atomic_load(&bell->sleepers))
-        syscall(SYS_futex, &bell->count, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    if (atomic_load(&event->sleepers))
+        syscall(SYS_futex, &event->count, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-uint32_t sync_bell_enter(struct sync_bell *bell)
+uint32_t sync_event_enter(struct sync_event *event)
 {
-    atomic_fetch_add(&bell->waiters, 1);
-    return atomic_load(&bell->count);
+    atomic_fetch_add(&event->waiters, 1);
+    return atomic_load(&event->count);
 }
 
-void sync_bell_exit(struct sync_bell *bell)
+void sync_event_exit(struct sync_event *event)
 {
-    atomic_fetch_sub(&bell->waiters, 1);
+    atomic_fetch_sub(&event->waiters, 1);
 }
 
-bool sync_bell_spin(struct sync_bell *bell, uint32_t ticket, int64_t nanoseconds)
+bool sync_event_spin(struct sync_event *event, uint32_t ticket, int64_t nanoseconds)
 {
     int64_t end = sync_now() + nanoseconds;
     do {
         for (int i = 0; i < SPINS_PER_CLOCK; i++) {
-            if (atomic_load(&bell->count) != ticket)
+            if (atomic_load(&event->count) != ticket)
                 return true;
             sync_relax();
         }
@@ -62,12 +62,12 @@ bool sync_bell_spin(struct sync_bell *bell, uint32_t ticket, int64_t nanoseconds
     return false;
 }
 
-bool sync_bell_sleep(struct sync_bell *bell, uint32_t ticket, int64_t nanoseconds)
+bool sync_event_sleep(struct sync_event *event, uint32_t ticket, int64_t nanoseconds)
 {
     struct timespec span = {nanoseconds / NANOSECONDS_PER_S, nanoseconds % NANOSECONDS_PER_S};
-    atomic_fetch_add(&bell->sleepers, 1);
-    /* Why it returns does not matter (rung, time over, a signal, a count that has moved on): the count decides. */
-    syscall(SYS_futex, &bell->count, FUTEX_WAIT, ticket, &span, NULL, 0);
-    atomic_fetch_sub(&bell->sleepers, 1);
-    return atomic_load(&bell->count) != ticket;
+    atomic_fetch_add(&event->sleepers, 1);
+    /* Why it returns does not matter (notified, time over, a signal, a count that has moved on): the count decides. */
+    syscall(SYS_futex, &event->count, FUTEX_WAIT, ticket, &span, NULL, 0);
+    atomic_fetch_sub(&event->sleepers, 1);
+    return atomic_load(&event->count) != ticket;
 }

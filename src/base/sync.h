@@ -1,10 +1,10 @@
 /*
- * sync.h - waiting without losing a wake-up: a monotonic clock, deadlines, and the bell, an eventcount over a futex
+ * sync.h - waiting without losing a wake-up: a monotonic clock, deadlines, and the event, an eventcount over a futex
  * that also works between processes.
  *
- * Whoever changes a word that others wait for stores it seq_cst and then rings; whoever waits enters the bell, loads
- * the word seq_cst, and then sleeps. In the single order of these operations either the waiter sees the change, or the
- * ringer sees the waiter. There are no bare fences, so ThreadSanitizer can follow every edge.
+ * Whoever changes a word that others wait for stores it seq_cst and then notifies; whoever waits enters the event,
+ * loads the word seq_cst, and then sleeps. In the single order of these operations either the waiter sees the change,
+ * or the ringer sees the waiter. There are no bare fences, so ThreadSanitizer can follow every edge.
  */
 #ifndef MMARN_BASE_SYNC_H
 #define MMARN_BASE_SYNC_H
@@ -29,28 +29,29 @@ static inline void sync_relax(void)
 #endif
 }
 
-/* All zeros is a bell that is ready. Many may ring it and many may wait. */
-struct sync_bell {
-    _Atomic uint32_t count;    /* rings that found a waiter; the futex */
+/* An event count; all zeros is one that is ready. Many may notify it and many may wait. */
+struct sync_event {
+    _Atomic uint32_t count;    /* notifications that found a waiter; the futex */
     _Atomic uint32_t waiters;  /* between enter and exit */
     _Atomic uint32_t sleepers; /* of these, those in the kernel or on their way */
 };
 
-/* Rings for those who have entered. One load when nobody has. */
-void sync_bell_ring(struct sync_bell *bell);
+/* Notifies those who have entered. One load when nobody has. */
+void sync_event_notify(struct sync_event *event);
 
-/* Would a ring find somebody? Orders as sync_bell_ring does, so whoever this misses sees what was stored before. */
-static inline bool sync_bell_waited_for(const struct sync_bell *bell)
+/* Would a notification find somebody? Orders as sync_event_notify does, so whoever this misses sees what was stored
+ * before. */
+static inline bool sync_event_waited_for(const struct sync_event *event)
 {
-    return atomic_load(&bell->waiters) != 0;
+    return atomic_load(&event->waiters) != 0;
 }
 
-/* From here on no ring is missed. Returns the ticket that spin and sleep compare with. */
-uint32_t sync_bell_enter(struct sync_bell *bell);
-void sync_bell_exit(struct sync_bell *bell);
+/* From here on no notification is missed. Returns the ticket that spin and sleep compare with. */
+uint32_t sync_event_enter(struct sync_event *event);
+void sync_event_exit(struct sync_event *event);
 
-/* Between enter and exit: has the bell rung since the ticket was taken? Looks for at most `nanoseconds`. */
-bool sync_bell_spin(struct sync_bell *bell, uint32_t ticket, int64_t nanoseconds);
-bool sync_bell_sleep(struct sync_bell *bell, uint32_t ticket, int64_t nanoseconds);
+/* Between enter and exit: was the event notified since the ticket was taken? Looks for at most `nanoseconds`. */
+bool sync_event_spin(struct sync_event *event, uint32_t ticket, int64_t nanoseconds);
+bool sync_event_sleep(struct sync_event *event, uint32_t ticket, int64_t nanoseconds);
 
 #endif

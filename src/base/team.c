@@ -35,18 +35,18 @@ struct worker {
 
 /* Lines that are written together lie together. */
 struct team {
-    /* Stored by the caller, seq_cst with the bell below, and counted up by threads that begin: their acquire pairs with
-       the caller's store, and is what makes fn and the rest visible to them. */
+    /* Stored by the caller, seq_cst with the event below, and counted up by threads that begin: their acquire pairs
+       with the caller's store, and is what makes fn and the rest visible to them. */
     _Alignas(64) _Atomic uint64_t job;
-    struct sync_bell called; /* rung for a new job */
-    atomic_bool spin;        /* a hint, which nothing pairs with */
+    struct sync_event called; /* notified of a new job */
+    atomic_bool spin;         /* a hint, which nothing pairs with */
     team_fn *fn;
     void *ctx;
     const struct float_env *of_caller;
-    /* Added to by threads that have come to their end, seq_cst with the bell; the caller's load of the full number
+    /* Added to by threads that have come to their end, seq_cst with the event; the caller's load of the full number
        pairs with these and makes all that they did visible to it. */
     _Alignas(64) _Atomic uint32_t finished;
-    struct sync_bell done;
+    struct sync_event done;
     _Alignas(64) int size;
     struct worker *workers[MMARN_MAX_THREADS - 1]; /* kept when their threads have ended */
 };
@@ -87,7 +87,7 @@ static bool is_finished(const struct team *team, uint32_t number)
     return atomic_load(&team->finished) == number;
 }
 
-static void wait_until(struct team *team, ready_fn *ready, uint32_t number, struct sync_bell *bell)
+static void wait_until(struct team *team, ready_fn *ready, uint32_t number, struct sync_event *event)
 {
     const bool spin = atomic_load_explicit(&team->spin, memory_order_relaxed);
     if (ready(team, number))
@@ -100,11 +100,11 @@ static void wait_until(struct team *team, ready_fn *ready, uint32_t number, stru
             sync_relax();
         }
     for (bool is_ready = false; !is_ready;) {
-        const uint32_t ticket = sync_bell_enter(bell);
+        const uint32_t ticket = sync_event_enter(event);
         is_ready = ready(team, number);
         if (!is_ready)
-            sync_bell_sleep(bell, ticket, INT64_MAX);
-        sync_bell_exit(bell);
+            sync_event_sleep(event, ticket, INT64_MAX);
+        sync_event_exit(event);
     }
 }
 
@@ -143,7 +143,7 @@ static void *worker_main(void *arg)
         if (begin(worker)) {
             work(worker);
             atomic_fetch_add(&team->finished, 1);
-            sync_bell_ring(&team->done);
+            sync_event_notify(&team->done);
         }
         wait_until(team, is_called, worker->number, &team->called);
     }
@@ -230,7 +230,7 @@ void team_run(struct team *team, int threads, bool spin, team_fn *fn, void *ctx)
     atomic_store_explicit(&team->finished, 0, memory_order_relaxed); /* nobody is at work */
     const uint32_t number = number_of(atomic_load_explicit(&team->job, memory_order_relaxed)) + 1;
     atomic_store(&team->job, job_of(number, (uint32_t)threads - 1, 0));
-    sync_bell_ring(&team->called);
+    sync_event_notify(&team->called);
     fn(ctx, 0);
     wait_until(team, is_finished, close_job(team), &team->done);
 }
@@ -238,7 +238,7 @@ void team_run(struct team *team, int threads, bool spin, team_fn *fn, void *ctx)
 void team_stop(struct team *team)
 {
     atomic_store(&team->job, job_of(number_of(atomic_load(&team->job)), STOP, 0));
-    sync_bell_ring(&team->called);
+    sync_event_notify(&team->called);
     while (team->size > 0)
         pthread_join(team->workers[--team->size]->handle, NULL);
 }
@@ -248,6 +248,6 @@ void team_forget(struct team *team)
 {
     atomic_store(&team->job, job_of(number_of(atomic_load(&team->job)), STOP, 0));
     atomic_store(&team->finished, 0);
-    team->called = team->done = (struct sync_bell){0};
+    team->called = team->done = (struct sync_event){0};
     team->size = 0;
 }

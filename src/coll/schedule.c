@@ -193,7 +193,7 @@ enum step schedule_claim(struct schedule *schedule, int thread, struct work *wor
     unlock(schedule);
     /* The tile that this thread has just finished may have been the last that another thread's rows waited for. */
     if (wake)
-        sync_bell_ring(schedule->coll->event);
+        sync_event_notify(schedule->coll->event);
     return work->step;
 }
 

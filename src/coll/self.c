@@ -22,7 +22,7 @@ struct ring {
 
 struct self {
     struct coll coll;
-    struct sync_bell event;
+    struct sync_event event;
     atomic_bool aborted;
     int count; /* slots of each ring */
     struct ring rings[COLL_RINGS];
@@ -90,7 +90,7 @@ static void fail(struct coll *coll, enum coll_failure failure)
     /* A call that broke was this rank's own, and it knows. */
     if (failure == COLL_ABORTED)
         atomic_store(&self_of(coll)->aborted, true);
-    sync_bell_ring(coll->event);
+    sync_event_notify(coll->event);
 }
 
 static void forked(struct coll *coll)
@@ -136,7 +136,7 @@ static void publish(struct coll *coll, enum coll_ring kind, int64_t tile)
     struct self *self = self_of(coll);
     /* Pairs with the load in read_tile: whoever sees the stamp sees the buffer. */
     atomic_store(&self->rings[kind].stamps[tile % self->count], tile + 1);
-    sync_bell_ring(coll->event);
+    sync_event_notify(coll->event);
 }
 
 static bool read_tile(struct coll *coll, enum coll_ring kind, int64_t tile, const void *buffers[MMARN_MAX_RANKS])
@@ -152,7 +152,7 @@ static void release(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
     self_of(coll)->rings[kind].read = tile;
     /* For threads that have gone to sleep: they poll again under the lock that the caller holds now. */
-    sync_bell_ring(coll->event);
+    sync_event_notify(coll->event);
 }
 
 static void flush(struct coll *coll)
@@ -162,19 +162,19 @@ static void flush(struct coll *coll)
 
 static uint32_t wait_begin(struct coll *coll)
 {
-    return sync_bell_enter(coll->event);
+    return sync_event_enter(coll->event);
 }
 
 static mmarn_status wait(struct coll *coll, uint32_t ticket)
 {
     struct self *self = self_of(coll);
     const int64_t deadline = sync_deadline(coll->timeout_ms);
-    bool rung = atomic_load(&self->aborted) ||
-                sync_bell_spin(coll->event, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS);
-    for (int64_t left; !rung && (left = deadline - sync_now()) > 0;)
-        rung = sync_bell_sleep(coll->event, ticket, left);
-    sync_bell_exit(coll->event);
-    if (!rung)
+    bool notified = atomic_load(&self->aborted) ||
+                    sync_event_spin(coll->event, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS);
+    for (int64_t left; !notified && (left = deadline - sync_now()) > 0;)
+        notified = sync_event_sleep(coll->event, ticket, left);
+    sync_event_exit(coll->event);
+    if (!notified)
         return error_set(MMARN_ERR_TIMEOUT, "rank 0 waited %d ms for its own threads", coll->timeout_ms);
     return status_of(self);
 }

@@ -79,8 +79,9 @@ struct coll {
     int max_threads; /* the largest `threads` of any rank: the same number on all of them */
     int timeout_ms;
     struct coll_interrupt interrupt;
-    bool oversubscribed;     /* all ranks' threads outnumber the processors they may use: the same on all ranks */
-    struct sync_bell *event; /* this rank's own: rung whenever something that its threads may wait for has changed */
+    bool oversubscribed; /* all ranks' threads outnumber the processors they may use: the same on all ranks */
+    struct sync_event
+        *event; /* this rank's own: notified whenever something that its threads may wait for has changed */
 
     /* Set by agreement.c: the number of the current or last call, and its shape. For a call that is empty or refused
        here the shape has no tiles. */
@@ -147,7 +148,7 @@ struct coll_transport {
     void (*flush)(struct coll *coll);
 
     /*
-     * Waiting: ticket = wait_begin(); poll everything again; then either sync_bell_exit(coll->event), or wait(ticket),
+     * Waiting: ticket = wait_begin(); poll everything again; then either sync_event_exit(coll->event), or wait(ticket),
      * which returns MMARN_OK when something may have changed since wait_begin, or the error that ends the call (a
      * peer's death, the deadline, an abort; sentence recorded). Any thread. While it waits it asks coll_interrupted
      * every 1 to 20 ms and fails the group when told to.

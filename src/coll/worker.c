@@ -42,7 +42,7 @@ void worker_run(struct schedule *schedule, int thread, worker_do_fn *do_work, vo
     while (schedule_claim(schedule, thread, &work) != STEP_STOP) {
         if (work.step != STEP_NONE) {
             if (waiting)
-                sync_bell_exit(coll->event);
+                sync_event_exit(coll->event);
             waiting = false;
             polls = 0;
             do_work(ctx, thread, &work);
@@ -61,6 +61,6 @@ void worker_run(struct schedule *schedule, int thread, worker_do_fn *do_work, vo
         }
     }
     if (waiting)
-        sync_bell_exit(coll->event);
-    sync_bell_ring(coll->event);
+        sync_event_exit(coll->event);
+    sync_event_notify(coll->event);
 }

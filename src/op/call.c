@@ -68,9 +68,9 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
     memcpy(pipeline->values, values, sizeof values);
 
     /* A sum that is the result is rounded once either way. */
-    op_sink_round(&pipeline->sink, terms->numerics,
-                  terms->kind != CALL_ALL_REDUCE && terms->kind != CALL_REDUCE_SCATTER);
-    pipeline->sink.epsilon = terms->epsilon;
+    op_epilogue_round(&pipeline->epilogue, terms->numerics,
+                      terms->kind != CALL_ALL_REDUCE && terms->kind != CALL_REDUCE_SCATTER);
+    pipeline->epilogue.epsilon = terms->epsilon;
 }
 
 bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,

@@ -27,7 +27,7 @@ bool norm_call_take(struct norm_call *norm, const mmarn_comm *comm, mmarn_form f
     return arguments_take(call, &norm->options, config, step, error) && check_call(call, CHECK_ALL, error);
 }
 
-bool norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, void **room, struct error *error)
+bool norm_call_open(struct norm_call *norm, int threads, struct op_epilogue *epilogue, void **room, struct error *error)
 {
     const mmarn_op_config *config = &norm->options.config;
     struct op_gamma gamma = {config->gamma->data, config->gamma->dtype};
@@ -38,7 +38,7 @@ bool norm_call_open(struct norm_call *norm, int threads, struct op_sink *sink, v
             return error_fail(error, MMARN_ERR_MEMORY, "no memory for 1 + gamma, %lld elements",
                               (long long)config->gamma->shape[0]);
     }
-    if (outputs_open(&norm->call, &gamma, tensor_last(norm->call.step.x1), threads, sink, room, error))
+    if (outputs_open(&norm->call, &gamma, tensor_last(norm->call.step.x1), threads, epilogue, room, error))
         return true;
     norm_call_close(norm, NULL);
     return false;
@@ -54,7 +54,7 @@ void norm_call_close(struct norm_call *norm, void *room)
 /* ------------------------------------------------------------------------------------------------- the local one */
 
 struct rows {
-    struct op_sink sink;
+    struct op_epilogue epilogue;
     const char *x;
     int64_t rows, n;
     int share;         /* rows that a thread claims at a time */
@@ -68,8 +68,8 @@ static void take_in(const struct rows *rows, int64_t row, int count)
         const int64_t left = rows->n - column;
         const struct op_tile tile = {
             .row = row, .rows = count, .column = column, .columns = left < SHARE_ELEMENTS ? (int)left : SHARE_ELEMENTS};
-        op_sink_sum(&rows->sink, rows->n, &tile,
-                    rows->x + (size_t)(row * rows->n + column) * dtype_size(rows->sink.dtype));
+        op_epilogue_sum(&rows->epilogue, rows->n, &tile,
+                        rows->x + (size_t)(row * rows->n + column) * dtype_size(rows->epilogue.dtype));
     }
 }
 
@@ -80,8 +80,8 @@ static void worker(void *ctx, int thread)
     while ((row = atomic_fetch_add_explicit(&rows->next, rows->share, memory_order_relaxed)) < rows->rows) {
         const int count = rows->rows - row < rows->share ? (int)(rows->rows - row) : rows->share;
         take_in(rows, row, count);
-        if (rows->sink.gamma)
-            op_sink_norm(&rows->sink, rows->n, row, count, thread);
+        if (rows->epilogue.gamma)
+            op_epilogue_norm(&rows->epilogue, rows->n, row, count, thread);
     }
 }
 
@@ -91,10 +91,10 @@ static bool run(struct norm_call *norm, int threads, struct error *error)
     const mmarn_tensor *x = norm->call.step.x1;
     struct rows rows = {.x = x->data, .rows = tensor_rows(x), .n = tensor_last(x)};
     void *room = NULL;
-    if (!norm_call_open(norm, threads, &rows.sink, &room, error))
+    if (!norm_call_open(norm, threads, &rows.epilogue, &room, error))
         return false;
-    op_sink_round(&rows.sink, config->numerics, false);
-    rows.sink.epsilon = (float)config->epsilon;
+    op_epilogue_round(&rows.epilogue, config->numerics, false);
+    rows.epilogue.epsilon = (float)config->epsilon;
     rows.share = rows.n < SHARE_ELEMENTS ? (int)(SHARE_ELEMENTS / rows.n) : 1;
     threads_run(threads, worker, &rows);
     norm_call_close(norm, room);

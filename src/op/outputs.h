@@ -1,12 +1,12 @@
 /*
- * outputs.h - from a step to its sink: which outputs there are, where rows are kept that a norm reads twice, and gamma
- * as the norm multiplies by it.
+ * outputs.h - from a step to its epilogue: which outputs there are, where rows are kept that a norm reads twice, and
+ * gamma as the norm multiplies by it.
  */
 #ifndef MMARN_OP_OUTPUTS_H
 #define MMARN_OP_OUTPUTS_H
 
 #include "base/error.h"
-#include "op/sink.h"
+#include "op/epilogue.h"
 #include "op/types.h"
 
 /* gamma as a norm uses it. */
@@ -19,10 +19,10 @@ struct op_gamma {
 float *outputs_gamma_plus_one(const mmarn_tensor *gamma);
 
 /*
- * Fills the sink's tensors, and its rows and dtypes, for a checked call; columns is n. *room is memory that the sink
- * needs until the call ends, NULL where it needs none; the caller frees it with memory_free. Errors: MEMORY.
+ * Fills the epilogue's tensors, and its rows and dtypes, for a checked call; columns is n. *room is memory that the
+ * epilogue needs until the call ends, NULL where it needs none; the caller frees it with memory_free. Errors: MEMORY.
  */
 bool outputs_open(const struct op_call *call, const struct op_gamma *gamma, int64_t columns, int threads,
-                  struct op_sink *sink, void **room, struct error *error);
+                  struct op_epilogue *epilogue, void **room, struct error *error);
 
 #endif

@@ -15,14 +15,15 @@ static const float *const *partials_of(const struct work *work)
     return (const float *const *)work->arrived;
 }
 
-static void epilogue(const struct op_pipeline *pipeline, const struct op_tile *tile, const struct work *work)
+static void apply_epilogue(const struct op_pipeline *pipeline, const struct op_tile *tile, const struct work *work)
 {
     if (pipeline->gather)
         pipeline->gather(pipeline->ctx, tile, partials_of(work));
     else if (pipeline->plan->algorithm == COLL_ONE_SHOT)
-        op_sink_parts(&pipeline->sink, pipeline->plan->n, tile, partials_of(work), pipeline->coll->world_size);
+        op_epilogue_partials(&pipeline->epilogue, pipeline->plan->n, tile, partials_of(work),
+                             pipeline->coll->world_size);
     else
-        op_sink_sum(&pipeline->sink, pipeline->plan->n, tile, work->arrived[0]);
+        op_epilogue_sum(&pipeline->epilogue, pipeline->plan->n, tile, work->arrived[0]);
 }
 
 /* The rows of a block are fewer than the plan's most in a shard's last one. */
@@ -31,8 +32,8 @@ static void norm(const struct op_pipeline *pipeline, int thread, const struct wo
     const struct op_rows rows = op_plan_block(pipeline->plan, work->block);
     const int64_t left = rows.count - work->from;
     if (left > 0)
-        op_sink_norm(&pipeline->sink, pipeline->plan->n, rows.first + work->from,
-                     left < work->rows ? (int)left : work->rows, thread);
+        op_epilogue_norm(&pipeline->epilogue, pipeline->plan->n, rows.first + work->from,
+                         left < work->rows ? (int)left : work->rows, thread);
 }
 
 static void do_work(void *ctx, int thread, struct work *work)
@@ -44,10 +45,10 @@ static void do_work(void *ctx, int thread, struct work *work)
     }
     const struct op_tile tile = op_plan_tile(pipeline->plan, work->tile);
     if (work->step == STEP_EPILOGUE)
-        epilogue(pipeline, &tile, work);
+        apply_epilogue(pipeline, &tile, work);
     else if (work->step == STEP_REDUCE)
         coll_reduce(partials_of(work), pipeline->coll->world_size, (int64_t)tile.rows * tile.columns,
-                    pipeline->sink.sum_dtype, pipeline->sink.in_rank_order, work->buffer);
+                    pipeline->epilogue.sum_dtype, pipeline->epilogue.in_rank_order, work->buffer);
     else if (tile.rows > 0)
         pipeline->produce(pipeline->ctx, thread, &tile, work->buffer);
 }
@@ -72,7 +73,7 @@ mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads)
 
     const struct coll_grid grid = {
         .column_tiles = plan->column_tiles,
-        .blocks = pipeline->sink.gamma ? plan->blocks : 0,
+        .blocks = pipeline->epilogue.gamma ? plan->blocks : 0,
         .block_rows = plan->block_rows,
     };
     struct run run;

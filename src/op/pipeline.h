@@ -7,7 +7,7 @@
 #define MMARN_OP_PIPELINE_H
 
 #include "coll/agreement.h"
-#include "op/sink.h"
+#include "op/epilogue.h"
 
 /* Fills part (tile.rows x tile.columns, dense, fp32) with this rank's part of a tile. thread: 0 .. threads - 1. */
 typedef void op_produce_fn(void *ctx, int thread, const struct op_tile *tile, float *part);
@@ -19,9 +19,9 @@ struct op_pipeline {
     struct coll *coll;
     const struct op_plan *plan;
     op_produce_fn *produce;
-    op_gather_fn *gather; /* NULL: parts are summed, into the sink. With it the algorithm is COLL_ONE_SHOT */
+    op_gather_fn *gather; /* NULL: parts are summed, into the epilogue. With it the algorithm is COLL_ONE_SHOT */
     void *ctx;
-    struct op_sink sink;
+    struct op_epilogue epilogue;
     const struct coll_field *fields; /* what the ranks must agree on, and this rank's values */
     int64_t values[COLL_FIELDS];
     const char *name; /* of the call, or NULL */

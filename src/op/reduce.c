@@ -27,11 +27,11 @@ static void produce(void *ctx, int thread, const struct op_tile *tile, float *pa
 }
 
 /* With the group taken: runs and leaves it. */
-static bool run(mmarn_comm *comm, const struct call_terms *terms, const void *in, const struct op_sink *sink,
+static bool run(mmarn_comm *comm, const struct call_terms *terms, const void *in, const struct op_epilogue *epilogue,
                 struct error *error)
 {
     struct copy copy = {in, terms->dtype, terms->n};
-    struct op_pipeline pipeline = {.produce = produce, .ctx = &copy, .sink = *sink};
+    struct op_pipeline pipeline = {.produce = produce, .ctx = &copy, .epilogue = *epilogue};
     return call_run(comm, terms, OP_SOURCE_COPY, &pipeline, error);
 }
 
@@ -54,8 +54,8 @@ bool op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, c
         .dtype = in->dtype,
         .numerics = numerics,
     };
-    const struct op_sink sink = {.dtype = in->dtype, .count = 1, .mm = out->data};
-    return run(comm, &terms, in->data, &sink, error);
+    const struct op_epilogue epilogue = {.dtype = in->dtype, .count = 1, .mm = out->data};
+    return run(comm, &terms, in->data, &epilogue, error);
 }
 
 bool op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, const mmarn_tensor *out,
@@ -79,8 +79,8 @@ bool op_reduce_scatter(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *i
         .flags = config.flags,
     };
     const struct op_rows own = op_rows_shard(terms.rows, call.rank, call.world_size);
-    const struct op_sink sink = {.dtype = in->dtype, .first = own.first, .count = own.count, .mm = out->data};
-    return run(comm, &terms, in->data, &sink, error);
+    const struct op_epilogue epilogue = {.dtype = in->dtype, .first = own.first, .count = own.count, .mm = out->data};
+    return run(comm, &terms, in->data, &epilogue, error);
 }
 
 bool op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, const mmarn_step *step, struct error *error)
@@ -92,9 +92,9 @@ bool op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, const mm
         return call_refuse(comm, error);
     if (op_call_is_empty(&norm.call))
         return call_skip(comm);
-    struct op_sink sink = {.dtype = 0};
+    struct op_epilogue epilogue = {.dtype = 0};
     void *room;
-    if (!norm_call_open(&norm, comm->threads, &sink, &room, error))
+    if (!norm_call_open(&norm, comm->threads, &epilogue, &room, error))
         return call_refuse(comm, error);
     const mmarn_tensor *x1 = norm.call.step.x1;
     struct call_terms terms = {
@@ -106,7 +106,7 @@ bool op_all_reduce_norm(mmarn_comm *comm, const mmarn_op_config *given, const mm
         .epsilon = (float)norm.options.config.epsilon,
         .flags = norm.options.config.flags,
     };
-    const bool done = run(comm, &terms, x1->data, &sink, error);
+    const bool done = run(comm, &terms, x1->data, &epilogue, error);
     norm_call_close(&norm, room);
     return done;
 }

@@ -117,7 +117,7 @@ static bool run_checked(mmarn_op *op, const struct op_call *call, struct error *
     void *room;
     const int32_t round_before = terms.numerics == MMARN_NUMERICS_ASCEND ? terms.dtype : MMARN_F32;
     if (!matmul_open(op, &call->step, round_before, &matmul, error) ||
-        !outputs_open(call, &op->gamma, terms.n, comm->threads, &pipeline.sink, &room, error))
+        !outputs_open(call, &op->gamma, terms.n, comm->threads, &pipeline.epilogue, &room, error))
         return call_refuse(comm, error);
     const bool done = call_run(comm, &terms, OP_SOURCE_MATMUL, &pipeline, error);
     memory_free(room);

@@ -43,14 +43,14 @@ static mmarn_status run_plan(mmarn_comm *comm, const struct op_plan *plan, int n
         .plan = plan,
         .produce = produce,
         .ctx = (void *)x,
-        .sink = {.dtype = MMARN_F16,
-                 .count = ROWS,
-                 .y_dtype = MMARN_F16,
-                 .gamma_dtype = MMARN_F16,
-                 .residual = residual,
-                 .y = y,
-                 .gamma = gamma,
-                 .norm_out = norm_out},
+        .epilogue = {.dtype = MMARN_F16,
+                     .count = ROWS,
+                     .y_dtype = MMARN_F16,
+                     .gamma_dtype = MMARN_F16,
+                     .residual = residual,
+                     .y = y,
+                     .gamma = gamma,
+                     .norm_out = norm_out},
     };
     call_terms_set(&pipeline, &terms);
     return op_pipeline_run(&pipeline, comm->threads);

@@ -9,7 +9,7 @@
 void toy_wake_all(struct group *group)
 {
     for (int rank = 0; rank < group->world_size; rank++)
-        sync_bell_ring(&group->members[rank].event);
+        sync_event_notify(&group->members[rank].event);
 }
 
 /* Under the lock. An earlier call's failure takes the place of a later one's. */
@@ -242,7 +242,7 @@ static void flush(struct coll *coll)
 
 static uint32_t wait_begin(struct coll *coll)
 {
-    return sync_bell_enter(coll->event);
+    return sync_event_enter(coll->event);
 }
 
 static mmarn_status wait(struct coll *coll, uint32_t ticket)
@@ -251,13 +251,13 @@ static mmarn_status wait(struct coll *coll, uint32_t ticket)
     const int64_t deadline = sync_deadline(coll->timeout_ms);
     bool over = false;
     while (!over) {
-        over = sync_bell_sleep(coll->event, ticket, TICK_NS);
+        over = sync_event_sleep(coll->event, ticket, TICK_NS);
         toy_lock();
         look_around(toy, deadline);
         over = over || has_failed(toy);
         toy_unlock();
     }
-    sync_bell_exit(coll->event);
+    sync_event_exit(coll->event);
     toy_lock();
     const mmarn_status status = toy_failure(toy);
     toy_unlock();

@@ -19,7 +19,7 @@ enum { GROUPS = 16, RANKS = 8, SLOTS = 24, TICK_NS = 2000000 };
 struct member {
     bool here, left;
     int pid, threads, timeout_ms;
-    struct sync_bell event;
+    struct sync_event event;
     uint64_t opened, finished; /* calls */
     struct coll_descriptor posted[2];
     bool empty[2];

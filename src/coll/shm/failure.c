@@ -68,5 +68,5 @@ mmarn_status shm_failure_status(struct shm *shm)
 void shm_wake_all(struct shm *shm)
 {
     for (int rank = 0; rank < shm->coll.world_size; rank++)
-        sync_bell_ring(&shm->segments[rank].header->event);
+        sync_event_notify(&shm->segments[rank].header->event);
 }

@@ -143,7 +143,7 @@ static void wake_producers(struct shm *shm, enum coll_ring kind)
         /* Pairs with the store in is_free. */
         const uint64_t wanted = atomic_load(&header->wanted[kind].tile);
         if (shm->told[kind] < wanted && wanted <= now && read_by_all(shm, kind) >= wanted)
-            sync_bell_ring(&header->event);
+            sync_event_notify(&header->event);
     }
     shm->told[kind] = now;
 }
@@ -213,9 +213,9 @@ void shm_ring_publish(struct coll *coll, enum coll_ring kind, int64_t tile)
     /* A tile is of use to nobody before its last partial is there, so only the rank that brings that one wakes the
        owner. Of ranks that publish at the same time, the last in the order of stamps, which are seq_cst, sees all the
        others'. */
-    struct sync_bell *owner = &shm->segments[coll_owner(coll, tile)].header->event;
-    if (sync_bell_waited_for(owner) && complete(shm, tile, partials))
-        sync_bell_ring(owner);
+    struct sync_event *owner = &shm->segments[coll_owner(coll, tile)].header->event;
+    if (sync_event_waited_for(owner) && complete(shm, tile, partials))
+        sync_event_notify(owner);
 }
 
 void shm_ring_flush(struct coll *coll)
@@ -227,12 +227,12 @@ void shm_ring_flush(struct coll *coll)
     atomic_fetch_add(&shm_own(shm)->flushes, 1);
     for (int rank = 0; rank < coll->world_size; rank++) {
         struct shm_header *header = shm->segments[rank].header;
-        if (!sync_bell_waited_for(&header->event))
+        if (!sync_event_waited_for(&header->event))
             continue;
         /* The lowest tile that it has not read is the one that it waits for. Pairs with the store in release. */
         const uint64_t next = atomic_load(&header->read[COLL_PARTIALS].tile) - shm->base;
         if (next < (uint64_t)shm->coll.shape.tiles && complete(shm, (int64_t)next, partials))
-            sync_bell_ring(&header->event);
+            sync_event_notify(&header->event);
     }
     wake_producers(shm, COLL_PARTIALS);
 }

@@ -36,7 +36,7 @@ struct shm_header {
     uint32_t version;
     int32_t rank;
     uint8_t nonce[COLL_NONCE_SIZE];
-    _Alignas(SHM_LINE) struct sync_bell event;
+    _Alignas(SHM_LINE) struct sync_event event;
     _Alignas(SHM_LINE) _Atomic uint64_t position; /* number of the last call that this rank has opened */
     _Atomic uint64_t finished;                    /* of the last call in which it needs nothing and owes nothing more */
     _Atomic uint32_t left;                        /* it has left the group */

@@ -51,10 +51,10 @@ static void ask_caller(struct shm *shm)
         shm_failure_set(shm, SHM_FAILURE_ABORT, -1, 0);
 }
 
-/* Sleeps until the event is rung, the group fails, or the time is over; false: the time is over. */
+/* Sleeps until the event is notified, the group fails, or the time is over; false: the time is over. */
 static bool sleep_until(struct shm *shm, uint32_t ticket, int64_t deadline, int64_t slice)
 {
-    struct sync_bell *event = &shm_own(shm)->event;
+    struct sync_event *event = &shm_own(shm)->event;
     for (;;) {
         look_at_peers(shm);
         int64_t rest = deadline - sync_now();
@@ -62,7 +62,7 @@ static bool sleep_until(struct shm *shm, uint32_t ticket, int64_t deadline, int6
             return true;
         if (rest <= 0)
             return false;
-        if (sync_bell_sleep(event, ticket, rest < slice ? rest : slice))
+        if (sync_event_sleep(event, ticket, rest < slice ? rest : slice))
             return true;
         ask_caller(shm);
     }
@@ -71,7 +71,7 @@ static bool sleep_until(struct shm *shm, uint32_t ticket, int64_t deadline, int6
 uint32_t shm_wait_begin(struct coll *coll)
 {
     const struct shm *shm = shm_of(coll);
-    uint32_t ticket = sync_bell_enter(&shm_own(shm)->event);
+    uint32_t ticket = sync_event_enter(&shm_own(shm)->event);
     /* Pairs with the increment in shm_ring_flush: what a peer flushed before this, the next poll sees; and who flushes
        after it sees that somebody waits. */
     for (int rank = 0; rank < coll->world_size; rank++)
@@ -82,15 +82,15 @@ uint32_t shm_wait_begin(struct coll *coll)
 mmarn_status shm_wait(struct coll *coll, uint32_t ticket)
 {
     struct shm *shm = shm_of(coll);
-    struct sync_bell *event = &shm_own(shm)->event;
+    struct sync_event *event = &shm_own(shm)->event;
     int64_t deadline = sync_deadline(coll->timeout_ms);
     if (!shm_failure_is_set(shm) &&
-        !sync_bell_spin(event, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS)) {
+        !sync_event_spin(event, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS)) {
         shm_place_apart(shm);
         if (!sleep_until(shm, ticket, deadline, SLICE_NS))
             shm_failure_set(shm, SHM_FAILURE_TIMEOUT, culprit(shm), shm->coll.call);
     }
-    sync_bell_exit(event);
+    sync_event_exit(event);
     return shm_failure_status(shm);
 }
 
@@ -106,17 +106,17 @@ static bool all_finished(const struct shm *shm, uint64_t call)
 bool shm_wait_finished(struct shm *shm, uint64_t call)
 {
     int64_t deadline = sync_deadline(shm->coll.timeout_ms);
-    struct sync_bell *event = &shm_own(shm)->event;
+    struct sync_event *event = &shm_own(shm)->event;
     while (!all_finished(shm, call) && !shm_failure_is_set(shm)) {
         /* Finishing a call wakes nobody, as then every call would; so this rare wait looks again by itself. */
-        uint32_t ticket = sync_bell_enter(event);
+        uint32_t ticket = sync_event_enter(event);
         look_at_peers(shm);
         int64_t rest = deadline - sync_now();
         if (rest > 0)
-            sync_bell_sleep(event, ticket, rest < SHORT_SLICE_NS ? rest : SHORT_SLICE_NS);
+            sync_event_sleep(event, ticket, rest < SHORT_SLICE_NS ? rest : SHORT_SLICE_NS);
         else
             shm_failure_set(shm, SHM_FAILURE_TIMEOUT, culprit(shm), shm->coll.call);
-        sync_bell_exit(event);
+        sync_event_exit(event);
         ask_caller(shm);
     }
     return !shm_failure_is_set(shm);

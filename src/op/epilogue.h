@@ -1,9 +1,9 @@
 /*
- * sink.h - from sums to outputs: mm_out, residual and norm over tiles and rows of one call. Knows nothing of where sums
- * come from. A norm reads rows that are complete: of y, or of mm_out where the norm comes first.
+ * epilogue.h - from sums to outputs: mm_out, residual and norm over tiles and rows of one call. Knows nothing of where
+ * sums come from. A norm reads rows that are complete: of y, or of mm_out where the norm comes first.
  */
-#ifndef MMARN_OP_SINK_H
-#define MMARN_OP_SINK_H
+#ifndef MMARN_OP_EPILOGUE_H
+#define MMARN_OP_EPILOGUE_H
 
 #include <stdbool.h>
 
@@ -13,7 +13,7 @@
  * Where sums go. Matrices are n columns wide, dense, and begin with row `first`: of the rows of a call only
  * [first, first + count) are taken in. Any output may be NULL, but for what the norm reads.
  */
-struct op_sink {
+struct op_epilogue {
     int32_t dtype;     /* of mm, norm_out and rows */
     int32_t sum_dtype; /* in which sums travel: dtype, or fp32 */
     int32_t y_dtype;   /* of residual and y: dtype, or fp32 */
@@ -34,16 +34,16 @@ struct op_sink {
 };
 
 /* How sums travel and norms round in a mode. keep_sum: in the mode that keeps sums in fp32, they come in fp32. */
-void op_sink_round(struct op_sink *sink, int32_t numerics, bool keep_sum);
+void op_epilogue_round(struct op_epilogue *epilogue, int32_t numerics, bool keep_sum);
 
 /* Takes in a tile of sums (dense, sum_dtype). */
-void op_sink_sum(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const void *sum);
+void op_epilogue_sum(const struct op_epilogue *epilogue, int64_t n, const struct op_tile *tile, const void *sum);
 
 /* The same from all ranks' parts, which are summed on the way. */
-void op_sink_parts(const struct op_sink *sink, int64_t n, const struct op_tile *tile, const float *const parts[],
-                   int world_size);
+void op_epilogue_partials(const struct op_epilogue *epilogue, int64_t n, const struct op_tile *tile,
+                          const float *const parts[], int world_size);
 
 /* Finishes rows of the call whose sums have all been taken in. */
-void op_sink_norm(const struct op_sink *sink, int64_t n, int64_t row, int rows, int thread);
+void op_epilogue_norm(const struct op_epilogue *epilogue, int64_t n, int64_t row, int rows, int thread);
 
 #endif

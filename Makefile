@@ -8,19 +8,26 @@ PYTHON = build/venv/bin/python
 # turned off, it has to do without.
 NO_ASLR = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: help setup python build run test check slow levels package asan tsan clang tidy bench bench-layers measure format install clean
+.PHONY: help setup setup-peers needed python build run test check slow levels package asan tsan clang tidy bench bench-layers measure format install clean
 .NOTPARALLEL:
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.* ## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 21
 
-setup: ## install the packages that are missing
+setup: ## install the Debian packages that are missing (as root, or by sudo)
 	@tools/setup.sh
+
+setup-peers: ## install the Debian packages that `make bench` compares with
+	@tools/setup.sh --peers
+
+# Nothing else in this file installs a package: what is missing is named, with the command that installs it.
+needed:
+	@tools/setup.sh --check
 
 python:
 	@tools/setup.sh --python
 
-build: setup ## build everything, in build/
+build: needed ## build everything, in build/
 	cmake --preset release
 	cmake --build --preset release -j $(JOBS)
 
@@ -29,7 +36,7 @@ run: build ## build, then show the operator at work (ARGS="...")
 
 # Each stage is a target below; the time of each is told at the end.
 STAGES = build python check slow levels package asan tsan clang tidy
-test: setup ## every test: release, Python, every instruction set, sanitizers, clang, clang-tidy
+test: needed ## every test: release, Python, every instruction set, sanitizers, clang, clang-tidy
 	@tools/stages.sh $(STAGES)
 
 # What tells most in three minutes: one run of everything but what is labelled slow.
@@ -50,17 +57,17 @@ package: python
 	    --force-reinstall --config-settings cmake.define.MMARN_WERROR=ON .
 	PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest $(ARGS)
 
-asan: setup
+asan: needed
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS)
 	ctest --preset asan -j $(JOBS)
 
-tsan: setup
+tsan: needed
 	cmake --preset tsan
 	cmake --build --preset tsan -j $(JOBS)
 	$(NO_ASLR) ctest --preset tsan -j $(JOBS)
 
-clang: setup
+clang: needed
 	@tools/setup.sh --clang
 	cmake --preset clang
 	cmake --build --preset clang -j $(JOBS)
@@ -68,7 +75,7 @@ clang: setup
 
 tidy: build python
 	git ls-files 'src/*.c' 'measure/*.c' 'cli/*.c' 'reference/*.c' | \
-	    xargs -P $(JOBS) -n 8 $(PYTHON) -m clang_tidy -p build --quiet
+	    xargs -P $(JOBS) -n 8 build/venv/bin/clang-tidy -p build --quiet
 
 # The peers are needed here only; those that cannot be had are left out of the comparison.
 bench: build python ## compare the operator with what else there is (ARGS="--quick"); writes build/bench
@@ -89,7 +96,7 @@ measure: build ## time the operator alone, next to the machine's ceilings (ARGS=
 format: python ## format the C code
 	python3 tools/check_format.py --fix
 
-install: setup ## build without assertions, and install under PREFIX (/usr/local)
+install: needed ## build without assertions, and install under PREFIX (/usr/local)
 	cmake --preset install
 	cmake --build --preset install -j $(JOBS)
 	cmake --install build/install --prefix $(PREFIX)

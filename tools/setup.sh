@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# setup.sh [--python | --clang | --bench] - puts in place what building and testing need: Debian packages and, with
-# --python, build/venv with what tools/requirements*.txt name; with --clang, the other compiler; with --bench, what
-# `make bench` compares with. Only what is missing is installed; when nothing is, apt-get is not called and this is
-# quick. Without root or a sudo that asks for no password, it prints the line to type and fails.
+# setup.sh - puts in place what building, testing and comparing need. Only what is missing is installed.
+#
+#   setup.sh            installs the Debian packages that building and testing need
+#   setup.sh --check    installs nothing: names the missing packages and the command that installs them, and fails
+#   setup.sh --python   the same check, then fills build/venv with what tools/requirements*.txt name
+#   setup.sh --clang    the same check for the second compiler, which the tests alone need
+#   setup.sh --peers    installs the Debian packages of what `make bench` compares with
+#   setup.sh --bench    installs no package: names the missing peers, and fills build/ with those that pip brings
+#
+# Packages are installed as root, or by a sudo that asks for no password. Without either, the line to type is printed,
+# and the script fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,9 +44,23 @@ find_missing() {
     need python3-dev python_headers
     need python3-venv python3 -c 'import ensurepip, venv'
 }
+# The second compiler: tests only.
+find_missing_clang() {
+    packages=()
+    need clang command -v clang
+}
+# Peers of `make bench`; docs/benchmarking.md says which versions were compared.
+find_missing_peers() {
+    packages=()
+    need libopenblas-pthread-dev pkg-config --exists openblas
+    need libdnnl-dev test -e /usr/include/oneapi/dnnl/dnnl.h
+    need libopenmpi-dev pkg-config --exists ompi-c
+    need openmpi-bin command -v mpirun
+}
 
+apt_install=(apt-get install --yes --no-install-recommends)
 install_missing() {
-    local command=(apt-get install --yes --no-install-recommends "${packages[@]}") root=()
+    local root=()
     if [ "$(id -u)" != 0 ]; then
         root=(sudo -n)
     fi
@@ -48,23 +69,40 @@ install_missing() {
         exit 1
     fi
     if [ "${#root[@]}" != 0 ] && ! sudo -n true 2>/dev/null; then
-        echo "setup.sh: packages are missing; please type: sudo ${command[*]}" >&2
+        echo "setup.sh: packages are missing; please type: sudo ${apt_install[*]} ${packages[*]}" >&2
         exit 1
     fi
     # A list that cannot be refreshed matters only if the installation then fails.
     "${root[@]}" apt-get update </dev/null || true
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${command[@]}" </dev/null
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive "${apt_install[@]}" "${packages[@]}" </dev/null
 }
 
-find_missing
-if [ "${#packages[@]}" != 0 ]; then
-    install_missing
+find_all_missing() {
     find_missing
-fi
-if [ "${#packages[@]}" != 0 ]; then
-    echo "setup.sh: still missing or too old (cmake must be 3.24 or newer): ${packages[*]}" >&2
-    exit 1
-fi
+    local others=("${packages[@]}")
+    find_missing_clang
+    packages=("${others[@]}" "${packages[@]}")
+}
+install() {
+    find_all_missing
+    if [ "${#packages[@]}" != 0 ]; then
+        install_missing
+        find_all_missing
+    fi
+    if [ "${#packages[@]}" != 0 ]; then
+        echo "setup.sh: still missing or too old (cmake must be 3.24 or newer): ${packages[*]}" >&2
+        exit 1
+    fi
+}
+# check FIND: fails with a sentence if that function finds something missing.
+check() {
+    "$1"
+    if [ "${#packages[@]}" != 0 ]; then
+        echo "setup.sh: missing, or too old (cmake must be 3.24 or newer): ${packages[*]}" >&2
+        echo "setup.sh: 'make setup' installs them, by: sudo ${apt_install[*]} ${packages[*]}" >&2
+        exit 1
+    fi
+}
 
 # The copy of the lists tells what the folder was made from. A framework that cannot be had costs only its own tests;
 # without the rest, the checks and tests that need it fail by themselves with a sentence, and all others still run.
@@ -86,36 +124,42 @@ fill_venv() {
         echo "setup.sh: the oldest NumPy could not be installed; the test that needs it will be skipped" >&2
     cat tools/requirements*.txt >build/venv/requirements.txt
 }
-if [ "${1:-}" = --python ] && ! cat tools/requirements*.txt | cmp --quiet - build/venv/requirements.txt; then
-    fill_venv
-fi
-
-if [ "${1:-}" = --clang ] && ! command -v clang >/dev/null; then
-    packages=(clang)
-    install_missing
-fi
-
-# Peers of `make bench`, and what draws its plots; docs/performance.md says which versions were compared. What cannot
-# be had is only missing from the comparison.
-find_peers() {
-    packages=()
-    need libopenblas-pthread-dev pkg-config --exists openblas
-    need libdnnl-dev test -e /usr/include/oneapi/dnnl/dnnl.h
-    need libopenmpi-dev pkg-config --exists ompi-c
-    need openmpi-bin command -v mpirun
+python() {
+    check find_missing
+    if ! cat tools/requirements*.txt | cmp --quiet - build/venv/requirements.txt; then
+        fill_venv
+    fi
 }
-bench_wheels() {
+
+# A peer that is missing is only missing from the comparison.
+peers() {
+    find_missing_peers
+    if [ "${#packages[@]}" != 0 ]; then
+        install_missing
+    fi
+}
+bench() {
     local pip=(build/venv/bin/python -m pip install --quiet --retries 2)
+    find_missing_peers
+    if [ "${#packages[@]}" != 0 ]; then
+        echo "setup.sh: not compared: ${packages[*]}; 'make setup-peers' installs them" >&2
+    fi
     build/venv/bin/python -c 'import matplotlib' 2>/dev/null ||
         "${pip[@]}" matplotlib==3.11.2 </dev/null || echo "setup.sh: without matplotlib there are no plots" >&2
     test -e build/ggml/lib/libggml-cpu.so ||
         "${pip[@]}" --no-deps --target build/ggml ggml-python==0.0.45 </dev/null ||
         echo "setup.sh: ggml could not be built and is not compared" >&2
 }
-if [ "${1:-}" = --bench ]; then
-    find_peers
-    if [ "${#packages[@]}" != 0 ]; then
-        (install_missing) || echo "setup.sh: not compared for want of packages: ${packages[*]}" >&2
-    fi
-    bench_wheels
-fi
+
+case ${1:-} in
+'') install ;;
+--check) check find_missing ;;
+--python) python ;;
+--clang) check find_missing_clang ;;
+--peers) peers ;;
+--bench) bench ;;
+*)
+    echo "setup.sh: unknown option $1; --check, --python, --clang, --peers and --bench are known" >&2
+    exit 2
+    ;;
+esac

@@ -1,5 +1,5 @@
-# versions.cmake - the soname, the CMake package and pkg-config of an installed tree say the same version: until 1.0
-# libmmarn.so.0.minor, taken for 0.minor and nothing else.
+# versions.cmake - the soname, the CMake package, pkg-config and the man page of an installed tree say the header's
+# version: until 1.0 libmmarn.so.0.minor, taken for 0.minor and nothing else.
 # cmake -DPREFIX=... -DREADELF=... -DPKG_CONFIG=... -P versions.cmake
 file(GLOB_RECURSE header ${PREFIX}/*/mmarn/mmarn.h)
 foreach(part MAJOR MINOR PATCH)
@@ -22,6 +22,12 @@ execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${folder} ${PKG_
                 OUTPUT_VARIABLE told OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 if(NOT told STREQUAL "${MAJOR}.${MINOR}.${PATCH}")
     message(FATAL_ERROR "pkg-config has ${told}, but the header ${MAJOR}.${MINOR}.${PATCH}")
+endif()
+
+file(GLOB_RECURSE page ${PREFIX}/*/mmarn.1)
+file(STRINGS ${page} title REGEX "^\\.TH MMARN")
+if(NOT title MATCHES "\"mmarn ${MAJOR}\\.${MINOR}\\.${PATCH}\"")
+    message(FATAL_ERROR "the man page has ${title}, but the header ${MAJOR}.${MINOR}.${PATCH}")
 endif()
 
 file(GLOB_RECURSE package ${PREFIX}/*/mmarnConfigVersion.cmake)

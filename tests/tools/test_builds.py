@@ -103,6 +103,14 @@ class ByCMake(unittest.TestCase):
             self.assertIn("collect2" if not CLANG else "ld", done.stderr)
             self.assertNotIn("crtfastmath", done.stderr)
 
+    def test_other_systems_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([CMAKE, "-S", ROOT, "-B", folder, "-G", GENERATOR, "-DCMAKE_SYSTEM_NAME=FreeBSD",
+                                   f"-DCMAKE_C_COMPILER={COMPILER}"], capture_output=True, check=False, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("mmarn needs Linux (futex, memfd, abstract sockets) and cannot be built for FreeBSD",
+                          " ".join(done.stderr.split()))
+
 
 class Command(unittest.TestCase):
     def test_in_a_changed_process(self):

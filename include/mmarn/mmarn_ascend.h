@@ -1,7 +1,7 @@
 /*
- * mmarn_ascend.h - what belongs to the world of the original alone, npu_mm_all_reduce_add_rms_norm of MindSpeed and
- * aclnnMatmulAllReduceAddRmsNorm of CANN: arguments that may have one value only, limits of that implementation, and
- * the numbers of its errors. Programs that want the operator and not its original need none of this.
+ * mmarn_ascend.h - what only npu_mm_all_reduce_add_rms_norm of MindSpeed (aclnnMatmulAllReduceAddRmsNorm of CANN) has:
+ * arguments that may have one value only, limits of its implementation, and its error numbers. Programs that do not
+ * imitate that operator need none of this.
  */
 #ifndef MMARN_ASCEND_H
 #define MMARN_ASCEND_H
@@ -15,10 +15,10 @@ extern "C" {
 /* mmarn_ascend_options.flags */
 enum {
     /*
-     * Refuse whatever the original's implementation refuses: world sizes other than 1, 2, 4 and 8, epsilon outside
-     * (0, 1), fp32 (of any tensor), int4, fp32 and per-token scales, a residual that is not (b, s, n), k or n beyond
-     * 65535 in the quantised scenarios; and whatever it does not have: steps without gamma, residual, y or norm_out,
-     * x3, mm_out, rstd, norm_scale, flags but MMARN_BORROW_X2 and MMARN_BIAS_ONCE.
+     * Refuse what CANN's implementation refuses: world sizes other than 1, 2, 4 and 8, epsilon outside (0, 1), fp32
+     * (for any tensor), int4, fp32 and per-token scales, a residual that is not (b, s, n), and k or n above 65535 in
+     * the quantised scenarios. Also refuse what it does not have: steps without gamma, residual, y or norm_out; x3,
+     * mm_out, rstd and norm_scale; and all flags except MMARN_BORROW_X2 and MMARN_BIAS_ONCE.
      */
     MMARN_ASCEND_LIMITS = 1
 };
@@ -37,9 +37,9 @@ typedef struct mmarn_ascend_options {
 MMARN_API mmarn_status mmarn_ascend_options_init(mmarn_ascend_options *options, size_t struct_size);
 
 /*
- * The calling thread's last failure as the original numbers it: 0 before the first, 161001 (a null pointer), 161002 (a
- * shape that cannot be multiplied, or k = 0), 561002 (any other argument), 561000 (the call itself failed). Most useful
- * with MMARN_ASCEND_LIMITS.
+ * CANN's number for the calling thread's last failure: 0 before the first, 161001 (a null pointer), 161002 (a shape
+ * that cannot be multiplied, or k = 0), 561002 (any other argument), 561000 (the call itself failed). Most useful with
+ * MMARN_ASCEND_LIMITS.
  */
 MMARN_API int32_t mmarn_last_code(void);
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Makefile - the commands of everyday work; CMake (CMakeLists.txt, CMakePresets.json) does all of it.
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * add_norm.c - see add_norm.h. 16-bit rows go through the library's conversions, piece by piece, in cache; the loops
  * themselves are left to the compiler, which may reorder their sums and use all of this processor.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * add_norm.h - what follows the all-reduce for those who have no fused operator: one pass per row over memory.
  */

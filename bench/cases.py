@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is measured: shapes, types and numbers of ranks, by groups that the report keeps together."""
 
 from __future__ import annotations

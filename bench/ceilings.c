@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ceilings.c - what this machine can do at best, with as many workers as the argument says, as one line of JSON:
  * multiply-adds of fp32, bf16 and int8 and reading from memory and from the last-level cache, as measure/peak.h

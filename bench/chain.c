@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * chain.c - the operator as a user without MMARN writes it: another library's matmul, another's all-reduce, and one
  * loop for the rest. Each part is timed.

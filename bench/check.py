@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Nobody is timed on wrong work: a peer's y and norm_out must be the library's, within the roundings of its way."""
 
 from __future__ import annotations

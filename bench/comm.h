@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * comm.h - an all-reduce in place, of another library or described elsewhere. Each comm_*.c is one; a program links
  * one of them.

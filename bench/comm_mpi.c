@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * comm_mpi.c - MPI_Allreduce, fp32: MPI has no 16-bit floats.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * comm_shm.c - two all-reduces through shared memory, as CPU inference engines have them, written anew:
  *   oneshot  every rank copies its data to a slot, and every rank sums all slots, for any size

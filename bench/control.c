@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * control.c - see control.h. The barrier spins briefly, then yields, then naps: ranks may outnumber the processors, and
  * may wait for one that is still making its data.

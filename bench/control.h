@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * control.h - how the coordinator (run.py) leads the ranks of one worker program. The ranks are processes that share
  * one block of memory. Rank 0 reads commands, one a line, from its standard input and answers each with one line of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inputs.c - see inputs.h. An element has one of 256 values, so types are converted by a table.
  */

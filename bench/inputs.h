@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * inputs.h - what is computed: a problem, and one rank's operands of it. Elements are hashes of their index, scaled by
  * powers of two, and exact in every type of the case, so that every peer, in C or in Python (inputs.py), has the same.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operands of a case for peers written in Python: the same numbers as inputs.c makes, as numpy arrays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the library would do with a call, asked of it: the program plan (plan.c) is started once and kept."""
 
 from __future__ import annotations

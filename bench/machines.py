@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Machines and fabrics that docs/scaling.md carries the model to, from published figures.
 
 Published rates are wire rates; ATTAINED is assumed of all of them. Where no figure is published for a machine, that of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * matmul.h - another library's matmul of one rank, partial = x1 @ x2. Each matmul_*.c is one library; a program links
  * one of them.

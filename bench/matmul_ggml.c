@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * matmul_ggml.c - ggml's mul_mat on the processor: weights (n, k) in fp32, f16, bf16, or in blocks of 32 that share an
  * f16 scale (q8_0, q4_0), activations in fp32. The blocks are made from this case's weights where those have a scale

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * matmul_openblas.c - cblas_sgemm, or cblas_sgemv for one row.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One case: every peer made ready and checked against the library, then timed in turn, round after round.
 
 A B C A B C ...: whatever disturbs the machine disturbs all of them, and a ratio is taken within a round.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How long one call should take, from what the machine can do at best. docs/scaling.md explains and checks it.
 
     time = max(multiply, weights) + exchange + outputs + lines + lock + hops                              (seconds)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ours.c - the library as a peer, by its public functions alone. Compiled a second time with split.c, which adds where
  * the time of a step goes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """torch as a peer: one rank. Obeys the commands that worker.c describes, with gloo for the all-reduce.
 
 Weights are laid out as (k, n) for torch.matmul, as (n, k) for F.linear, and packed as torch's own oneDNN likes them,

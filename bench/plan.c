@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * plan.c - what the library would do, for the model of docs/scaling.md: how it cuts a call of a group that need not
  * exist, on a machine that need not exist either, and how many buffers a rank's rings have. Questions come on standard

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Plots of a result.json: roofline, where the time goes, scaling with ranks, rows and k, and the model (model.py)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """python_overhead.py [--json] [--seconds S] - what a call costs from Python, before any kernel runs.
 
 Measured on arrays of no rows: the library checks them and returns before it computes or communicates, so the time of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What was measured, as lines on the terminal and as JSON."""
 
 from __future__ import annotations

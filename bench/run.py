@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """run.py - the library side by side with what a user would pick instead, in one run on one machine.
 
 Needs the target bench_workers to be built, and `make bench` does it all. What is not installed is left out, with its

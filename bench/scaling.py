@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """scaling.py - prints the tables of docs/scaling.md: the model against a run of the bench, and carried to a server and
 to clusters of them.
 """

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * split.c - see split.h. The linker's --wrap puts these functions between the library's pipeline and its steps. What
  * lies outside them is waiting: for other ranks' tiles, for room in a ring, for the ranks to agree. For one thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * split.h - where the time of one step of the library goes, added to parts[PARTS]. Either for real (split.c), at the
  * price of reading the clock around every tile, or not at all (split_none.c).

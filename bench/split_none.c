@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * split_none.c - the library is measured as a whole, undisturbed.
  */

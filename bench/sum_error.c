@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sum_error.c - how far sums of k products are from exact, by the length of the chains of multiply-adds that make them
  * (docs/numerics.md, "How long a chain"). Products of uniform numbers in (0, 1) and in (-1, 1); errors in units in the

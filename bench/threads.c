@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads.c - what it costs to hand work to the threads of a rank (base/threads.h) and to have it back, beside OpenMP's
  * team where the compiler has one: microseconds of a call, medians. Both take turns in one process, so that what else

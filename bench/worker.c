@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker.c - the main program of every worker: commands from run.py, steps timed, times answered. Commands:
  *

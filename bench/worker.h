@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker.h - one peer as the common main program (worker.c) sees it: it makes a problem ready, takes steps of it, and
  * lets it go. Every executable links one peer. Functions that can fail return false after control_fail.

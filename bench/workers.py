@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The worker programs: started once per shape of a group, asked for cases and times over pipes, ended together.
 
 A group's ranks sleep while they are not asked for anything, so many groups can be kept alive and measured in turn.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench.c - mmarn bench: a fixed set of cases, each set against the machine's two ceilings measured in the same run.
  * Prefill is bound by multiply-adds. Decode is bound by reading weights: its cases use as many operators in turn as

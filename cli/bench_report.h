@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench_report.h - what mmarn bench shows: a table whose rows come one by one, or one JSON object.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * info.c - mmarn info: the machine, and what the library chose for it.
  */

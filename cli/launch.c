@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * launch.c - mmarn launch: the same program once per rank, with what mmarn_id_from_env reads in its environment.
  */

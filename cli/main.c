@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * main.c - the command's front door: picks the subcommand, and sees to the standard streams.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run.c - mmarn run: one shape on this machine's processors, timed, checked, and set against what the machine can do.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run_options.c - the options of mmarn run, and which of them go together: what the operator would refuse on every rank
  * is refused here, before anything is computed.

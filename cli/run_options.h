@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run_options.h - what mmarn run was asked to do.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Options that keep the compiler to the arithmetic of docs/numerics.md, whatever CFLAGS, a toolchain or a larger project
 # asked for: options of a directory come after those, and the last one counts. src/base/arithmetic.h refuses what is
 # left. Sets MMARN_X86_64 when that is what the compiler makes code for, which need not be what CMake runs on.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What `cmake --install` copies: header, libraries, and the files by which CMake and pkg-config find them. Everything
 # in it is relative to where it lies, so an installed tree may be moved. The command's folder installs the command.
 include(CMakePackageConfigHelpers)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * one_rank.c - the operator in a group of one: y = x1 @ x2 + residual, norm_out = RMSNorm(y) * gamma, in fp32.
  * Build: cc one_rank.c $(pkg-config --cflags --libs mmarn)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ranks.c - one tensor-parallel layer: every rank holds its slice of k, packs its weights once, and runs a few steps.
  * Start it with: mmarn launch -n 4 -- ./ranks

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two ranks of one layer: each holds its half of k, packed once. Under `mmarn launch` use Group.from_env instead."""
 import multiprocessing
 

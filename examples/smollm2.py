@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SmolLM2-135M-Instruct, or another Llama-type chat model, tensor-parallel under torchrun, through mmarn.torch.
 
     torchrun --nproc-per-node 2 examples/smollm2.py --prompt "Why is the sky blue?"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How far two correct computations of a Llama-type model's logits may be apart.
 
 The model is evaluated in float64 from its own parameters, once exactly and, as further sequences of the same batch,

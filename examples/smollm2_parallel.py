@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A Llama-type model of transformers, divided tensor-parallel among the ranks of a group.
 
 Every decoder layer keeps its attention and its MLP, with this rank's heads and hidden columns. What comes behind them,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check.c - which rows are checked, where the shared part of the reference lies, and what all ranks found together.
  */

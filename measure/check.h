@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check.h - are a workload's results right, and the same on all ranks? On top of reference/bound.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * clock.c - CLOCK_MONOTONIC in seconds, with nanoseconds' resolution for a machine that has been up for months.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * clock.h - the time on a clock that never goes back and is the same in all processes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * data.c - see data.h. Sums over k come out with a standard deviation near 1 in every scenario, as activations do, so
  * that no 16-bit type overflows at any size.

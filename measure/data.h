@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * data.h - one rank's tensors: random, from the workload's seed and the rank. x1, x2 and bias differ from rank to rank;
  * residual and gamma are the same on all, so that all ranks must get the same y and norm_out.

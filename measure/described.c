@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* described.c - see described.h. */
 #include "described.h"
 

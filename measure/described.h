@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * described.h - what the library says of an operator (mmarn_op_describe), in memory that processes can share: a
  * workload's own, as its ranks have it, or only what multiplies it, before there are any.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * exit_status.h - the exit statuses that users and scripts rely on: of the subcommands of mmarn, of build/bench/layers
  * and of the ranks that both start.

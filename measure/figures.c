@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* figures.c - see figures.h. Shares of the ceilings stand next to the figures that they belong to. */
 #include "figures.h"
 

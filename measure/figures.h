@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * figures.h - a workload's figures beside the machine's ceilings, for reports: cells of a table, members of an object.
  */

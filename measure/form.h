@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * form.h - which of the operator's forms a workload runs: options of its configuration, the tensors of its step, and
  * what the reference expects.

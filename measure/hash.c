@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hash.c - see hash.h. A shift brings high bits down, where the multiplication cannot. */
 #include "hash.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hash.h - FNV-1a, eight bytes at a time: a number that differs, all but certainly, when a bit of the bytes does.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * json.h - writes one JSON object to a stream, on one line. Commas are kept by the writer.
  */

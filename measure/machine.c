@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * machine.c - model, caches and memory, as Linux tells them; and what the library says of itself.
  */

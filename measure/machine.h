@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * machine.h - the machine as reports show it. From /proc and /sys; what is not there is left out.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* median.c - see median.h. */
 #include "median.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * median.h - the middle of repeated measurements, which a few that were disturbed do not move.
  */

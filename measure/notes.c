@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* notes.c - see notes.h. Ranks share the list of what has been said. */
 #include "notes.h"
 

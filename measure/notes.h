@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * notes.h - what is no failure, but should be known: written to standard error, once, by the command or whichever of
  * its ranks comes upon it first.

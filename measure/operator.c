@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * operator.c - see operator.h. Here the data get their shapes: what lies as (n, k) or (n, groups) is seen transposed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * operator.h - the library's calls on one rank's data: an operator from its weights, a whole step, the matmul alone.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * options.c - the option parser of all subcommands and of build/bench/layers. Numbers are decimal digits and nothing
  * else: strtoll's leniency (spaces, signs, trailing text) would let a typing mistake through as another number.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * options.h - command-line options from a table, on top of getopt_long. The table gives the parser, the limits and the
  * help text; a wrong option is answered with one sentence that names the option and the value.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peak.c - runs the peak kernels in several processes at once. Passes are aligned by a barrier. A pass counts with what
  * all processes did from the start of the first to the end of the last: were their rates added up instead, two that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peak.h - the machine's ceilings, measured: multiply-adds of each kind that the library's kernels are made of, and
  * reading, from memory and from the last-level cache, with as many processes at once as the work to be compared uses.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peak_avx2.c - fused multiply-adds of fp32 on 256-bit registers; and int8 widened to int16, multiplied and added in
  * pairs, and the pairs added to sums of int32. Called only when the processor has AVX2.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peak_avx512.c - fused multiply-adds of fp32 on 512-bit registers. Called only when the processor has AVX-512.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peak_avx512vnni.c - dot products of four int8 on 512-bit registers, added to sums of int32. Called only when the
  * processor has AVX-512 and its VNNI.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peak_read.c - the loop that reads, as wide as the compiler makes it. */
 #include "peak.h"
 

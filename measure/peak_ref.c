@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * peak_ref.c - multiply-adds with the instructions that every processor of the architecture has. Those of fp32 are
  * fused where the architecture always has that (Arm), else a multiplication and an addition. Those of int8 are of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pin.h - giving a thread processors of its own: a busy scheduler may leave two on the same one for a whole
  * measurement.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * progress.c - a carriage return and "erase to the end of the line" keep it to one line.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * progress.h - one line on a terminal's stderr that says what is going on; silent when stderr is not a terminal.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ranks.c - fork, wait and signals. The parent blocks the signals that it cares about and takes them one at a time with
  * sigtimedwait, so there are no handlers and no races between a death and the wait for it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ranks.h - one child process per rank: starting them, waiting, ending the rest when one fails, passing signals on.
  * A child dies with its parent. Nothing here knows what the ranks do.

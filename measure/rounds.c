@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rounds.c - see rounds.h. */
 #include "rounds.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rounds.h - several workloads that take turns for some rounds, so that a disturbance of the machine does not hit one
  * of them alone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scenario.c - see scenario.h. Where the operator takes several types of scales, one is chosen: words for f16, bf16 for
  * bf16.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scenario.h - the operator's combinations of element types, as --dtype names them, and the shapes that scales have.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * table.c - see table.h. Lines are flushed as they come: rows of a long benchmark appear one by one, also in a pipe.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * table.h - aligned text for people: a list of names and values, or rows under headed columns, a row at a time.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * workload.c - the parent's side of a workload: prepares the job, starts the ranks, and puts together what they found.
  */

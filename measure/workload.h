@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * workload.h - the operator on random data, by ranks that it forks itself: timed, and checked if wanted. What
  * mmarn run, mmarn bench and build/bench/layers have in common.

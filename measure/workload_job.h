@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * workload_job.h - one workload while it runs: what the parent prepares and the ranks fill in, all in shared memory.
  */

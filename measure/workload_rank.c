@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * workload_rank.c - what one rank of a workload does in its own process: data, group, operators, timing, check. Every
  * step returns false after writing why into the job; the parent shows it and ends the other ranks.

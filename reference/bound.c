@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bound.c - the error bound and the comparison with it. docs/numerics.md has the formulas; reference/bound_partial.c
  * computes each rank's exact share.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bound.h - how far y and norm_out may be from the exact result, element by element, derived in docs/numerics.md.
  * The reference is computed in fp64 from the operator's inputs; the bound follows from where the numerics mode rounds,

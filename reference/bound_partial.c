@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bound_partial.c - one rank's exact share of the fp64 reference, for float, expanded and int8 weights. It runs over
  * whole rows times k, so the inner loop is laid out for the vectoriser: a block of x2 is widened once and used for

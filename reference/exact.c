@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * exact.c - the rounding-exact model. Everything is fp32 with one rounding per operation, and fused only where fmaf is
  * written; the build's -ffp-contract=off keeps it that way. dtypes are reference/halffloat.h's.

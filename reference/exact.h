@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * exact.h - a model of the operator that rounds exactly where docs/numerics.md says, step by step, in plain C.
  * The library's outputs must have these bits, in every numerics mode, on every processor. The steps are apart, so that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* forms.c - see forms.h. One fp32 operation at a time. */
 #include "reference/forms.h"
 

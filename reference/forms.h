@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * forms.h - models of what the operator's other forms add to reference/exact.h: x3, 1 + gamma, rstd, outputs without a
  * residual, norm_out in int8, a rank's own rows. Each gives the bits of docs/numerics.md, from its words.

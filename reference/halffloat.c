@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * halffloat.c - conversions by integer arithmetic on the encodings, one rule for both 16-bit formats.
  * A format is its number of exponent and fraction bits; everything else follows from IEEE 754.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * halffloat.h - the reference's own conversions between f16, bf16, f32 and double.
  * Independent of src/base/convert.h on purpose: a mistake there must not be repeated here. Narrowing rounds a double

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quantised.c - see quantised.h. Written for plainness: sums of f16 or bf16 operands are exact in double, so a step
  * that the operator rounds to f16 is one rounding of a double here; words are made by arithmetic on values, not on

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quantised.h - the reference's own quantisation: int8 and int4 storage, weights expanded to a float type, exact int8
  * products and what makes them fp32, and the 64-bit words of scales. Follows docs/numerics.md and the public header;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * random.c - splitmix64's finaliser applied to a counter. Any element can be made alone, in any order.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * random.h - reproducible random data: element i of stream (seed, stream) is a function of those three numbers alone.
  * Nothing of libm is involved that rounds, so the same numbers come out on every machine and with every number of

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_abi.py - the binary interface is the one that src/mmarn.abi has: what programs are compiled with stays.
 
 The file lists every public function, type, constant and struct, with values, sizes and offsets as the compiler ($CC, or

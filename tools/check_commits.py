@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_commits.py - commit messages have the form that CONTRIBUTING.md asks for.
 
 Looks at the commits of a range as `git rev-list` takes it, `main..HEAD` when none is given, merges left out:

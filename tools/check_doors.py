@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_doors.py - every public function that can compute opens a scope of src/base/float_env.h.
 
 Those are the ones that return an mmarn_status; what the headers have besides only lets go of things or tells what is known.

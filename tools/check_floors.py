@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_floors.py - includes and symbols go down the floors api -> op -> {gemm, coll, norm} -> base, and nowhere else.
 
 In src/ every quoted include is written from src/ or include/, so that its path shows the floor; a file may include its

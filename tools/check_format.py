@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_format.py - C code looks as .clang-format says, by the one version of clang-format that everybody uses.
 
 That version is pinned in tools/requirements.txt, from which tools/setup.sh --python makes build/venv; a clang-format

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_lengths.py - no file over 500 lines, no function over 60, so that each can be read in one go.
 
 Covers *.c, *.h, *.inc and *.py. A C function is measured from the brace that opens it in the first column to the one

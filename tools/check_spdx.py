@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_spdx.py - every source file begins with the licence's short name, `SPDX-License-Identifier: MIT`.
 
 Covers C, headers, C++, Python, CMake, make and shell, scripts without a suffix included. The line is a comment of its

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_symbols.py - the headers, the symbol map and the built libraries name the same functions.
 
 The shared library exports exactly the functions that the public headers declare with MMARN_API, each in the version of

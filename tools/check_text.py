@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """check_text.py - links in Markdown pages lead somewhere, code shown in them is code that is tested, and no file names
 a folder of somebody's own machine.
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # other_levels.sh MMARN - prints the values of MMARN_CPU that this processor can do, one a line, but for the one in
 # force. MMARN is the command; its info names the features, and a level is named after the last feature that it adds.
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """project_files.py - which files belong to the project: for the checks that lie beside it.
 
 In a git checkout these are the tracked files and the new ones that .gitignore does not name; elsewhere, as in a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """public_headers.py - what include/mmarn/*.h declare, read from their text: for the checks that lie beside it.
 
 The headers are plain: `MMARN_API type name(arguments);`, `typedef struct name { fields } name;`, `enum { NAME, ... };`

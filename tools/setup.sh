@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # setup.sh - puts in place what building, testing and comparing need. Only what is missing is installed.
 #
 #   setup.sh            installs the Debian packages that building and testing need

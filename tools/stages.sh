@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # stages.sh TARGET... - makes each target in turn, and tells the seconds of each at the end, also when one has failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

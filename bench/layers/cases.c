@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cases.c - see cases.h. On top of measure/workload.h, which says how a case is measured, and measure/data.h for its
  * sizes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cases.h - models, and the cases that a selection of them comes to. A layer calls the operator twice: after attention
  * (o_proj) and after the feed-forward block (down_proj). Each rank has its slice of k, and all of n.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * layers.c - build/bench/layers: the operator as the layers of real models call it, next to the machine's two ceilings.
  * Ranks are processes; weights are rotated, so that those of calls with few rows come from memory, as a model's layers

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """plot.py IN.json OUT.png - a roofline of what build/bench/layers measured: each case is a point.
 
 Across: operations for each byte that must be moved (weights with their scales, x1, residual, y, norm_out). Up: what was

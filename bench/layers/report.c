@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * report.c - see report.h. Shares of the ceilings stand next to the figures that they belong to. On top of
  * measure/table.h and measure/json.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * report.h - what build/bench/layers shows: tables on stdout, row by row as cases are done, and one JSON object in a
  * file when that is wanted.

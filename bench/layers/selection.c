@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * selection.c - the options of build/bench/layers. A list on an axis replaces what --quick, or its absence, would take
  * there. Values are measured in the order of the tables below, however they were listed.

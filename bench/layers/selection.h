@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * selection.h - which cases a run is to measure: the values chosen on each axis, from the options.
  */

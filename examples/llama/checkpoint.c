@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * checkpoint.c - the header, its rules, where each tensor lies, and reading a part of one. The file is read and not
  * mapped: one that becomes shorter meanwhile is then an error with a sentence, and not a signal.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * checkpoint.h - a model's file in the format of llama2.c: seven int32 (dim, hidden_dim, n_layers, n_heads, n_kv_heads,
  * vocab_size, seq_len), then its tensors in fp32, little-endian, one after another. A vocab_size below zero says that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fail.c - one line on stderr for each failure, written by one call so that the lines of several ranks do not mix.
  */

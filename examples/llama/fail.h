@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fail.h - how every file of this example reports what went wrong: one sentence on stderr, and false for the caller to
  * pass on. Every rank reports for itself, as the one that fails may be the only one.

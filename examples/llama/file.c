@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* file.c - reading a whole file, of at most MOST bytes, whatever kind of file it is. */
 #include "file.h"
 

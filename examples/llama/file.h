@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* file.h - a whole small file in memory. */
 #ifndef LLAMA_FILE_H
 #define LLAMA_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * forward.c - tokens through the layers. Twice in each, mmarn_op_run does a matmul, the sum over ranks, the residual
  * and the next norm; the matmuls before it are this rank's own. Between them everything is fp32 and local: rotations,

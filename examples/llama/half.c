@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * half.c - the conversions, on the bits of a number. An f16 has 10 bits of fraction and an exponent biased by 15, a
  * bfloat16 is the upper half of an fp32.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * half.h - fp32 to and from the types that activations may have: f16, bf16 and f32 itself. Rounded to nearest, ties to
  * even; overflow gives infinity. Plain C, so that the example needs nothing beyond the library.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * linear.c - the configuration of mmarn_op_create for each type of weights. Float weights go in as the transposed view
  * of (n, k), as checkpoints have them; quantised ones as (k, n), because two int4 share a byte and n is even in every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * linear.h - a rank's weights of one matmul as an operator of the library: rounded to f16 or bf16, left in f32, or
  * quantised to int8 or int4. The library packs a copy, so nothing of the arguments is kept.

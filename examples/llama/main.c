@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * main.c - tensor-parallel inference of a Llama-type model over the public interface of libmmarn. Started by
  * `mmarn launch` it is one rank of a group, by itself a group of one. docs/llama.md has the tour.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * model.c - cutting the checkpoint's matrices into this rank's operators. Matrices whose outputs are divided (queries,
  * keys, values, gate, up, classifier) are cut by rows, those whose inputs are divided (out, down) by columns.

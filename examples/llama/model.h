@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * model.h - one rank's part of a model: the library's operators over its weights, the keys and values of the positions
  * that were seen, and room for the rows that go through a layer together. model.c loads it, forward.c runs it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.c - getopt_long, and numbers that must be numbers from end to end. */
 #include "options.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.h - the command line of this example. */
 #ifndef LLAMA_OPTIONS_H
 #define LLAMA_OPTIONS_H

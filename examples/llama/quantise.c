@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* quantise.c - one scale for each group of each channel, or for each row, then every value to its nearest multiple. */
 #include "quantise.h"
 

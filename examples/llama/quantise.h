@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quantise.h - float weights as int8 or int4 times a scale in f16, symmetric around zero: what the library's
  * antiquant_scale undoes. Rows of a channel that share a scale form a group.

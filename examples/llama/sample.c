@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sample.c - greedy and nucleus sampling, with a generator of its own (splitmix64), so that a seed means the same
  * everywhere. */
 #include "sample.h"

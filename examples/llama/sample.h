@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sample.h - the next token from logits. A function of the logits, the options and the generator's state alone: ranks
  * that hold the same bits of all three choose the same token without asking one another.

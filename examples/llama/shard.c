@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shard.c - the division of a model among ranks. */
 #include "shard.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shard.h - which part of a model a rank holds: whole heads of attention with the key-value heads they look at, columns
  * of the hidden layer, rows of the classifier. Parts are as even as whole numbers allow, and may be empty.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tasks.c - the two loops over positions. All ranks run them alike: logits have the same bits everywhere, so every rank
  * chooses the same token and they stay in step without being told.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tasks.h - what the example does with a model that is loaded: continue a prompt, or score a text. */
 #ifndef LLAMA_TASKS_H
 #define LLAMA_TASKS_H

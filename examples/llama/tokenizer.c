@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tokenizer.c - reading the vocabulary and finding a token by its bytes. Everything that the file says of itself is
  * checked before it is used. tokenizer_text.c turns text into tokens and back.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tokenizer.h - text to tokens and back, with a vocabulary in the format of llama2.c: an int32, the longest token's
  * length; then for each token an fp32 score, an int32 length and its bytes. Token 1 begins a text, token 2 ends one.

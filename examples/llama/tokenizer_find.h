@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tokenizer_find.h - what tokenizer.c offers tokenizer_text.c. */
 #ifndef LLAMA_TOKENIZER_FIND_H
 #define LLAMA_TOKENIZER_FIND_H

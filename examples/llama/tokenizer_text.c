@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tokenizer_text.c - encoding: characters first, then merges by score; and decoding one token at a time. A byte that is
  * in no token is written as the token "<0xHH>".

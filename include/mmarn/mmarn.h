@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mmarn.h - the C interface of libmmarn: matmul, all-reduce, residual and RMSNorm in one step, and their parts. It
  * includes mmarn_types.h (statuses, dtypes, tensors, diagnostics) and mmarn_group.h (joining a group of ranks).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mmarn_ascend.h - what only npu_mm_all_reduce_add_rms_norm of MindSpeed (aclnnMatmulAllReduceAddRmsNorm of CANN) has:
  * arguments that may have one value only, limits of its implementation, and its error numbers. Programs that do not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mmarn_group.h - groups of ranks: how to name, join and leave one. Include mmarn.h, which states the conventions.
  */

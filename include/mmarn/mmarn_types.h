@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mmarn_types.h - the types that all of mmarn.h uses: limits, statuses, element types, tensors. Also what a program can
  * ask about failures, versions and this machine. Include mmarn.h, which states the conventions.

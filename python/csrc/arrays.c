@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arrays.c - an object of Python as a tensor: which way its memory is handed out, and what is refused. */
 #include "arrays.h"
 

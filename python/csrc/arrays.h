@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arrays.h - Python's arrays as the library's tensors: torch, NumPy (bfloat16 through ml_dtypes), JAX, and whatever
  * else speaks DLPack. Nothing is copied.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* buffers.c - see buffers.h. */
 #include "buffers.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * buffers.h - the memory of a NumPy array through Python's buffer protocol: before NumPy 2.1 its DLPack exports nothing
  * that is read-only, because DLPack could not say so. Of other types __dlpack__ has the last word, which may refuse

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * call.h - one call of the library: it runs without the interpreter's lock, and a signal's handler may end its waits.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * core.h - what every file of the extension begins with: Python's limited API, the library, and this module's state.
  * The module is of the single-phase kind and its state is static: one interpreter of a process can have it.

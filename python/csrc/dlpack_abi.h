@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dlpack_abi.h - the structures by which Python array libraries hand memory to each other, declared here because no
  * package of the build provides them. They follow the published binary interface of DLPack 1.3 (dmlc/dlpack,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* errors.c - which exception stands for which status. */
 #include "errors.h"
 

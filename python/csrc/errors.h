@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* errors.h - the library's failures as Python exceptions. */
 #ifndef MMARN_PYTHON_ERRORS_H
 #define MMARN_PYTHON_ERRORS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* form.h - the arrays of one step whose outputs are chosen one by one: read, made, and handed back. */
 #ifndef MMARN_PYTHON_FORM_H
 #define MMARN_PYTHON_FORM_H

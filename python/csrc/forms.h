@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * forms.h - the operator's other forms: a step whose outputs are chosen one by one, the matmul with its all-reduce, the
  * norm alone, rows dealt out and gathered. Arguments are positional; python/mmarn names them.

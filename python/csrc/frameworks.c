@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* frameworks.c - see frameworks.h. */
 #include "frameworks.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * frameworks.h - functions of Python that the extension needs from mmarn/_frameworks.py, because only a framework's own
  * can do the work.

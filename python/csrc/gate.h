@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * gate.h - the native half of the gate: may this object's memory be read, or written, as the numbers that lie in it?
  * What counts and the sentences are in mmarn/_gate.py; here is only the quick look that finds out when to ask it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* group.c - joining, finding, aborting and leaving groups. */
 #include "group.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * group.h - one rank's membership of a group, as Python has it. A group knows its operators, which each keep it alive,
  * and is closed with them. All fields are read and written under the interpreter's lock.

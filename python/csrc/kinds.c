@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kinds.c - recognises array types, and remembers those seen lately with a reference that keeps them alive. */
 #include "kinds.h"
 

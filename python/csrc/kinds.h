@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * kinds.h - what is known of an array's type: how it hands out its memory, and which framework's rules it follows.
  * Found out once for each type and remembered.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * module.c - the extension mmarn._core: the C library as Python's own objects. It is the private half of the package;
  * arguments are positional here, and python/mmarn gives them names, defaults and documentation.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* new_arrays.c - arrays for results: made by the caller's framework, and handed over as it wishes. */
 #include "arrays.h"
 #include "frameworks.h"

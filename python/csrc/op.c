@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* op.c - see op.h. */
 #include "op.h"
 

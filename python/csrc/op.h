@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * op.h - an operator with its weights, as Python has it: keeps its group alive, and x2 when that is borrowed. And the
  * call that keeps nothing. Arguments are positional; python/mmarn names them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* output.h - one result of a call: an array that the caller passed, or a new one of the framework of another. */
 #ifndef MMARN_PYTHON_OUTPUT_H
 #define MMARN_PYTHON_OUTPUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * parts.h - the operator's parts alone: the all-reduce, with residual and norm if wanted, and quantisation words.
  * Arguments are positional; python/mmarn names them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* weights.c - see weights.h. */
 #include "weights.h"
 

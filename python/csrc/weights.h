@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* weights.h - the weights and options of an operator, read from positional arguments. */
 #ifndef MMARN_PYTHON_WEIGHTS_H
 #define MMARN_PYTHON_WEIGHTS_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Matmul, all-reduce, residual and RMSNorm in one step, over the ranks of one machine.
 
     mm_out   = sum over ranks of (x1 @ x2 + bias + x3)

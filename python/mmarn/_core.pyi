@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The extension: the C library with positional arguments, to which the package gives names and documentation."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What only a framework's own Python functions can do: make arrays, count writes, say whether gradients are on.
 
 The extension calls these by name. No framework is imported here before one of its arrays has been met.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What may be attached to an array's memory, and what becomes of it: the one gate of every door.
 
 A framework may give memory another meaning than that of the numbers in it: a mask, a unit, a packing, another sign, a

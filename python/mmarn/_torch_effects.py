@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Communication as an effect: what keeps compilers and checkpoints from changing which sums the ranks make.
 
 To torch an operator without mutated arguments is a pure function, whose calls may be dropped, merged, moved and made

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The gate before operators of torch: what torch's dispatcher hands to their kernels, and what it would not.
 
 mmarn.torch and mmarn.ascend rest on it, and it on _gate.py, which knows the reasons. A kernel passes to the library

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Groups: the ranks that sum together, as processes or threads of one machine."""
 
 from __future__ import annotations

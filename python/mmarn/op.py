@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operator: with weights that are packed once (Op), or in one call that keeps nothing; and its norm alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Quantisation words: what dequant_scale takes for int8 x int8 with float16 outputs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ascend.c - the public functions of mmarn_ascend.h: the original's options, and its numbers of errors. */
 #include "op/ascend.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * comm.c - the public functions of groups: ids, joining, finding, naming a call, leaving. Handles, and pointers to
  * results, must be given; all else is checked below.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* door.c - each thread's last failure. */
 #include "api/door.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * door.h - how every public function that can fail ends: it hands an error down, and what comes back in it becomes the
  * calling thread's last failure here, and nowhere else.

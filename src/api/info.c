@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* info.c - the public doors to diagnostics: statuses, sentences, versions, what was chosen on this machine. */
 #include <stdio.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * op.c - the public functions of the operator and its parts: handles, and pointers to results, must be given; all else
  * is checked below, by op/check.h's list and what stands beside it. Each happens in the floating-point environment that

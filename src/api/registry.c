@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * registry.c - a locked list. The fork handlers hold its lock over a fork, so that the child finds the list whole and
  * can mark its copies of the parent's groups as unusable before any of its own code runs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * registry.h - the groups of this process: found by name, and told of a fork. Process-wide state, as only the logger
  * and the threads (base/threads.c) are besides.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensor.c - the public doors that need no group: tensors' descriptions, and the words of dequant_scale. */
 #include "op/tensor.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * affinity.c - which processors a thread may use, and moving it among them. Affinity masks and control groups' quotas
  * have a say, and where OpenMP's variables bind the threads of a rank, their places.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * affinity.h - sets of processors, as the system's affinity masks are. What may be done with them is in cpu.h, for the
  * calling thread, and in openmp.h, for a team of threads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arithmetic.h - refuses a compilation whose arithmetic is not that of docs/numerics.md: IEEE 754's, each operation in
  * its own type and rounded once, fused only where the source says fmaf. cmake/arithmetic.cmake gives the options that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compiler.h - what kernels ask of a compiler beyond C, whatever the processor. */
 #ifndef MMARN_BASE_COMPILER_H
 #define MMARN_BASE_COMPILER_H

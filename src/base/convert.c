@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * convert.c - the list of conversion kernels, and the choice among them: each entry is of the last line that has it and
  * whose needs the processor has, as far as MMARN_CPU allows.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * convert.h - 16-bit floats to fp32 and back, arrays at a time.
  * Narrowing rounds to nearest, ties to even; overflow gives infinity; a NaN stays a NaN: its sign and upper payload

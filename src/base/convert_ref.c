@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * convert_ref.c - the definition of the conversions: plain C on the bits of IEEE 754 numbers, on every processor.
  * binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. bfloat16: the upper half of binary32. binary32: 1, 8

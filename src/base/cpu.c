@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cpu.c - asks the processor once what it can do, and takes away what MMARN_CPU forbids.
  * A feature counts only when the operating system saves its registers too (OSXSAVE and XCR0): CPUID alone says what the

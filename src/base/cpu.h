@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cpu.h - what this processor can do, and what of it may be used.
  * The environment variable MMARN_CPU can only take features away; it is read once. It is "ref" for none, or a list of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * descriptor.h - descriptors of the library's own stay off the places of standard input, output and error: where a
  * program has closed those, it may open others there later, or print.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dtype.h - element types by number: the codes are mmarn.h's mmarn_dtype.
  */

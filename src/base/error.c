@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* error.c - filling in errors, the process's logger, and the record of those who do not pass errors on yet. */
 #include "base/error.h"
 

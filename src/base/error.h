@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * error.h - a failure is a value. Who decides that something is wrong fills in the struct error that its caller handed
  * down, and returns false; callers pass both on, up to the public function, which keeps the error for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* float_env.c - what happens when the environment differs, or may; and calls out of the library. */
 #include "base/float_env.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_env.h - the floating-point environment that results are defined in: round to nearest even, subnormal numbers
  * kept, no exception traps. A thread of the caller's may come with any other. So every public function that can compute

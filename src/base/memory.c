@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memory.c - aligned, zeroed blocks; large ones are mapped by themselves, so that huge pages can hold them. */
 #include "base/memory.h"
 

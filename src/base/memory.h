@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * memory.h - aligned memory for weights and scratch. Large blocks ask for huge pages: packed weights are read
  * end to end once per step, and 4 KiB pages would cost a TLB miss every 4 KiB.

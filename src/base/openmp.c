@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * openmp.c - reads the variables. Places are read anew for every team: those that the variables name by kind depend on
  * the mask of the thread that the team works for.

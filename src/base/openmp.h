@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * openmp.h - the environment variables of OpenMP that steer the threads of a rank, as users expect; the library has
  * nothing else of OpenMP. They are read once, when they are first asked for. A variable that is not well-formed counts

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quota.c - reads /proc/self/mountinfo for where control groups are mounted, /proc/self/cgroup for which of them this
  * process is in, and the files of limits from there up to the mount. It is read anew whenever it is asked for, which is

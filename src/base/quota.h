@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quota.h - the processors' time that control groups leave to this process: what a container's CPU limit is.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sync.c - the event and the clock. The futex is a shared one: events lie in memory that several processes have mapped.
  * Every operation on a event is seq_cst; sync.h says why.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sync.h - waiting without losing a wake-up: a monotonic clock, deadlines, and the event, an eventcount over a futex
  * that also works between processes.

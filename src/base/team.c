@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * team.c - a team's one word says what there is to do: the number of the job, how many threads it is open to, and how
  * many have begun. A thread that finds a new number begins by counting itself in, unless the caller has closed the job

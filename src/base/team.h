@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * team.h - some threads that work for one caller at a time, and the handing over of work to them. They wait where they
  * are not needed: first by looking again for a while, where there is a processor for each, then asleep.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads.c - which team works for which call. Teams are in a list that only grows, and each is taken and given back by
  * one atomic flag, so there is no lock that a fork could catch. A thread that calls again prefers the team that it had.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads.h - the threads inside a rank. They are the library's own, shared by all groups of the process: a call
  * borrows a team of them (team.h). There are none before the first group is made and after the last one has gone, none

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * agreement.c - what a rank asks for as a descriptor, and the comparison of all ranks' descriptors. Values are the
  * caller's fields, then the shape of the call, then a hash of its name, whose text is the descriptor's. Where a call is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * agreement.h - opening and closing calls on any transport, and finding out whether all ranks ask for the same.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * id.h - the 64 bytes that name a group-to-be: a mark, a layout version, and a 128-bit random nonce. The nonce names
  * the place where the ranks meet, so it must be as hard to guess as it is to meet twice.

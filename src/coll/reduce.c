@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reduce.c - summing the ranks' partials in an order that depends on rank numbers alone.
  * Work goes chunk by chunk, so that partial sums stay in the first-level cache. An element's sum never depends on its

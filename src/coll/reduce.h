@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reduce.h - summing the ranks' partials: the one place where the order of additions is decided. */
 #ifndef MMARN_COLL_REDUCE_H
 #define MMARN_COLL_REDUCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * schedule.c - the order of work. Each step takes its tiles in order, so a step is a counter; a thread claims the next
  * item of the step nearest to the outputs that can go on (norm, epilogue, reduce, produce), which keeps rows warm in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * schedule.h - what a rank's threads do next in one call, on any transport: each claims a piece of work, does it, and
  * claims again, until there is none. The five steps of a tile and its rows:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * self.c - the transport of a group of one rank: private memory, and the rank's own threads to wait for. It is also the
  * shortest model for a new transport.

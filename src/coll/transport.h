@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * transport.h - the contract of a transport, which carries call descriptors and tiles between the ranks of a group.
  * Everything else is made of it, and is the same for all transports: agreement.h compares what ranks ask for,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* transports.c - the list of transports, and the choice among them. */
 #include "coll/transports.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* transports.h - the transports of this build, and the choice among them. */
 #ifndef MMARN_COLL_TRANSPORTS_H
 #define MMARN_COLL_TRANSPORTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * worker.c - what a thread does while there is work, and while there is none: it looks again for a little while, then
  * waits for its rank's event.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker.h - one thread of a rank in one call: it claims work, does it, and waits while there is none. */
 #ifndef MMARN_COLL_WORKER_H
 #define MMARN_COLL_WORKER_H

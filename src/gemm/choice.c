@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * choice.c - which kernel multiplies weights with so many rows of x1, for those who want to know: the same conditions
  * as in tile*.c, by the same names.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dequantise.c - int32 sums into fp32, in place. One pass over a tile that was just written, so plain C that
  * compilers vectorise is enough.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * gemm.h - one rank's matmul: weights in a layout that kernels read, and tiles of C = x1 @ x2. Kernels are in kernel/
  * (their contracts, which say how sums are made, and the list), ref/ (their definitions, plain C) and x86/.

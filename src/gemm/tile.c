@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tile.c - one tile of C by blocks that fit the caches, over any kernel. k is cut into blocks; a block of x1 is
  * converted once, when first used, to what kernels read, and then meets the columns of x2, wherever those lie:

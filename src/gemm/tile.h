@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tile.h - what the files tile*.c share: scratch memory, and the slice of a tile that they work on. A tile is cut into
  * slices of k, as long as blocks of x1 are.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tile_bf16.c - a block of a tile of bf16 by the instructions of bf16 kernels, where they give the chain's bits: when
  * no product, and no sum on the way, can be subnormal. docs/numerics.md derives that from the smallest numbers of x1's

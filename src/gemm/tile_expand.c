@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tile_expand.c - a slice of a tile whose weights are to be expanded, rounded as x1's type, piece by piece:
  *   many rows   a piece is expanded once into scratch, in fp32 or in pairs of bf16 for tile_bf16.c, and is then an

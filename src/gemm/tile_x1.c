@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tile_x1.c - a block of x1 in the form that kernels read: fp32; int8, as it is or widened; or pairs of bf16. All tiles
  * of the same rows share it, so each block is converted once for a row-block of the operator.

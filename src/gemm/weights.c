@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * weights.c - x2 copied into panels. A panel is contiguous, so any run of k rows of one panel can be packed by
  * itself: the work is cut into groups of panels, which threads share, and into runs of k short enough that the lines of

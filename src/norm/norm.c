@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm.c - the list of norm kernels, and the choice among them: each entry is of the last line that has it and whose
  * needs the processor has, as far as MMARN_CPU allows.

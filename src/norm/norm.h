@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm.h - residual and RMSNorm, row by row. Knows nothing of ranks. docs/numerics.md has the roundings.
  * The sum of squares has one shape on every processor: lane l of NORM_LANES adds y[i] * y[i] for i = l, l + NORM_LANES,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm_ref.c - the definition of the norm kernels: plain C over the plain conversions, NORM_LANES elements at a time.
  * Everything is fp32; a fused multiply-add is written fmaf, and the compiler may fuse nothing else.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm_table.h - the table of a norm kernel, for the files that include this at their end. By then they have add(),
  * add_sum(), row() and quantise(), whose first arguments are dtypes: here each becomes a function for every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* arguments.c - taking a caller's configuration and step. */
 #include "op/arguments.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arguments.h - a call's configuration and step as the caller gave them, brought to this library's sizes (growth.h) and
  * into one struct op_call. What is in them is for check.h to look at.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ascend.h - of the original (mmarn_ascend.h): are its limits asked for, and how it numbers errors. */
 #ifndef MMARN_OP_ASCEND_H
 #define MMARN_OP_ASCEND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * call.c - the terms of a call in the form that ranks compare, and what each numerics mode means for the pipeline.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * call.h - what all collective calls of the operator floor share: what ranks must agree on, and how a call is refused.
  */

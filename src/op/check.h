@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check.h - the one place where arguments are checked. Checks come in the original's order: null pointers, shapes that
  * make a product, other shapes, then everything else, memory last; within a phase in the order in which the arguments

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* check_ascend.c - what npu_mm_all_reduce_add_rms_norm itself refuses, and what it does not have. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* check_call.c - walking the list of all checks (check_list.inc), which is in the order that callers are promised. */
 #include "op/ascend.h"
 #include "op/check.h"

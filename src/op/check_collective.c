@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* check_collective.c - the rules of the collectives alone: all-reduce, reduce-scatter, all-gather. */
 #include "base/dtype.h"
 #include "op/check_pieces.h"

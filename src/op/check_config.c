@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check_config.c - the rules of a configuration: which weights must be given, by scenario, their dtypes and layouts,
  * and the options.

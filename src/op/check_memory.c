@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* check_memory.c - the rules of memory: what has elements has data, and no output overlaps anything else. */
 #include "base/dtype.h"
 #include "op/check_pieces.h"

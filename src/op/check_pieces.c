@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* check_pieces.c - one question each: about a pointer, a tensor or two, an option. */
 #include "op/check_pieces.h"
 

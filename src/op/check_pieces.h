@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check_pieces.h - what the rules of check_rules.h are made of: one question each about a pointer, a tensor or two, or
  * an option. A failed one fills in *error with one sentence, in which `name` is the argument's, and returns false.

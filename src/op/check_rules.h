@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check_rules.h - the rules that check_list.inc puts in order, by the file that has them. Each looks at one
  * call, of a form that it stands for in the list, and may count on those before it there.

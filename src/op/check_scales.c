@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check_scales.c - the rules of dequant_scale, antiquant_scale, antiquant_offset and antiquant_group_size.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check_step.c - the rules of a step's tensors: which must be there, which shapes they have, which dtypes and layouts.
  * Outputs and residual have one shape; its rows are this rank's.

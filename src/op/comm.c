@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * comm.c - joining and leaving a group: checks the configuration, picks the transport, settles the number of threads.
  */

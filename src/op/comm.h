@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * comm.h - what a group handle holds, and how a call takes hold of it.
  */

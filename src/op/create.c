@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * create.c - an operator's weights: x2 packed into the kernel's layout, or borrowed; gamma copied; bias widened to
  * fp32, in which it is added.

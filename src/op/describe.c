@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* describe.c - how an operator would do a step: its kernel, where its weights lie, its plan, and why that algorithm. */
 #include <stdio.h>
 #include <string.h>

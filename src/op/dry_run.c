@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dry_run.c - mmarn_check: everything that a call would be refused for but its memory, without a group. */
 #include "op/arguments.h"
 #include "op/check.h"

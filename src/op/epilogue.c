@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * epilogue.c - residual and norm. A tile is taken in as soon as it is there, while it is in cache; a row's statistic
  * needs the whole row, so norms run over finished rows, which are then still in cache too.

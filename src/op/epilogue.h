@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * epilogue.h - from sums to outputs: mm_out, residual and norm over tiles and rows of one call. Knows nothing of where
  * sums come from. A norm reads rows that are complete: of y, or of mm_out where the norm comes first.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * gather.c - the all-gather: every rank publishes its own rows of a tile, and takes the others' from those who have
  * them. Elements are copied as they are, so any type that fits a part's elements will do.

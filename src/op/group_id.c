@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* group_id.c - ids made, written, read, and found in the environment. */
 #include "op/group_id.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * group_id.h - a group's id as the public functions give and take it: made, as text, and with a rank's place as `mmarn
  * launch` puts them into the environment. Pointers have been found not to be NULL. Each is false with *error filled in,

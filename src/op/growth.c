@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* growth.c - reading and filling structs of another size than this library's, and the list of those structs. */
 #include "op/growth.h"
 

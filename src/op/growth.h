@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * growth.h - the one rule of structs that grow. Each begins with struct_size, the size of the caller's struct. An older
  * caller's is shorter than this library's: what it lacks is as in _INIT. A newer caller's is longer: what this library

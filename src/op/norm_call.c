@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm_call.c - taking and opening calls without a matmul, and the local one: rows are shared out among the threads,
  * and each thread takes some in and finishes them while they are in its cache.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm_call.h - what the calls without a matmul share, mmarn_all_reduce_add_rms_norm and mmarn_add_rms_norm: their
  * arguments taken and checked, and their outputs opened.

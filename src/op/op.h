@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * op.h - the operator's handle, and the calls behind the public functions. Of their arguments only the handles, and the
  * pointers to results, have been found not to be NULL. Each is false with *error filled in, or true.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * outputs.c - where a step's outputs go. A norm reads a row twice, so the row must lie somewhere: in y, or in mm_out
  * where the norm comes first. If the caller does not want that output, norm_out's memory serves, as long as it is of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * outputs.h - from a step to its epilogue: which outputs there are, where rows are kept that a norm reads twice, and
  * gamma as the norm multiplies by it.

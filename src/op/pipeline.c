@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pipeline.c - one collective call: what its steps do, and how its plan becomes a grid of tiles. */
 #include "op/pipeline.h"
 

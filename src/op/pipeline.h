@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pipeline.h - one collective call, from parts to outputs: a rank's threads make tiles, sum the ones that the rank
  * owns, take in the sums, and normalise finished rows, each as soon as it can be done. Knows nothing of where parts

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * plan.c - tile sizes and the choice of algorithm. The figures are measured (docs/design.md, "Tiles"): 96 rows reuse a
  * piece of x2 often enough to hide its reading, and 96 x 256 fp32 still fit a second-level cache beside it. Results do

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * plan.h - how a call's rows x n outputs are cut: row-blocks of block_rows, and in each of them tiles of tile_columns.
  * Tile i lies in row-block i / column_tiles. Where rows are dealt out, blocks are cut within the shards and take turns,

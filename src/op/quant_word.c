@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quant_word.c - encoding and decoding of dequantisation words, by bits: the scale keeps 10 bits of its mantissa.
  */

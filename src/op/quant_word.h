@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quant_word.h - the 64-bit word that carries a dequantisation scale (mmarn.h, mmarn_trans_quant_param).
  */

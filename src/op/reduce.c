@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reduce.c - sums of the caller's own arrays: the all-reduce and the reduce-scatter alone, and the all-reduce with
  * residual and norm, for engines that have a matmul of their own. Parts are pieces of the array, widened to fp32.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run.c - the operator as a pipeline whose parts are tiles of x1 @ x2 + bias + x3, and the matmul alone.
  */

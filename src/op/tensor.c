@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensor.c - shapes, strides and memory of tensors. Strides of axes of size 1 mean nothing. */
 #include "op/tensor.h"
 

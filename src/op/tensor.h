@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tensor.h - shapes, strides and memory of one tensor or two. */
 #ifndef MMARN_OP_TENSOR_H
 #define MMARN_OP_TENSOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * turn.c - see turn.h. A queue's wait has no deadline of its own: every call before it has one, and a group that has
  * failed lets them all go at once.

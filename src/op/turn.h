@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * turn.h - one call of a rank at a time: a second thread of the rank is sent away, or, where the group was joined so,
  * waits for its turn, in the order of arrival.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* types.c - what follows from a configuration and a step: scenario, dtypes, and which rows are a rank's own. */
 #include "op/types.h"
 

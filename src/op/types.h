@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * types.h - the words of the operator floor: which scenario an operator is, which form of it a call is, and the call
  * itself, as its checks and its work read it.

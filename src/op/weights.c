@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* weights.c - layouts and scales. A scale array is small beside its weights, so one form serves all shapes. */
 #include "op/weights.h"
 

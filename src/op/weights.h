@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * weights.h - from the caller's x2 and scales to what the matmul reads.
  */

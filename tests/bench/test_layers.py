@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """build/bench/layers on a tiny selection: every case is there, with figures that hang together. Times are not judged.
 
 The argument is the program; tests/cli, where mmarn_command.py is, is on PYTHONPATH.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """bench/library.py: the plans that the library describes. bench/model.py: terms against formulas written out anew, and
 what must hold for any case and machine. bench/scaling.py prints its tables for every machine and for a run.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """bench/run.py on one tiny case: the library and every peer that is there have times, the others have a reason; and
 with the library alone.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench.c - times every kernel of every table that this machine can run, beside the first one of the table, which is
  * plain C. Sizes are those that the operator uses, all within the caches.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench.h - what the files bench*.c share: timing a statement, and printing a line beside the machine's ceilings.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench_tile.c - times gemm_tile with the best kernels, as the operator uses it: a tile of many rows, bound by
  * multiply- adds; and a few rows against matrices that take turns and do not fit any cache, bound by reading them.

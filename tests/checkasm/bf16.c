@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bf16.c - kernels for pairs of bf16 against a loop of fmaf, on numbers whose products reach down to the smallest
  * normal one; and when gemm_tile takes them: always on ordinary numbers, never where a subnormal number can arise, be

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * checkasm.c - the command: which tests and kernels run, with which seed, and what is said of failures and faults.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * checkasm.h - one program that proves every kernel of every table against an independent model in plain C, bit for
  * bit, on ordinary and hostile numbers, between guard pages; with --bench it also times them. Where a result is a NaN,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * convert.c - the conversions, payloads of NaN included: widening on all 65536 numbers of each type, narrowing on every
  * boundary between two of them and on random bits; then every length up to a few registers, at both edges.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * data.c - random and hostile numbers, and a second definition of the 16-bit types: by ldexp and rint in double
  * precision, where convert_ref.c works on bits, so that one can be wrong without the other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* data_int.c - integers, and the scales and offsets that turn them into weights. The last step is arithmetic of data.c.
  */
 #include "checkasm.h"

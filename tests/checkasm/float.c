@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float.c - the matmul kernels' blocks against a triple loop, and the packing functions element by element. The sizes:
  * every pair of rows and columns, of rows and depth, and of columns and depth, with the third at random; both layouts

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm.c - the norm kernels against a model written from norm.h: every length up to two rounds of lanes and some long
  * ones, y in its own memory and in residual's, norm_out in its own and in y's, all combinations of types, both ways of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quant.c - the kernels for integer weights: int8 x int8 blocks against sums in 64 bits, expansion and the blocks that
  * expand as they go against data_expand and a triple loop, int4 packing nibble by nibble. All sizes up to a few panels,

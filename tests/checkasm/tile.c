@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tile.c - gemm_tile with the best kernels against a triple loop, to the bit: every pair of types, layout and number of
  * rows, more than one block of k, groups of every length, ragged ends, tiles that begin and end anywhere in C, and a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs the mmarn command for the tests beside this file; its path is their first argument."""
 
 import json

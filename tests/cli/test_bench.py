@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """mmarn bench: every case is there, once per type, with figures that hang together."""
 
 import os

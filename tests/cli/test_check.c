@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_check.c - cli/check.h must notice what mmarn run exists to notice: one wrong element, and one rank with one
  * different bit. The outputs come from the rounding-exact model.

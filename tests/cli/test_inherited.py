@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the command inherits: signals that are ignored or blocked, closed streams, limits, and full disks."""
 
 import contextlib

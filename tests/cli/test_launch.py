@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """mmarn launch: what ranks find in their environment, exit statuses, and how the others are ended."""
 
 import json

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_measure.c - what is measured with (measure/): medians, binding to processors, JSON, ceilings, and workloads that
  * take turns. Figures are not judged, only that they hang together.

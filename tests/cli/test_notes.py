@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is no failure but told, once, on standard error: ranks bound to one processor, and a MMARN_CPU that is none."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Options: wrong ones are refused with exit status 2 and one sentence that names the option and the value."""
 
 import os

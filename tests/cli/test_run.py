@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """mmarn run: right results in every type, mode and small group; the shapes with nothing to do; failures."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* form_case.c - see form_case.h. Outputs are poisoned first, and so is what lies behind them. */
 #include "form_case.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * form_case.h - one case of the operator's forms: which call, which options, which tensors it has; random inputs for
  * every rank, what must come out to the bit (reference/exact.h, reference/forms.h), and one rank's run against it.

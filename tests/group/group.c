@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* group.c - ranks as forked processes or as threads. Reports go through memory that is mapped before the fork. */
 #include "group.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * group.h - runs a function on every rank of a group, as forked processes or as threads, and gathers what went wrong.
  * A rank's function uses EXPECT, never cmocka's assertions: those jump, and must stay in the test's own process.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* odd_env.c - the environments as words of the processor's own register; elsewhere by <fenv.h>, without the flushes. */
 #include "odd_env.h"
 

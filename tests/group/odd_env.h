@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * odd_env.h - floating-point environments that a caller may come with: a thread is put into one, calls the library, and
  * is looked at again. Nothing may be computed in between, as some of them trap.

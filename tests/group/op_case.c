@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* op_case.c - inputs, expected bits and one rank's run. Outputs are poisoned first, and inputs are never zero. */
 #include "op_case.h"
 

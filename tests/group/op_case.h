@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * op_case.h - one case of the operator: random inputs for every rank, what must come out to the bit
  * (reference/exact.h), and one rank's run against it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* quant_case.c - inputs, expected bits and one rank's run of the quantised scenarios. Outputs are poisoned first. */
 #include "quant_case.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quant_case.h - one case of a quantised scenario: random inputs for every rank, what must come out to the bit
  * (reference/quantised.h and reference/exact.h), and one rank's run against it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_bad_input.c - every rule of the operator's arguments: its status, the sentence, and outputs left as they were.
  * Each line breaks one thing in a call that is otherwise right.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_bits.c - outputs have the bits that stored_bits.inc holds hashes of, on every machine and from every compiler:
  * whatever changes the library's arithmetic and the reference's alike shows here. Data are of a fixed seed; ranks are

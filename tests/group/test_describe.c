@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_describe.c - mmarn_op_describe: what it says of kernels is what mmarn_describe lists, of algorithms what sizes
  * and ranks ask for, of memory what an operator takes; and what it refuses.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_disagree.c - ranks that ask for different things all get the error, which names the call, the field and both
  * values; no output changes, and the group goes on working. A rank whose arguments are refused takes its peers' calls

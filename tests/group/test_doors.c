@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_doors.c - the rules of what stands around the operator: groups, names, ids, versions, the logger; and NULL at
  * every function that takes a pointer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_faults.c - ranks that die, stop, come late, abort, fork or leave during the operator. Every other rank gets an
  * error in time, or the right answer; nothing hangs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_float_doors.c - each public function, called from every floating-point environment, in vain and with success,
  * leaves the caller's thread the environment that it had; and what the library calls back into runs in the caller's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_float_env.c - a rank whose thread comes with another floating-point environment than its peers: the outputs have
  * the bits that they have without it, whatever the caller's threads had they still have, and nothing traps.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_form_parts.c - a fused call gives the bits of its parts, one after another, in every scenario: the matmul with
  * its all-reduce, then the norm alone; and an int8 norm_out is what the next layer's int8 matmul takes.

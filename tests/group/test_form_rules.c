@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_form_rules.c - what the operator's forms refuse, each in one sentence, with outputs left as they were; and that
  * mmarn_check says the same beforehand, with no data at all. Each line breaks one thing in a call that is right.

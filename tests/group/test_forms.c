@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_forms.c - the operator's other forms against their model, bit by bit: random combinations of calls, options,
  * outputs and shapes, on groups of every small size and with several threads; reduce-scatter and all-gather; and that a

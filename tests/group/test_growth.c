@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_growth.c - the rule of structs that grow, for each of them: callers that are older or newer than the library
  * work, a newer one that sets what the library does not know is refused, and a size that no caller can have is refused

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_interrupt.c - mmarn_comm_config.interrupted: a rank that waits for a peer, in a call or while it joins, asks its
  * caller and gives up when told to; its peers learn of it, and a rank that is never told to stop is not disturbed.

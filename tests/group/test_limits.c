@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_limits.c - the limits of npu_mm_all_reduce_add_rms_norm of MindSpeed and CANN, line by line, in its order: what
  * each line allows beside what it refuses. Every row starts from a call that is right in its scenario and changes one

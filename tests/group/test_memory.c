@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_memory.c - what a rank needs beside the caller's tensors and packed weights, as the kernel counts it. Eight
  * processes run an operator that uses every kind of working memory (borrowed weights, which are packed and expanded

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_op.c - the operator's values, to the bit, over dtypes, numerics modes, shapes, layouts and world sizes.
  * The first argument chooses whether ranks are processes or threads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_parts.c - mmarn_all_reduce over dtypes, modes and sizes, in place too, several groups at once, and empty calls.
  */

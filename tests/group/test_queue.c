@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_queue.c - calls of one rank's threads that wait their turn (MMARN_QUEUE_CALLS): in the order of arrival, each
  * under its own thread's name; and that a group that fails, or is given up by a thread that waits, lets all of them go.

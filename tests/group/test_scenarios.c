@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_scenarios.c - the quantised scenarios' values, to the bit: every dtype, scale form and numerics mode by list,
  * and shapes, groups, strides and data at random. The first argument chooses whether ranks are processes or threads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_surroundings.c - what a process may be short of or have otherwise, and still be a rank: closed standard streams,
  * a limit on files, signals that are ignored or blocked, little stack; and which ranks are told that they are bound.

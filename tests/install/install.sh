@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # install.sh CMAKE BUILD PREFIX - installs BUILD into a fresh PREFIX. The files are installed elsewhere first and then
 # moved, so that the tests that follow also show that an installed tree may be moved.
 set -eu

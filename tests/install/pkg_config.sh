@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # pkg_config.sh COMPILER PREFIX shared|static PROGRAM SOURCE [FLAG...] - builds a source with the flags that pkg-config
 # gives for the tree installed under PREFIX, then runs it. Both libraries lie side by side and a linker prefers the
 # shared one, so the static one is asked for by its file name.

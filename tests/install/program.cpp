@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * program.cpp - a C++ program against the installed library: constant inputs without casts, structs from the init
  * functions, an id as text, and one known answer of the norm alone.

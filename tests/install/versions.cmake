@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # versions.cmake - the soname, the CMake package, pkg-config and the man page of an installed tree say the header's
 # version: until 1.0 libmmarn.so.0.minor, taken for 0.minor and nothing else.
 # cmake -DPREFIX=... -DREADELF=... -DPKG_CONFIG=... -P versions.cmake

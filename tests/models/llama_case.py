@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs examples/llama, alone or under mmarn launch, and the fp64 reference; their paths are the first arguments."""
 
 import subprocess

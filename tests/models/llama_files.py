@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Models and vocabularies in the formats that examples/llama reads: random ones to be written, real ones to be found,
 and an encoder of its own to compare tokens with."""
 

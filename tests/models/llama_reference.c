@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * llama_reference.c - the command that tests/models/llama_case.py asks. For each token but the first, and at last for
  * their mean, it prints the log-likelihood in fp64 with the weights as the file has them; the same as the type has

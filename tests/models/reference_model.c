@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reference_model.c - the forward pass, position by position. Each function computes its exact result; a nudge stands
  * at every place where the example rounds, and is nothing when nudges are off.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reference_model.h - a Llama-type model in fp64, the plain way, all of it in one place: what examples/llama is
  * compared with. It shares no code with it. Every place where the example rounds can be told to add a random error of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reference_weights.c - the checkpoint's weights as a type has them, or up to half a step away from what they are.
  * Rounding is done in fp64 by the definition: to the nearest multiple of the spacing.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """examples/llama with command lines, checkpoints and vocabularies that are wrong: a sentence and a status, no crash."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """examples/llama with small random models against the fp64 reference, for shards of every kind; always runs."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """examples/llama with a trained model, stories260K; skipped where MMARN_MODELS does not name a folder that has it."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What all Python tests share: hypothesis draws the same examples every time and leaves the source folder alone, a seed
 that is printed, and, for tests with torch, one pool of processes that are ranks.
 """

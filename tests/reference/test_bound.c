@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_bound.c - the error bound against the rounding-exact model, and against mistakes: what it would not notice, no
  * test built on it would. In every scenario: floats, quantised weights, int8 x int8.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_forms.c - the bounds of the operator's forms against their rounding-exact models, and against the mistakes that
  * each form invites: the residual left out or added before the norm, 1 forgotten, an int8 or its scale off by one

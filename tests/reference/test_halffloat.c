@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_halffloat.c - reference/halffloat.h, exhaustively: every encoding, and around every point where rounding turns.
  * Against the definition of round-to-nearest-even, and against the compiler's own _Float16 where it has one.

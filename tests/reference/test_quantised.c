@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_quantised.c - reference/quantised.h: storage, words against listed vectors, expansion against double, and int8
  * sums against a wider type.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_reference.c - the rounding-exact model against formulas written out, and random data against what it claims.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* seed.c - one seed for a test program, told once. */
 #include "support/seed.h"
 

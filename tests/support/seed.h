@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * seed.h - the seed of all random data in tests: MMARN_TEST_SEED, or a new one, which is printed so that a failure can
  * be repeated.

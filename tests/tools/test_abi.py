@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """test_abi.py - the comparison of the binary interface tells additions from breaks, and finds holes in structs.
 
 It passes over nothing: what it cannot read, in the headers or in its own file, is a fault too.

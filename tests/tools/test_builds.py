@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """test_builds.py - options that break the arithmetic of docs/numerics.md: CMake mends them, to the same machine code;
 sources that are compiled by hand with them are refused with a sentence; and the command computes as it should in a
 process that a library has changed. The arguments are the C compiler, CMake, its generator and the command mmarn.

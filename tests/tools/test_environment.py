@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """test_environment.py - docs/environment.md has every variable that the code reads, and no other."""
 
 import pathlib

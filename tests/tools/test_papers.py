@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """test_papers.py - the checks of what a contributor brings along: licence lines and commit messages."""
 
 import shutil

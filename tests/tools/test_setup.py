@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """test_setup.py - tools/setup.sh installs what is missing and only that, seen through a PATH of stand-ins.
 
 apt-get is a script that notes its arguments and then provides ninja, the one command that these tests take away.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """test_tools.py - each check in tools/ passes a clean little tree and names the fault that is seeded into it."""
 
 import pathlib

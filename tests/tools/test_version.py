@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """test_version.py - the header has the version; what cannot read it from there says the same, or does not say it."""
 
 import pathlib

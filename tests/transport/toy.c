@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* toy.c - the toy's failures, descriptors, tiles and waits (toy.h). */
 #include "toy.h"
 

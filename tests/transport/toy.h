@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * toy.h - a transport as simple as docs/adding-a-transport.md allows: one lock over memory that forked ranks inherit.
  * It is slow; the tests of groups run on it as they do on the library's own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* toy_group.c - the memory of the toy's groups, joining one, and leaving it. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coll_helper.c - see coll_helper.h. */
 #include "coll_helper.h"
 

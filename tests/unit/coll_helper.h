@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * coll_helper.h - what the tests of src/coll share: ranks as threads or forked processes, an all-reduce by the
  * library's own schedule on the transport that MMARN_TEST_TRANSPORT names, and a reference for its bits that shares no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tasks.c - looks for the name that the library gives its threads. */
 #include "tasks.h"
 

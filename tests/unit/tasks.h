@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tasks.h - counts the threads that the library has made in this process, whoever else has some.
  */

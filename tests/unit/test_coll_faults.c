@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_coll_faults.c - ranks (as threads) that disagree, refuse, skip, abort, come late or leave; and who is told what.
  */
 #include <pthread.h>

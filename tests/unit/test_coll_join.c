@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_coll_join.c - the ranks' meeting when something is wrong: absent, late, double or differing ranks, strangers,
  * death on the way, too few descriptors. Whatever happens, no descriptor and no mapping is left.

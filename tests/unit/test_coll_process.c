@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_coll_process.c - ranks as processes: right bits, killed or stopped at every step, forking, leaving nothing. */
 #include <dirent.h>
 #include <setjmp.h>

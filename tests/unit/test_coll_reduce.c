@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_coll_reduce.c - coll_reduce against a reference that goes element by element, for every number of ranks. */
 #include <setjmp.h>
 #include <stdarg.h>

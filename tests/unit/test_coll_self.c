@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_coll_self.c - the transport of one rank, with one and several threads; and how coll_find chooses. */
 #include <pthread.h>
 #include <setjmp.h>

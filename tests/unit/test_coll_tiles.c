@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_coll_tiles.c - a transport with ranks as threads: bits, rings, several threads and groups. */
 #include <pthread.h>
 #include <setjmp.h>

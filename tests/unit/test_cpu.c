@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_cpu.c - moving a thread off a processor: it goes, and what it may use stays what it was. */
 #include <sched.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_error.c - errors as values: what fails below the public functions says so in the struct that was handed down,
  * and leaves the calling thread's last error and the logger alone; what succeeds writes nothing; a public function that

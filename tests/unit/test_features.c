@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_features.c - MMARN_CPU as a set of names: each allows itself and what it stands on, nothing else; text that is
  * no such list forbids nothing and is complained of. It is read once, so each case is a process of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_id.c - group ids: random, checked, and spelled as 128 hexadecimal digits. */
 #include <setjmp.h>
 #include <stdarg.h>

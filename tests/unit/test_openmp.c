@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_openmp.c - OpenMP's variables, well-formed and not, and the places that they name within a mask. */
 #include <limits.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_quota.c - quotas of processors, read from folders that look like /proc and the mounts of control groups on
  * machines of all kinds.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_thread_forks.c - children: the parent's threads are forgotten, whatever they were doing, and there are new ones;
  * and a child that the system lets have none. None of them may hang.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_threads.c - the threads inside a rank: who runs what, when there are fewer than asked for, where they run, and
  * when they end. The program is linked so that this file can let the making of threads fail.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_unload.c - the shared library, the first argument, is loaded, used with several threads and unloaded, time and
  * again: nothing of it stays. A group that is never destroyed does not keep its threads alive either.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads_helper.c - threads that wait for each other, and threads that share out work. */
 #include "threads_helper.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads_helper.h - calls of threads_run that show who took part, and whether all was done.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Python call of npu_mm_all_reduce_add_rms_norm, of MindSpeed and CANN, on a machine without an NPU: importing this
 package makes it possible.
 

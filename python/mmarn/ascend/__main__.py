@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """python -m mmarn.ascend: runs a script or module as `python` would, with torch_npu and mindspeed provided.
 
 It rests on mmarn.ascend, whose import has already made the names available, and on runpy. With torchrun:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """torch_npu.npu_mm_all_reduce_base: out = all_reduce_sum(x1 @ x2 + bias + x3), without residual and norm.
 
 It rests on mmarn.Op.matmul and on the group's all-reduce with numerics='ascend': each rank's result is rounded to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The process-group backend hccl: Gloo's collectives, and a name by which operators find the group's mmarn.Group.
 
 get_hccl_comm_name joins the mmarn.Group when it is first called, on all ranks of the process group, as HCCL makes its

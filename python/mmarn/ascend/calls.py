@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What all operators share: the group behind an hcom name, the original's kind of exception, and word to the peers."""
 
 import contextlib

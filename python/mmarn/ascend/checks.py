@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The checks that MindSpeed makes before CANN sees a call, in its order and with its types of exceptions.
 
 Errors of shape and of missing or superfluous scales are RuntimeError (a failed TORCH_CHECK there), arguments that are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What importing mmarn.ascend changes: import paths, torch's spare device type under the name npu, tensor methods.
 
 Everything here happens once per process. Nothing is installed under the names torch_npu and mindspeed: the folder

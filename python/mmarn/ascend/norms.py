@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """torch_npu's RMS norms and npu_trans_quant_param, as they surround the operator in programs and in its tests.
 
 The norms round where the operator does (docs/numerics.md): y to its dtype, the statistic from the rounded y in fp32,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """torch_npu.npu, which is also torch.npu: queries about devices that are really this machine's processors.
 
 Every rank may choose a device number, as it would on a machine with that many NPUs, and nothing depends on it. Work is

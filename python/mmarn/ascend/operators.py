@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """torch.ops.mindspeed: npu_mm_all_reduce_add_rms_norm and its in-place sister, with MindSpeed's schemas.
 
     mm_out = all_reduce_sum(x1 @ x2 + bias),  y = mm_out + residual,  norm_out = y / rms(y) * gamma

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The opt-in mode in which device='npu:0' and .to('npu') mean the CPU.
 
 Without it such a call fails in torch, since there is no memory behind the device type npu. The mode is a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Streams and events for work that is finished when its call returns: all they can do is keep time.
 
 torch_npu.npu re-exports these. A stream orders nothing, because there is only the caller's own order.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What torch_npu.contrib.transfer_to_npu changes: programs written for CUDA use the stand-ins for NPUs instead.
 
 torch.cuda's functions become those of torch.npu, .cuda() becomes .npu(), and the process-group backend nccl becomes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """MMARN for PyTorch: groups from process groups, operators with fake kernels and gradients, and a module.
 
 Importing this package registers torch.ops.mmarn.* (ops.py, forms.py), with their gradients (autograd.py). It rests on the mmarn

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Autocast on the CPU, as nn.Linear has it: floating-point arguments are cast to the region's dtype.
 
 Torch's own register_autocast knows one dtype for ever, not the region's. The casts are above autograd, so gradients

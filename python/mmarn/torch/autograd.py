@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Gradients of the operators, and plain refusals where there are none.
 
 The convention is Megatron's for row-parallel layers: y and norm_out are replicated, and every rank computes the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operators of the other forms: the matmul with its all-reduce, a step with every output, the norm alone, rows of a
 rank's own. Registered as ops.py registers its own; gradients where a layer needs them, and plain refusals elsewhere.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A mmarn group with the ranks of a torch.distributed process group.
 
 The process group serves once, to carry the group's id from its rank 0 to the others through its own store, which is

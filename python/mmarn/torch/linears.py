@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which linear layers compute x @ weight.T + bias: found by trying them, as norms.py does it for norms.
 
 nn.Linear with parameters of its own and its own forward is taken at its word, which costs nothing. Anything else is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the operators' results look like, from shapes alone: for the compiler's fake tensors and for meta tensors.
 
 Ranks and sizes that cannot be right are refused with the library's own sentences, so that a model tried on meta, or a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The end of a row-parallel block as one module: linear layer, all-reduce, residual and RMSNorm.
 
 It stands for nn.Linear (split along its inputs, which is Megatron's row-parallel layer), the addition to the residual

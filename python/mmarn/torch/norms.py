@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which norms are RMSNorm: found by trying them, because neither a class's name nor its attributes tell.
 
 A norm is taken if, whatever its weight, it makes y / sqrt(mean(y * y) + epsilon) * gamma of every row, where gamma is

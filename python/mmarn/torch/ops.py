@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operators of the namespace mmarn: schemas, kernels for CPU tensors, and shapes for the compiler.
 
 They are registered through torch.library.Library, which costs a few microseconds a call less than custom_op. A group

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Packed copies of weights, kept from call to call and made anew when the weights have changed.
 
 The operator packed_mm_all_reduce_add_rms_norm gets the weight itself, so that a compiler sees what it depends on, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tries a module that somebody else has written: a copy of it is called with data of ours.
 
 The copy lives on the CPU, has its floating-point tensors in one dtype, and keeps their values or gets random ones: a

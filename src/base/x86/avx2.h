@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * avx2.h - eight elements of any type between memory and a register of fp32. For files that are compiled for AVX2, and
  * more.

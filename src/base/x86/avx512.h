@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * avx512.h - sixteen elements of any type, one row of a panel, between memory and a register of fp32. For files that
  * are compiled for AVX-512.

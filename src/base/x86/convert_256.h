@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * convert_256.h - conversions eight at a time with F16C and AVX2, and whatever else the including file is compiled for.
  * The last few elements go through a buffer of eight, so that they take the same instructions and nothing beyond the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* convert_avx2.c - the conversions of convert_256.h with AVX2. */
 #include "base/x86/convert_256.h"
 

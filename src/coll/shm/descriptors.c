@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * descriptors.c - call descriptors as records in segments. A rank that has opened call s without a record of it made an
  * empty call. Records alternate between two places; one is not written again before every peer has finished the call

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * failure.c - failing the group so that all ranks tell the same story.
  *

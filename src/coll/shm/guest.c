@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * guest.c - the side of ranks 1 and up in the rendezvous (rendezvous.h): find rank 0, say hello, take in every rank
  * that it introduces, wait for go.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * host.c - rank 0's side of the rendezvous (rendezvous.h): wait until every rank has said hello, introduce them to
  * each other, say go.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peers.c - making ranks part of a group that is being formed, and what is said where they do not come. */
 #include <stdio.h>
 

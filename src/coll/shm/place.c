@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * place.c - ranks that share a processor by accident. When ranks sleep between calls, the system may wake two of
  * them on one processor while others are idle, and leaves them there for tens of milliseconds: each then spins in the

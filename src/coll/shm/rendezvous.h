@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rendezvous.h - how the ranks of a group meet: rank 0, the host, listens at an address made from the id's nonce; the
  * others, its guests, connect and say hello. When all have come, the host introduces every rank to all others, one by

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * segment.c - a rank's segment: its layout, the sealed memfd that holds it, and mapping it once per process.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shm.c - the shared-memory transport: joining, leaving, and the table of its functions. shm.h says who does what.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shm.h - the shared-memory transport's own types: what lies in a rank's segment, and what a member keeps privately.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * socket.c - messages with descriptors over an abstract Unix socket of the SEQPACKET kind, which keeps messages
  * whole. The address vanishes with its holder. Nothing here blocks but shm_poll, and nothing raises SIGPIPE.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * wait.c - waiting with a deadline, and seeing that a peer is gone. Peers are looked at only when a wait has become
  * slow, so a healthy call pays nothing for it.

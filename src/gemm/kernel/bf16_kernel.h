@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bf16_kernel.h - the contract of the kernels that multiply bf16 with bf16 by instructions that take two rows of k at
  * once. They keep the chain of float_kernel.h: the product of the upper halves is added first, then that of the lower

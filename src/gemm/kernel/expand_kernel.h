@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_kernel.h - the contract of the kernels for int8 and int4 weights that stand for floats: they are expanded to
  * x1's type, into memory or in registers as they are multiplied. Weights always lie in panels.

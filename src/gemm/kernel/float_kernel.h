@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_kernel.h - the contract of the kernels that multiply fp32 rows of x1 with float weights.
  *

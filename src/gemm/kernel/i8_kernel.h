@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* i8_kernel.h - the contract of the kernels that multiply int8 with int8. Sums are int32, exact modulo 2^32. */
 #ifndef MMARN_GEMM_KERNEL_I8_KERNEL_H
 #define MMARN_GEMM_KERNEL_I8_KERNEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * kernels.c - the lists of matmul kernels, and the choice among them, entry by entry. Lines that count are laid over
  * each other in the order of kernels.inc, so that each entry is of the last one that has it.

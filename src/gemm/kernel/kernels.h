@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * kernels.h - the kernels of this build, and those that serve on this processor. A line of kernels.inc counts when the
  * processor has all that it needs and MMARN_CPU allows it. Of the lines that count, the last one that has an entry

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pack_kernel.h - the contract of the kernels that copy a piece of x2 into panels. */
 #ifndef MMARN_GEMM_KERNEL_PACK_KERNEL_H
 #define MMARN_GEMM_KERNEL_PACK_KERNEL_H

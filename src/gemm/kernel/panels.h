@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * panels.h - the layout of packed weights, which all kernels share: ceil(n / GEMM_NR) panels of GEMM_NR columns, each
  * contiguous, k rows one after another, with zeros in the columns from n on. What a row looks like depends on the type:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tiling.h - sizes of blocks and thresholds of rows by which tile*.c cut their work, each named for its decision.
  * A kernel brings those that suit its processor; results do not depend on them. Sizes that ranks must have in common,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * walk.c - panels outside, rows inside: panels are fetched once and stay in the caches for all rows. The last columns,
  * fewer than a panel, go through a buffer of a whole one, so that no column of C beyond n is touched.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * walk.h - a block of C cut into register tiles: the one loop that every matmul kernel shares, whatever its types and
  * instruction set. A kernel brings a micro-kernel for each shape of a tile, rows x panels, in a table; panels is how

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bf16_ref.c - the definition of what surrounds the kernels for pairs of bf16. They have no plain block: where there
  * are no instructions for pairs, the chain over the same panels is quicker by fp32.

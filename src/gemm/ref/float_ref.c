@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* float_ref.c - the definition of the kernels for float weights: plain C over the plain conversions, chains of fmaf. */
 #include <math.h>
 #include <string.h>

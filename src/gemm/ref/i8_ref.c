@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* i8_ref.c - the definition of int8 x int8: plain C, one sum at a time. */
 #include "gemm/kernel/i8_kernel.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pack_ref.c - the definition of packing. It moves elements by their size alone, so types of one size share it, but for
  * those whose rows lie in pairs.

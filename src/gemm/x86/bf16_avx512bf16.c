@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bf16_avx512bf16.c - pairs of bf16 by vdpbf16ps on 512-bit registers. One register is a pair of rows of a panel, and a
  * tile of C has the shapes of float_avx512.c. Whatever MXCSR says, the instruction adds the product of the upper halves

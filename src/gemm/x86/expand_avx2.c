@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_avx2.c - int8 and int4 panels expanded with AVX2, 8 columns at a time: scale and offset stay in
  * registers down a panel. Rounds as expand_kernel.h says, whatever the numbers; with quick ones (expand_factors_avx2.c)

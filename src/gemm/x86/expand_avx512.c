@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_avx512.c - int8 and int4 panels expanded with AVX-512, a row of a panel at a time, as in
  * expand_avx2.c: rounds as expand_kernel.h says, whatever the numbers, and quicker where they are quick.

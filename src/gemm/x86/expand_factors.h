@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_factors.h - scales and offsets of a run made ready for expansion by two multiplications, for the kernels that
  * expand weights on x86-64.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_factors_avx2.c - scales and offsets made ready for expansion in registers. Rounding q * s to a significand
  * `shift` bits shorter than fp32's takes two instructions: q * ((2^shift + 1) * s) rounds to a multiple of the short

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_few_avx2.c - a few rows against int8 or int4 weights with AVX2: weights are read once and expanded in
  * registers, with no conversion to 16 bits and back: expand_factors_avx2.c says how, and for which scales. Where those

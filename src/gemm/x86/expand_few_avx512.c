@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_few_avx512.c - a few rows against int8 or int4 weights with AVX-512, as in expand_few_avx2.c, whose factors it
  * shares; a register is a row of a panel, and the factors of up to four panels stay in registers down k.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_few_table.h - the end of a file of micro-kernels that expand weights in registers: it makes their table.
  * Define before including it: MAX_ROWS, MAX_PANELS   the largest tile WIDEST(ROW, ...)       its shapes, as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * expand_table.h - the end of a file that expands weights into memory: panels of a run pair by pair of rows, and the
  * table. Define before including it:

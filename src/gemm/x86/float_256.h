@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_256.h - the matmul kernel on 256-bit registers, included by the files that compile it for 16 of them
  * (float_avx2.c) and for 32 (float_256_avx512.c): FLOAT_256_ROWS is 6 or 12. A micro-kernel keeps a tile of C in

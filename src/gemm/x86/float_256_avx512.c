@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_256_avx512.c - the kernel for float weights on processors that have AVX-512 but do 512-bit operations in two
  * halves (AMD's Zen 4): float_256.h with 12 x 2 of AVX-512's 32 registers for C. There 512 bits are no faster, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_avx2.c - the kernel for float weights with AVX2 and FMA: float_256.h with 6 x 2 registers of C, 2 of B and 1 of
  * A, 15 of the 16.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_avx512.c - the kernel for float weights with AVX-512. One register is a row of a panel, and there are 32 of
  * them: a tile of C of up to 12 rows x 2 panels reads B half as often from the caches as AVX2's 6 x 1. Broadcasts of A

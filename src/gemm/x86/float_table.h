@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_table.h - the end of a file of float micro-kernels: it makes their table. Define before including it:
  *   MAX_ROWS, MAX_PANELS   the largest tile

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * i8_avx2.c - int8 x int8 with AVX2. Two rows of k at a time: their weights, interleaved, are widened to int16,
  * and each product-and-add of int16 pairs gives the exact sum of two products in 32 bits (at most 2 * 128 * 128).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * i8_avx512vnni.c - int8 x int8 with AVX-512 and its VNNI, whose one instruction multiplies four rows of k in each of
  * 16 columns and adds them to their sums, modulo 2^32; but unsigned numbers with signed ones. So weights are taken as

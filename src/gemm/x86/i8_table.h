@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * i8_table.h - the end of a file of int8 micro-kernels: run(), which cuts a block into them. Define before including
  * it: MAX_ROWS, MAX_PANELS   the largest tile WIDEST(ROW, ...)       its shapes, as gemm/kernel/walk.h has it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pack_avx2.c - packing with AVX2. kn moves rows of 16 elements; nk transposes in registers. Both ask for memory
  * some way ahead: the source is far apart in strides that the processor's own prefetchers follow badly. bf16 goes by

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pack_int_avx2.c - packing of int8 and int4 on an x86-64 with AVX2. int8 moves rows of 16 bytes, or transposes
  * 16 x 16 of them. int4 takes two rows of k at a time, whose bytes hold two columns, into bytes that hold two rows; in

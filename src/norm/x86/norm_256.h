@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * norm_256.h - the norm kernels on 256-bit registers, included by the files that compile it for AVX2 alone and with the
  * rounding instruction of AVX512_BF16: four registers hold the NORM_LANES lanes. A ragged end goes through buffers

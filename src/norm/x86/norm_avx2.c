@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* norm_avx2.c - the kernels of norm_256.h with AVX2. */
 #include "norm/x86/norm_256.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_bad.c - kernels that are wrong on purpose, for the test of checkasm's reports: one reads beyond its panel, one
  * adds in another order.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * float_toy.c - a kernel as small as docs/adding-a-kernel.md allows: fp32 weights alone, one element at a time. It is
  * linked into a copy of checkasm whose list of kernels has one more line, and must pass there; every entry that it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * test_toy.c - a kernel that gives one entry and leaves the others NULL: its own entry serves, is named where callers
  * ask which kernel multiplies, and multiplies; all other entries are those of the lines before it.

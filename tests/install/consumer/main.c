@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A user's program: one group of one rank, one operator, one known answer. It defines functions that are named as
  * internal ones of the library are; a library that let its own names out would clash with them or call these.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How far results in float16 with numerics='ascend' may be from float64, element by element.
 
 The derivation is that of docs/numerics.md, section 3, in its simplest form: sums are bounded by the norms of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs programs under `python -m mmarn.ascend`, each in processes of its own.
 
 Importing mmarn.ascend changes torch for the whole process, so the test process itself never does. Every run is a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command python -m mmarn.ascend itself: help, arguments, exit codes, and what it refuses to stand in for."""
 
 import os

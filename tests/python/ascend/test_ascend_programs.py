@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs under `python -m mmarn.ascend`: values, refusals, groups, devices; each checks itself (programs/*.py)."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The specification's own Python call, byte for byte, and a smaller twin that needs no specification.
 
 MMARN_SPEC names the specification; its Python script is run as it stands: 8 processes, full size, port 50001. What

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The model tests need torch, and the modules of examples/ and of the torch tests."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A small Llama-type model in plain torch, with the names of modules that transformers' has, randomly initialised.
 
 It is what examples/smollm2_parallel.py divides where there is no transformers. Attention is written out, without a

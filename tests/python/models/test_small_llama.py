@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """examples/smollm2*.py on a small random model: any division agrees with the undivided model, and mistakes show."""
 
 import copy

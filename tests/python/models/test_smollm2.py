@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """examples/smollm2.py under torchrun with the real model: its check passes, it answers, and it refuses plainly.
 
 Skipped without transformers and gguf, and without weights: the environment variable MMARN_SMOLLM2 names a .gguf file or

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Inputs for whole calls: every scenario, with random data, and what the reference makes of them.
 
 Arrays are NumPy's; bfloat16 is ml_dtypes'. A Case has one entry per rank in x1, x2, bias and x1_scale; ranks may hold

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The output types, seen from float64: rounding to one, and half the distance between its neighbours."""
 
 import ml_dtypes

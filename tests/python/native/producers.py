@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ways to hold one matrix: arrays of every framework and layout, made from the same NumPy array.
 
 A maker takes a C-contiguous NumPy array (bfloat16: ml_dtypes') and gives an array of equal values. back() is the way

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ranks for tests: threads of this process, or processes of their own; every wait has an end."""
 
 import multiprocessing

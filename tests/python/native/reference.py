@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operator in float64, and beside it how far the library's result may be from it: docs/numerics.md, section 3.
 
 Written from that page alone; it shares nothing with the library or its C reference. A Chain is what one rank brings:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Arrays of every kind: what is read, what is written, what comes back, and what is refused with which sentence."""
 
 import gc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every kind of exception, with the library's sentence, its status and its code; and that a refusal costs nothing.
 
 A call that one rank refuses is over for all: its peers are told at once, and the group goes on with the next one.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The interpreter's end while threads wait in the library: it comes soon, keeps its exit status, and peers are told."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Foreign memory of every sort but torch's: NumPy's subclasses and layouts, older NumPys, JAX, raw DLPack, buffers.
 
 Every refusal is one sentence that names the argument, changes no output and leaves the group as it was.

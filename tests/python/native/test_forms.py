@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operator's other forms from Python, against NumPy in float64: outputs one by one, rows of a rank's own, the norm
 alone, int8 rows that feed the next matmul; what is refused, and in which words.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The gate: whatever torch attaches to memory is honoured or refused with one sentence, through every door alike.
 
 Two ranks that are threads: rank 1 passes one argument of some kind where rank 0's is plain. Where it is refused, rank 0

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Groups as objects: names, ranks that are threads, lifetimes, and what is left when nobody closes them."""
 
 import gc

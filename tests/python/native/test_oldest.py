@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The oldest NumPy that is promised, which exports nothing that is read-only by DLPack and knows no max_version."""
 
 import os

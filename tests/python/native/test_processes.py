@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ranks that are processes: they meet, die, are interrupted, and are started by `mmarn launch`'s variables."""
 
 import os

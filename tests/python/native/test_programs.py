@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The example and the benchmark run as the programs they are."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random shapes, ranks, scenarios, modes and mistakes, drawn by hypothesis; the same ones in every run."""
 
 import numpy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Values of whole calls, every scenario and mode, on ranks that are threads, against float64 (see reference.py)."""
 
 import numpy

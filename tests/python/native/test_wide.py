@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A residual stream and gamma in float32 beside 16-bit x1 and x2: y stays float32, new norm_outs are of x1's type.
 
 y is known to the bit: mm_out rounded to x1's type, plus residual. norm_out is within two roundings of float64.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tensors of torch whose memory does not say by itself what they mean, made from a plain one of equal values.
 
 KINDS: name -> (maker, the native door's sentence, the torch door's). A sentence is that of a refusal, without the

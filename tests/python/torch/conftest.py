@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The torch tests need torch; what they share besides the fixtures of all Python tests."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Norms and linear layers of every kind, small: what is RMSNorm or linear, what is nearly so, and what is none.
 
 A kind is made by KINDS' function; names of attributes differ on purpose. Parameters begin as models initialise them,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Autocast on the CPU: the module and the operators take what nn.Linear takes, and compute in the region's dtype.
 
 What must come out is what float64 arithmetic makes of the operands rounded to that dtype, but for residual and gamma.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Gradients against torch's own of the unfused graph in float64, finite differences, and what has no gradient.
 
 The library has no float64, so gradcheck's fine differences are taken twice: of the formulas of autograd.py, with a

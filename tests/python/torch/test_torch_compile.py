@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """torch.compile without graph breaks: values, gradients and writing in place, with aot_eager and with inductor."""
 
 import shutil

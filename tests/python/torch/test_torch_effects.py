@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Calls that communicate are made once each and in program order, whatever compiles or checkpoints the program.
 
 Everything runs on two ranks. Where one of them is compiled and the other is not, a call that is dropped, merged, moved

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The other forms as torch's operators: values on 1, 2 and 4 ranks, gradients against the unfused graph in float64,
 shapes on meta and in compiled graphs, and what is refused in which words.
 """

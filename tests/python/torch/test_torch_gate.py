@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is refused, in one sentence, by where tensors lie, meta beside CPU, and by shapes. Other ranks hear of it.
 
 What else torch attaches to tensors is in native/test_gate.py, for every door.

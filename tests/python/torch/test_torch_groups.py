@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Groups from process groups: numbering, reuse, sub-groups, several at once, names, and what is refused."""
 
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Modules made on meta, under default devices and in fake mode, then filled: values by every way, or a refusal.
 
 Every way makes a module whose parameters have no memory at some time, and fills it with the parameters of a source.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The module: values, training, what makes it pack again, quantised weights, state_dict, copies, refusals."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """from_linear takes what computes RMSNorm behind x @ weight.T + bias, with its gamma and epsilon, and nothing else."""
 
 import copy

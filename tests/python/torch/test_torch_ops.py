@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operators' values on 1, 2 and 4 ranks, strides, aliasing, refusals, and torch's checks of their registration."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A residual stream in float32 beside 16-bit x1 and x2, and gamma in float32: values, shapes for compilers, gradients."""
 
 import pytest

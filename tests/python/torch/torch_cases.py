@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random operands of all ranks, and what the operator must make of them, in float64 by torch alone."""
 
 from __future__ import annotations

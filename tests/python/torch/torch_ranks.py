@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Processes that wait for functions to run as the ranks of a gloo process group.
 
 Starting a process and importing torch takes seconds, so one pool serves all tests of a session. For each function as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One process: devices, streams, seeds, torch's own machinery after the changes, and the functions without a group."""
 
 import sys

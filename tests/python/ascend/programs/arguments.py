@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Says how it was started, and ends with the code that it is given. Arguments: anything, then the code."""
 
 import sys

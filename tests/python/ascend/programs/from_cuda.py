@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A program written for CUDA, run with devices rewritten: torch_npu.contrib.transfer_to_npu does the rest.
 
 2 ranks, in spawned processes, which must rewrite devices too. Argument: port.

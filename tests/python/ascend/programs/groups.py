@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Process groups under torchrun (init_method env://): names, sub-groups, collectives, a second life.
 
 2 ranks. With TORCH_DISTRIBUTED_DEBUG=DETAIL torch wraps every backend; the same must hold.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operator in plain torch, rounding by rounding, as docs/numerics.md states it for numerics='ascend'.
 
 It shares no code with the library. Partials must be exact in fp32 (exact_floats, small integers), so that their order

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is refused, with which exception and sentence, in which order; and that a refusal reaches the other rank.
 
 Rank 0 makes each bad call while rank 1 makes a good one: rank 1 must fail at once, and a good call on both must

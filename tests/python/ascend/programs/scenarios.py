@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every scenario on 2 ranks: the operator, its in-place sister, and npu_mm_all_reduce_base with npu_add_rms_norm.
 
 All are compared with model.py, bit by bit, and the two ways with each other as MindSpeed's own test does, with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A program for Ascend NPUs as a user would write it: 4 ranks, one fused layer end, results printed. Argument: port."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """torch_npu for a machine without an NPU: the part of it that surrounds npu_mm_all_reduce_add_rms_norm.
 
 Everything is mmarn.ascend's; importing this first, as a spawned process does, makes the rest available too.

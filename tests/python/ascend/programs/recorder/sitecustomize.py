@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Records what every rank of an unmodified program gives to and gets from the operator.
 
 Python imports a sitecustomize from its path by itself, in spawned processes too. With MMARN_RECORD naming a folder,

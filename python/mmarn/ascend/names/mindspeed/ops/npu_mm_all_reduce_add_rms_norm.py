@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operator by its name in MindSpeed; y and norm_out are new tensors.
 
 It rests on mmarn.ascend.operators, which has the schema.

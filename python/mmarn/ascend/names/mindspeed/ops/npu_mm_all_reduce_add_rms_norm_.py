@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operator by its name in MindSpeed; y is written to residual, which is returned with norm_out.
 
 It rests on mmarn.ascend.operators, which has the schema.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * agreement.c - what a rank asks for as a descriptor, and the comparison of all ranks' descriptors. Values are the
- * caller's fields, then the shape of the call, then a hash of its name, whose text is the descriptor's. Where a call is
- * refused the text says why.
+ * agreement.c - turns what a rank asks for into a descriptor, and compares the descriptors of all ranks. A descriptor's
+ * values are the caller's fields, then the shape of the call, then a hash of its name. Its text is the name, or, for a
+ * refused call, the reason.
  */
 #include "coll/agreement.h"
 
@@ -13,11 +13,11 @@
 
 #include "base/error.h"
 
-/* A descriptor's values: the call's fields, then these. */
+/* The values of a descriptor: the call's fields, then these. */
 enum { TILES = COLL_FIELDS, ALGORITHM, NAME /* a hash; 0: none */, VALUES };
 _Static_assert((int)VALUES == (int)COLL_VALUES, "a descriptor has room for all values");
 
-/* The caller's own field number i; NULL: its list is shorter, or i is a value of ours. */
+/* The caller's field number i. NULL: the caller's list is shorter, or value i is one of ours. */
 static const struct coll_field *field_of(const struct coll_call *call, int i)
 {
     for (int at = 0; at < COLL_FIELDS && call->fields && call->fields[at].name; at++)
@@ -26,7 +26,7 @@ static const struct coll_field *field_of(const struct coll_call *call, int i)
     return NULL;
 }
 
-/* FNV-1a, never 0: two names of one call that have the same are taken for the same. */
+/* FNV-1a, never 0. Two different names with the same hash count as the same name. */
 static uint64_t hash_of(const char *name)
 {
     uint64_t hash = 0xcbf29ce484222325;
@@ -69,7 +69,7 @@ void coll_end(struct coll *coll, mmarn_status outcome)
         coll->transport->finish(coll, COLL_DONE);
     else if (outcome == MMARN_ERR_MISMATCH)
         coll->transport->finish(coll, COLL_DROPPED);
-    else /* peers may be waiting for what this rank will not do any more */
+    else /* peers may be waiting for work that this rank will not do any more */
         coll->transport->fail(coll, COLL_BROKEN);
 }
 
@@ -78,7 +78,7 @@ void coll_refuse(struct coll *coll, const char *sentence)
     struct coll_descriptor descriptor = {.refused = true};
     set_text(&descriptor, sentence);
     open_call(coll, &(struct coll_call_shape){0});
-    /* Where the group has failed there is nobody to tell. */
+    /* post fails only when the group has failed, and then no peer needs to be told. */
     coll->transport->post(coll, &descriptor, true);
 }
 
@@ -90,14 +90,18 @@ void coll_skip(struct coll *coll)
 
 /* ------------------------------------------------------------------------------------------------- the verdict */
 
-/* What all descriptors come to: ranks, or -1, and the first value in which one differs from rank 0's. */
+/*
+ * The result over all descriptors. The fields are ranks or -1, and the first value in which a rank differs from rank 0.
+ */
 struct tally {
     int refused, empty, busy, differs;
-    int value;                           /* its place in the order of comparison */
-    struct coll_descriptor first, other; /* rank 0's, and that of `refused` or `differs` */
+    int value;                           /* index of the value in the order of comparison */
+    struct coll_descriptor first, other; /* of rank 0, and of the rank in `refused` or `differs` */
 };
 
-/* Names are compared first: calls that have two are two calls, whatever else they differ in. Then come the fields. */
+/*
+ * The name is compared first: calls with different names are different calls, whatever else differs. The fields follow.
+ */
 static int value_at(int place)
 {
     return place == 0 ? NAME : place - 1;
@@ -130,7 +134,7 @@ static void count_in(struct tally *tally, int rank, const struct coll_descriptor
     }
 }
 
-/* False: some rank has not spoken yet. */
+/* False: some rank has not posted yet. */
 static bool take_tally(struct coll *coll, struct tally *tally)
 {
     struct coll_descriptor descriptor;
@@ -190,7 +194,7 @@ static mmarn_status differ(const struct coll *coll, const struct coll_call *call
                      name_of(call, value), here, there, tally->differs);
 }
 
-/* All ranks have spoken: refusals count first, then empty calls, then values. */
+/* All ranks have posted. Refusals count first, then empty calls, then values. */
 static mmarn_status judge(const struct coll *coll, const struct coll_call *call, const struct tally *tally)
 {
     if (tally->refused >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * id.c - making, checking and spelling group ids.
- * Layout: bytes 0 .. 7 the mark, byte 8 the layout version, bytes 16 .. 31 the nonce, all others zero.
+ * id.c - makes, checks and spells group ids. Layout: bytes 0 .. 7 the mark, byte 8 the layout version, bytes 16 .. 31
+ * the nonce, all others zero.
  */
 #include "coll/id.h"
 

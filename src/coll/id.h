@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * id.h - the 64 bytes that name a group-to-be: a mark, a layout version, and a 128-bit random nonce. The nonce names
- * the place where the ranks meet, so it must be as hard to guess as it is to meet twice.
+ * id.h - the 64 bytes that name a group before it is formed: a mark, a layout version, and a 128-bit random nonce. The
+ * nonce names the place of the rendezvous, so it must be hard to guess and must not occur twice.
  */
 #ifndef MMARN_COLL_ID_H
 #define MMARN_COLL_ID_H
@@ -22,7 +22,7 @@ bool coll_id_valid(const mmarn_id *id);
 /* The nonce of a valid id: COLL_NONCE_SIZE bytes. */
 const uint8_t *coll_id_nonce(const mmarn_id *id);
 
-/* 128 hexadecimal digits and a zero; reading takes either case and nothing but a valid id. */
+/* 128 hexadecimal digits and a zero. Reading accepts both cases, and only a valid id. */
 void coll_id_text(const mmarn_id *id, char text[MMARN_ID_TEXT_SIZE]);
 bool coll_id_from_text(const char *text, mmarn_id *id);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reduce.c - summing the ranks' partials in an order that depends on rank numbers alone.
- * Work goes chunk by chunk, so that partial sums stay in the first-level cache. An element's sum never depends on its
- * neighbours, so the bits do not depend on where chunks end.
+ * reduce.c - sums the ranks' partials in an order that depends on rank numbers alone. It works in chunks, so that
+ * intermediate sums stay in the first-level cache. The sum of an element never depends on its neighbours, so the bits
+ * do not depend on where chunks end.
  */
 #include "coll/reduce.h"
 
@@ -24,8 +24,8 @@ static void add_to(float *restrict left, const float *restrict right, size_t cou
 }
 
 /*
- * Sums one chunk in the binary tree, as a binary counter: two finished subtrees of one size become one of twice the
- * size at once, and what is left at the end is joined from the right. open holds the subtrees.
+ * Sums one chunk in the binary tree, like a binary counter: two finished subtrees of the same size are joined at once
+ * into one of twice the size. Subtrees left over at the end are joined from the right. open holds the subtrees.
  */
 static const float *tree(const float *const partials[], int world_size, size_t at, size_t count,
                          float open[][COLL_CHUNK])
@@ -36,7 +36,7 @@ static const float *tree(const float *const partials[], int world_size, size_t a
     int rank = 0;
     for (; rank + 1 < world_size; rank += 2) {
         add(partials[rank] + at, partials[rank + 1] + at, open[depth++], count);
-        /* After pair number p, as many subtrees are complete as p ends in one bits. */
+        /* After pair number p, the number of complete subtrees to join is the number of one bits at the end of p. */
         for (int pair = rank / 2; pair & 1; pair >>= 1, depth--)
             add_to(open[depth - 2], open[depth - 1], count);
     }
@@ -47,7 +47,7 @@ static const float *tree(const float *const partials[], int world_size, size_t a
     return open[0];
 }
 
-/* Sums one chunk from rank 0 upwards, rounding to dtype at each step; out is where each value is rounded. */
+/* Sums one chunk from rank 0 upwards and rounds to dtype at each step. Values are rounded in out. */
 static void rank_order(const float *const partials[], int world_size, size_t at, size_t count, int32_t dtype,
                        float *sum, float *partial, void *out)
 {
@@ -61,7 +61,7 @@ static void rank_order(const float *const partials[], int world_size, size_t at,
     }
 }
 
-/* Ranks in the tree's left half: the largest power of two below world_size. */
+/* Ranks in the left half of the tree: the largest power of two below world_size. */
 static int left_ranks(int world_size)
 {
     int half = 1;
@@ -84,7 +84,7 @@ void coll_reduce_subtrees(const float *const partials[], int world_size, size_t 
     split(partials, world_size, 0, count, subtrees);
 }
 
-/* Rounds the tree's last addition to dtype; fp32 goes straight to where it belongs. */
+/* Rounds the last addition of the tree to dtype; fp32 is written straight to the output. */
 static void join(const struct coll_subtrees *subtrees, size_t count, int32_t dtype, float *sum, void *out)
 {
     if (!subtrees->right) {

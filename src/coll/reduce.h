@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reduce.h - summing the ranks' partials: the one place where the order of additions is decided. */
+/* reduce.h - sums the ranks' partials. Only this file decides the order of additions. */
 #ifndef MMARN_COLL_REDUCE_H
 #define MMARN_COLL_REDUCE_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schedule.c - the order of work. Each step takes its tiles in order, so a step is a counter; a thread claims the next
- * item of the step nearest to the outputs that can go on (norm, epilogue, reduce, produce), which keeps rows warm in
- * cache and ring buffers short. It gets nothing only when no step can move, and while it waits, its rank's claims stay
- * open to all threads: the lowest unfinished tile of the group can therefore always be finished by somebody.
+ * schedule.c - the order of work. Each step takes its tiles in order, so a step is a counter. A thread claims the next
+ * item of the step nearest to the outputs that can proceed (norm, epilogue, reduce, produce); this keeps rows warm in
+ * cache and ring buffers short. A thread gets nothing only when no step can proceed. While it waits, the claims of its
+ * rank stay open to all threads, so some thread can always finish the lowest unfinished tile of the group.
  */
 #include "coll/schedule.h"
 
@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A rank's only thread does without: a lock would make each step wait until the last one's stores have arrived. */
+/*
+ * A rank with one thread takes no lock: a lock would make each step wait until the stores of the last one have arrived.
+ */
 static void lock(struct schedule *schedule)
 {
     if (schedule->threads > 1)
@@ -40,7 +42,7 @@ static bool read_tile(struct schedule *schedule, enum coll_ring ring, int64_t ti
     return coll->transport->read(coll, ring, tile, work->arrived);
 }
 
-/* Tiles below this one have gone through a step, whose next one is `next`. */
+/* All tiles below the result have been through a step whose next tile is `next`. */
 static int64_t done_below(const struct schedule *schedule, enum step step, int64_t next)
 {
     int64_t low = next;
@@ -50,7 +52,7 @@ static int64_t done_below(const struct schedule *schedule, enum step step, int64
     return low;
 }
 
-/* Gives back what this rank's threads have read since the last time. */
+/* Releases what this rank's threads have read since the last time. */
 static void release(struct schedule *schedule)
 {
     struct coll *coll = schedule->coll;
@@ -90,7 +92,7 @@ static bool claim_epilogue(struct schedule *schedule, struct work *work)
     return true;
 }
 
-/* The first tile from this one on that this rank sums; or how many there are. */
+/* The first tile at or after this one that this rank sums, or the number of tiles. */
 static int64_t next_own(const struct schedule *schedule, int64_t tile)
 {
     const struct coll *coll = schedule->coll;
@@ -170,7 +172,7 @@ static enum step claim_locked(struct schedule *schedule, struct work *work)
     return all_done(schedule) ? STEP_STOP : STEP_NONE;
 }
 
-/* This thread has nothing more to do for now, so peers that sleep should know what it has done. */
+/* This thread has nothing to do for now, so sleeping peers must learn what it has done. */
 static void flush(struct schedule *schedule)
 {
     struct coll *coll = schedule->coll;
@@ -192,7 +194,7 @@ enum step schedule_claim(struct schedule *schedule, int thread, struct work *wor
     if (work->step == STEP_NONE || work->step == STEP_STOP)
         flush(schedule);
     unlock(schedule);
-    /* The tile that this thread has just finished may have been the last that another thread's rows waited for. */
+    /* The tile that this thread has just finished may be the last one that another thread's rows waited for. */
     if (wake)
         sync_event_notify(schedule->coll->event);
     return work->step;
@@ -210,7 +212,7 @@ void schedule_begin(struct schedule *schedule, struct coll *coll, const struct c
                     const struct coll_grid *grid, int threads)
 {
     assert(threads >= 1 && threads <= MMARN_MAX_THREADS && grid->block_rows > 0 && grid->column_tiles > 0);
-    /* Only what the threads use of `held`: the whole of it would take longer than a small call. */
+    /* Only the entries of `held` that the threads use: clearing all of it would take longer than a small call. */
     memset(schedule, 0, offsetof(struct schedule, held) + (size_t)threads * sizeof schedule->held[0]);
     schedule->coll = coll;
     schedule->call = call;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schedule.h - what a rank's threads do next in one call, on any transport: each claims a piece of work, does it, and
- * claims again, until there is none. The five steps of a tile and its rows:
+ * schedule.h - what a rank's threads do next in one call, on any transport: each thread claims a piece of work, does
+ * it, and claims again, until none is left. The five steps of a tile and its rows:
  *   STEP_PRODUCE   this rank's partial of a tile
  *   STEP_REDUCE    the sum of a tile that this rank owns (COLL_OWNER)
  *   STEP_EPILOGUE  what is done with a tile's sum, or with all its partials (COLL_ONE_SHOT)
@@ -18,8 +18,8 @@
 enum step { STEP_NONE, STEP_PRODUCE, STEP_REDUCE, STEP_EPILOGUE, STEP_NORM, STEP_STOP };
 
 /*
- * How tiles make rows: row-blocks of block_rows rows each, of column_tiles tiles each; tile i lies in row-block
- * i / column_tiles. blocks is 0 where no rows are to be normalised.
+ * How tiles form rows: a row-block has block_rows rows and column_tiles tiles; tile i lies in row-block i /
+ * column_tiles. blocks is 0 where no rows are to be normalised.
  */
 struct coll_grid {
     int64_t column_tiles, blocks;
@@ -43,31 +43,34 @@ struct schedule {
     int threads;
     int norm_rows; /* rows of one NORM claim */
 
-    pthread_mutex_t lock; /* over everything below */
+    pthread_mutex_t lock; /* guards everything below */
     bool agreed;
     int64_t next_produce, next_reduce, next_epilogue; /* tiles */
     int64_t next_norm;                                /* row-block * block_rows + row in it */
-    int64_t reduced;                                  /* every tile below it is summed, or another rank's to sum */
+    int64_t reduced;                                  /* every tile below it is summed, or belongs to another rank */
     int64_t finished;                                 /* every tile below it has had its epilogue */
     bool unflushed;                                   /* something was published or released since the last flush */
-    mmarn_status status;                              /* of the first failure, and its sentence */
+    mmarn_status status;                              /* the first failure, and its sentence */
     char sentence[ERROR_SENTENCE_SIZE];
     struct held {
         enum step step;
         int64_t tile;
-    } held[MMARN_MAX_THREADS]; /* by thread: what it is at, for the others */
+    } held[MMARN_MAX_THREADS]; /* what each thread is working on, for the others */
 };
 
 /* For a call that has begun; *call must live as long. threads is 1 to MMARN_MAX_THREADS. */
 void schedule_begin(struct schedule *schedule, struct coll *coll, const struct coll_call *call,
                     const struct coll_grid *grid, int threads);
-/* What the call came to; its sentence is recorded again, as the calling thread may not be the one that failed. */
+/* The result of the call. Records its sentence again, because another thread than the calling one may have failed. */
 mmarn_status schedule_end(struct schedule *schedule);
 
-/* The thread has done its last piece; its next one. STEP_NONE: nothing can be done now. STEP_STOP: nor ever. */
+/*
+ * The thread has done its last piece; returns its next one. STEP_NONE: nothing can be done now. STEP_STOP: nothing more
+ * will come.
+ */
 enum step schedule_claim(struct schedule *schedule, int thread, struct work *work);
 
-/* The call fails with this status and the sentence that is recorded, unless it has failed already. */
+/* The call fails with this status and the recorded sentence, unless it has failed already. */
 void schedule_fail(struct schedule *schedule, mmarn_status status);
 
 #endif

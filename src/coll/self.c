@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * self.c - the transport of a group of one rank: private memory, and the rank's own threads to wait for. It is also the
- * shortest model for a new transport.
+ * self.c - the transport of a group of one rank. Memory is private, and only the rank's own threads wait for each
+ * other. It is also the shortest model for a new transport.
  *
  * Partials and sums go through two rings of buffers. Tile t uses slot t mod count, whose stamp is t + 1 when its
- * contents are there; the slot is free for it when tile t - count has been read.
+ * contents are there. The slot is free for tile t when tile t - count has been read.
  */
 #include <stdatomic.h>
 
@@ -17,7 +17,7 @@ enum { SPIN_NS = 50000, SPIN_OVERSUBSCRIBED_NS = 1000, SLOTS_LEAST = 4, SLOTS_SP
 
 struct ring {
     _Atomic int64_t *stamps;
-    int64_t read; /* tiles below it */
+    int64_t read; /* all tiles below it have been read */
     float *data;  /* COLL_TILE_ELEMENTS for each slot */
 };
 
@@ -88,7 +88,7 @@ static mmarn_status status_of(struct self *self)
 
 static void fail(struct coll *coll, enum coll_failure failure)
 {
-    /* A call that broke was this rank's own, and it knows. */
+    /* A broken call was this rank's own, and the rank knows. */
     if (failure == COLL_ABORTED)
         atomic_store(&self_of(coll)->aborted, true);
     sync_event_notify(coll->event);
@@ -135,7 +135,7 @@ static void *begin(struct coll *coll, enum coll_ring kind, int64_t tile)
 static void publish(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
     struct self *self = self_of(coll);
-    /* Pairs with the load in read_tile: whoever sees the stamp sees the buffer. */
+    /* Pairs with the load in read_tile: a thread that sees the stamp sees the buffer. */
     atomic_store(&self->rings[kind].stamps[tile % self->count], tile + 1);
     sync_event_notify(coll->event);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* transports.c - the list of transports, and the choice among them. */
+/* transports.c - the list of transports, and the choice of one. */
 #include "coll/transports.h"
 
 #include <stdio.h>

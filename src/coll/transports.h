@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* transports.h - the transports of this build, and the choice among them. */
+/* transports.h - the transports of this build, and the choice of one. */
 #ifndef MMARN_COLL_TRANSPORTS_H
 #define MMARN_COLL_TRANSPORTS_H
 
@@ -9,10 +9,13 @@
 #include "coll/transports.inc"
 #undef TRANSPORT
 
-/* All of them, in the order of transports.inc; ends with NULL. */
+/* All transports, in the order of transports.inc; ends with NULL. */
 extern const struct coll_transport *const coll_transports[];
 
-/* By name, or for NULL and "auto" the first that supports the group. NULL: *status is set, sentence recorded. */
+/*
+ * The transport of this name; for NULL and "auto" the first that supports the group. NULL: *status is set, sentence
+ * recorded.
+ */
 const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.c - what a thread does while there is work, and while there is none: it looks again for a little while, then
- * waits for its rank's event.
+ * worker.c - what a thread does in a call: it works while it can claim work; without work it polls for a short time,
+ * then waits for its rank's event.
  */
 #include "coll/worker.h"
 
@@ -10,8 +10,8 @@
 #include "base/sync.h"
 
 enum {
-    /* Looks of a rank's only thread, some microseconds, before it asks for the event. Where ranks share processors it
-       lets the others run between two looks: that is a change of context, but to sleep and be woken is several. */
+    /* Polls by the only thread of a rank, for some microseconds, before it waits for the event. Where ranks share
+       processors it yields between two polls: that is one context switch, while to sleep and be woken takes several. */
     POLLS = 256,
     YIELDS = 32
 };
@@ -37,7 +37,7 @@ void worker_run(struct schedule *schedule, int thread, worker_do_fn *do_work, vo
     struct coll *coll = schedule->coll;
     const int polls_most = schedule->threads > 1 ? 0 : coll->oversubscribed ? YIELDS : POLLS;
     int polls = 0;        /* in a row */
-    bool waiting = false; /* wait_begin has been called, and everything is being polled once more */
+    bool waiting = false; /* wait_begin has been called, and everything is polled once more */
     uint32_t ticket = 0;
     struct work work = {.step = STEP_NONE};
     while (schedule_claim(schedule, thread, &work) != STEP_STOP) {

@@ -6,12 +6,12 @@
 #include "coll/schedule.h"
 
 /*
- * Does a piece of work: fills work->buffer (PRODUCE, REDUCE), or uses what has arrived. The worker publishes. Called by
- * all of a rank's threads at the same time, each with work of its own.
+ * Does a piece of work: fills work->buffer (PRODUCE, REDUCE), or uses what has arrived. The worker publishes. All
+ * threads of a rank call it at the same time, each with its own work.
  */
 typedef void worker_do_fn(void *ctx, int thread, struct work *work);
 
-/* Returns when the call is over for this rank; schedule_end has what came of it. */
+/* Returns when the call is over for this rank; schedule_end gives the result. */
 void worker_run(struct schedule *schedule, int thread, worker_do_fn *work, void *ctx);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * descriptors.c - call descriptors as records in segments. A rank that has opened call s without a record of it made an
- * empty call. Records alternate between two places; one is not written again before every peer has finished the call
- * that it was for.
+ * descriptors.c - call descriptors as records in segments. A rank that has opened call s without a record made an empty
+ * call. Records alternate between two places. A place is written again only when every peer has finished the call that
+ * it was used for.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@ enum { TEXT_WORDS = COLL_TEXT_SIZE / sizeof(uint64_t) };
 
 static void finish(struct shm *shm)
 {
-    /* Pairs with the loads in wait.c; seq_cst and after everything that this rank did in the call. */
+    /* Pairs with the loads in wait.c. It is seq_cst, and comes after everything that this rank did in the call. */
     atomic_store(&shm_own(shm)->finished, shm->coll.call);
 }
 
@@ -30,10 +30,10 @@ static void load_text(const struct shm_record *record, char *text)
     for (int i = 0; i < TEXT_WORDS; i++)
         words[i] = atomic_load_explicit(&record->text[i], memory_order_relaxed);
     memcpy(text, words, sizeof words);
-    text[COLL_TEXT_SIZE - 1] = '\0'; /* whatever a peer wrote */
+    text[COLL_TEXT_SIZE - 1] = '\0'; /* a peer may have written anything */
 }
 
-/* False: the group has failed, so the place of this call's record is not free. */
+/* False: the group has failed, so the place for this call's record is not free. */
 static bool post_record(struct shm *shm, const struct coll_descriptor *descriptor)
 {
     const int place = (int)(shm->coll.call % 2);
@@ -47,15 +47,15 @@ static bool post_record(struct shm *shm, const struct coll_descriptor *descripto
         store_text(record, descriptor->text);
     atomic_store_explicit(&record->has_text, descriptor->has_text, memory_order_relaxed);
     atomic_store_explicit(&record->refused, descriptor->refused, memory_order_relaxed);
-    /* Pairs with the load in shm_peek: whoever sees the number sees the words above. */
+    /* Pairs with the load in shm_peek: a rank that sees the number sees the words above. */
     atomic_store(&record->call, shm->coll.call);
     return true;
 }
 
 /*
- * This rank has spoken, and will do no more in the call. Nobody can judge it before all have spoken, so only the last
- * to do so wakes them. Positions are seq_cst: of ranks that come at the same time, the last in their order sees all the
- * others'.
+ * This rank has posted, and will do no more in the call. Peers can judge the call only when all ranks have posted, so
+ * only the last rank to post wakes them. Positions are seq_cst: if several ranks arrive at the same time, the last in
+ * that order sees all the others.
  */
 static void wake_when_last(struct shm *shm)
 {
@@ -72,7 +72,7 @@ mmarn_status shm_post(struct coll *coll, const struct coll_descriptor *descripto
         shm_place_note(shm);
     if (descriptor && !post_record(shm, descriptor))
         return last ? MMARN_OK : shm_failure_status(shm);
-    /* Pairs with the loads in shm_peek: whoever sees this position sees the record that may be there. */
+    /* Pairs with the loads in shm_peek: a rank that sees this position sees the record, if there is one. */
     atomic_store(&shm_own(shm)->position, coll->call);
     if (last) {
         wake_when_last(shm);
@@ -88,7 +88,7 @@ enum coll_presence shm_peek(struct coll *coll, int rank, struct coll_descriptor 
     if (atomic_load(&record->call) != coll->call) {
         if (atomic_load(&header->position) < coll->call)
             return COLL_NOT_YET;
-        /* Once the position has reached the call, a record that is not there will never be. */
+        /* Once the position has reached the call, a record that is missing will never come. */
         if (atomic_load(&record->call) != coll->call)
             return COLL_EMPTY;
     }
@@ -111,7 +111,7 @@ void shm_finish(struct coll *coll, enum coll_outcome outcome)
     }
     shm_rings_undo(shm);
     finish(shm);
-    /* What ranks do after they have agreed needs a partial of each of them, whose coming wakes them; a disagreement
-       comes with nothing else. The last to open the call finds it out. */
+    /* After an agreement, ranks wait for a partial of every rank, and its arrival wakes them. After a disagreement
+       nothing else would wake them. The last rank to open the call finds out. */
     shm_wake_all(shm);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * failure.c - failing the group so that all ranks tell the same story.
+ * failure.c - fails the group so that all ranks report the same failure.
  *
- * The failure word in rank 0's segment holds who failed, how, and from which call on: a rank that is still in an
- * earlier call, which can be completed, is not disturbed. An earlier call takes the place of a later one, never the
+ * The failure word in rank 0's segment holds who failed, how, and from which call on. A rank that is still in an
+ * earlier call can complete it undisturbed. A failure from an earlier call replaces one from a later call, never the
  * other way round.
  */
 #include "base/error.h"

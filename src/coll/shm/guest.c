@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guest.c - the side of ranks 1 and up in the rendezvous (rendezvous.h): find rank 0, say hello, take in every rank
- * that it introduces, wait for go.
+ * guest.c - the side of ranks 1 and up in the rendezvous (rendezvous.h): find rank 0, send HELLO, add every rank that
+ * rank 0 introduces, wait for GO.
  */
 #include "coll/shm/rendezvous.h"
 
@@ -10,8 +10,8 @@ struct guest {
     const struct shm_joining *joining;
     const struct coll_options *options;
     int link;
-    int next;        /* the rank that is to be introduced next */
-    uint64_t joined; /* as far as rank 0 has said */
+    int next;        /* the next rank to be introduced */
+    uint64_t joined; /* the ranks that have come, as last told by rank 0 */
     bool go;
 };
 
@@ -86,7 +86,7 @@ mmarn_status shm_guest(struct shm *shm, const struct shm_joining *joining, int l
 {
     struct guest guest = {.shm = shm, .joining = joining, .options = joining->options, .link = link, .joined = 1};
     struct shm_message hello = shm_message_hello(joining->options);
-    /* When this fails rank 0 has hung up; it may have said why. */
+    /* If this fails, rank 0 has hung up; it may have sent the reason. */
     shm_send(link, &hello, joining->descriptors);
     return attend(&guest);
 }

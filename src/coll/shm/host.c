@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host.c - rank 0's side of the rendezvous (rendezvous.h): wait until every rank has said hello, introduce them to
- * each other, say go.
+ * host.c - rank 0's side of the rendezvous (rendezvous.h): wait for HELLO from every rank, introduce the ranks to each
+ * other, send GO.
  *
- * Anybody of the same user can connect. Whoever says nothing costs a place among the guests, until it is needed;
- * whoever says something else is sent away. When ranks disagree, those that come a little later are told too.
+ * Any process of the same user can connect. A guest that sends nothing keeps its place among the guests until the place
+ * is needed. A guest that sends anything but a valid HELLO is dropped. When ranks disagree, ranks that come a little
+ * later are told too.
  */
 #include "coll/shm/rendezvous.h"
 
@@ -21,7 +22,7 @@ enum { GUESTS = 2 * MMARN_MAX_RANKS, GRACE_MS = 1000, UNKNOWN = -1 };
 
 struct guest {
     int link;
-    int rank; /* UNKNOWN until it has said hello */
+    int rank; /* UNKNOWN until its HELLO has come */
     int descriptors[SHM_DESCRIPTORS];
     bool confirmed;
 };
@@ -32,17 +33,17 @@ struct host {
     const struct coll_options *options;
     int listener;
     int count;
-    struct guest guests[GUESTS]; /* in the order in which they came */
+    struct guest guests[GUESTS]; /* in order of arrival */
     struct shm_entry entries[MMARN_MAX_RANKS];
-    uint64_t joined;   /* ranks that are in */
-    uint64_t answered; /* ranks that have come, in or not */
+    uint64_t joined;   /* ranks that have been accepted */
+    uint64_t answered; /* ranks that have come, accepted or not */
     uint64_t cpus[SHM_CPU_WORDS];
     struct quota quotas[MMARN_MAX_RANKS];
-    int bound; /* ranks whose OpenMP variables ask for it */
+    int bound; /* the number of ranks whose OpenMP variables ask for binding */
     int64_t threads;
     int max_threads;
     mmarn_status status;        /* why the group cannot be formed */
-    struct shm_message verdict; /* the same for the guests */
+    struct shm_message verdict; /* the same, as the message for the guests */
     int64_t until;
 };
 
@@ -65,7 +66,7 @@ static void drop(struct host *host, int at)
         host->guests[i] = host->guests[i + 1];
 }
 
-/* To every rank that is in. */
+/* Sends to every accepted rank. */
 static void tell_all(struct host *host, const struct shm_message *message)
 {
     for (int i = 0; i < host->count; i++)
@@ -73,7 +74,7 @@ static void tell_all(struct host *host, const struct shm_message *message)
             shm_send(host->guests[i].link, message, NULL);
 }
 
-/* The group cannot be formed: the reason is the calling thread's last sentence. */
+/* The group cannot be formed. The reason is the calling thread's last sentence. */
 static void fail(struct host *host, mmarn_status status)
 {
     host->status = status;
@@ -98,7 +99,7 @@ static void enter(struct host *host, const struct shm_message *hello)
     host->bound += hello->bound != 0;
 }
 
-/* Does this rank's hello fit? Otherwise the status, sentence recorded. */
+/* Does this rank's HELLO fit? If not, returns the status, sentence recorded. */
 static mmarn_status check(const struct host *host, const struct shm_message *hello, const struct guest *guest)
 {
     struct shm_message ours = shm_message_make(SHM_MESSAGE_HELLO, host->options);
@@ -119,7 +120,7 @@ static mmarn_status check(const struct host *host, const struct shm_message *hel
     return MMARN_OK;
 }
 
-/* Takes a hello; false: the guest is to be dropped. */
+/* Takes a HELLO. False: drop the guest. */
 static bool admit(struct host *host, struct guest *guest, const struct shm_message *hello)
 {
     if (memcmp(hello->nonce, coll_id_nonce(host->options->id), COLL_NONCE_SIZE))
@@ -143,7 +144,7 @@ static bool admit(struct host *host, struct guest *guest, const struct shm_messa
     return true;
 }
 
-/* Reads what a guest says while ranks are still coming; false: it is to be dropped. */
+/* Reads a message from a guest while ranks are still coming. False: drop the guest. */
 static bool hear(struct host *host, struct guest *guest)
 {
     struct shm_message message;
@@ -152,7 +153,7 @@ static bool hear(struct host *host, struct guest *guest)
     if (receipt == SHM_NOTHING)
         return true;
     if (guest->rank != UNKNOWN) {
-        /* A guest has nothing to say at this point: it has hung up, or might as well have. */
+        /* A guest has no message to send at this point: it has hung up, or is treated as if it had. */
         shm_close_all(descriptors);
         if (!host->status)
             fail(host, error_set(MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank));
@@ -171,7 +172,8 @@ static void welcome(struct host *host)
         close(link);
         return;
     }
-    /* No place left: whoever has been silent longest goes. Not all can be ranks, for there are twice as many places. */
+    /* No place is left, so the guest that has been silent longest goes. There are twice as many places as ranks, so
+       some guests are not ranks. */
     for (int i = 0; host->count == GUESTS; i++)
         if (host->guests[i].rank == UNKNOWN)
             drop(host, i);
@@ -254,7 +256,7 @@ static int *descriptors_of(struct host *host, int rank)
     return NULL;
 }
 
-/* One rank at a time, so that few descriptors are on their way at once: the kernel limits them per user. */
+/* Introduces one rank at a time, so that few descriptors are in flight: the kernel limits them per user. */
 static mmarn_status introduce(struct host *host, int rank)
 {
     struct shm_message message = shm_message_make(SHM_MESSAGE_ENTRY, host->options);
@@ -264,7 +266,7 @@ static mmarn_status introduce(struct host *host, int rank)
     for (int i = 0; i < host->count; i++)
         if (!shm_send(host->guests[i].link, &message, theirs))
             return error_errno("rank 0 could not introduce rank %d to rank %d", rank, host->guests[i].rank);
-    /* This rank's own stay with whoever made them. */
+    /* The rank's own segment and lifeline stay with the rank that made them. */
     int none[SHM_DESCRIPTORS] = {-1, -1};
     mmarn_status status = shm_adopt(host->shm, host->options, &message.entry, rank ? theirs : none);
     return status ? status : await_confirmations(host);
@@ -277,7 +279,7 @@ static void drop_strangers(struct host *host)
             drop(host, i);
 }
 
-/* Processors that control groups leave to all ranks together; infinite when a rank has no quota. */
+/* The processors that control groups leave to all ranks together; infinite when a rank has no quota. */
 static double quota_of_all(const struct host *host)
 {
     double sum = 0;
@@ -301,7 +303,7 @@ static bool oversubscribed(const struct host *host)
     return (processors && host->threads > processors) || (double)host->threads > quota_of_all(host);
 }
 
-/* Ranks that are in each other's way by accident. */
+/* Notes ranks that share processors by accident. */
 static void note_crowding(const struct host *host)
 {
     const int ranks = host->options->world_size;
@@ -314,7 +316,7 @@ static mmarn_status form(struct host *host)
 {
     mmarn_status status = gather(host);
     if (status) {
-        /* Other sentences may have come after the one that counts. */
+        /* Other sentences may have been recorded since the one that counts. */
         error_adopt(host->verdict.failure.sentence);
         return status;
     }
@@ -331,7 +333,7 @@ static mmarn_status form(struct host *host)
     message.go.oversubscribed = oversubscribed(host);
     host->shm->coll.max_threads = host->max_threads;
     host->shm->coll.oversubscribed = message.go.oversubscribed;
-    /* Everybody has everything. A guest that is gone by now will be missed through its lifeline. */
+    /* Every rank has mapped everything. The lifeline will show if a guest is gone by now. */
     tell_all(host, &message);
     note_crowding(host);
     return MMARN_OK;

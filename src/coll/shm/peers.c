@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peers.c - making ranks part of a group that is being formed, and what is said where they do not come. */
+/* peers.c - adds ranks to a group that is being formed, and words the errors for ranks that do not come. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -35,7 +35,7 @@ mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, cons
             status = shm_segment_open(descriptors[0], coll_id_nonce(options->id), entry->rank, entry->threads,
                                       &shm->segments[entry->rank], &shared);
     }
-    /* A thread of this process cannot die alone, so its lifeline tells nothing. */
+    /* A thread of this process cannot die alone, so its lifeline shows nothing. */
     if (!status && !shared) {
         shm->peers[entry->rank].lifeline = descriptors[1];
         descriptors[1] = -1;

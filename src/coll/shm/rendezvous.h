@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rendezvous.h - how the ranks of a group meet: rank 0, the host, listens at an address made from the id's nonce; the
- * others, its guests, connect and say hello. When all have come, the host introduces every rank to all others, one by
- * one, each guest confirming, so that nobody is in the group unless everybody has everything mapped.
+ * rendezvous.h - how the ranks of a group find each other. Rank 0, the host, listens at an address made from the id's
+ * nonce. The other ranks, its guests, connect and send HELLO. When all have come, the host introduces every rank to all
+ * others, one by one, and each guest confirms. So no rank is in the group until every rank has mapped everything.
  *
  *   guest -> host   HELLO + two descriptors                        host -> guest   COMING, FAILURE
  *   host -> guest   ENTRY + two descriptors, for every rank        guest -> host   CONFIRMED, FAILURE
@@ -29,13 +29,15 @@ enum shm_message_kind {
     SHM_MESSAGE_FAILURE
 };
 
-/* What all ranks are told about each. */
+/* What all ranks are told about each rank. */
 struct shm_entry {
     int32_t rank, threads, timeout_ms, pid;
 };
 
-/* Everything but what follows `nonce`, and `go`, keeps its place in all versions of the library, so that they can tell
- * each other. */
+/*
+ * All fields up to and including `nonce`, and `go`, keep their offsets in all versions of the library, so that
+ * different versions can report each other.
+ */
 struct shm_message {
     uint64_t magic;
     char version[SHM_VERSION_TEXT];
@@ -47,7 +49,7 @@ struct shm_message {
             uint8_t nonce[COLL_NONCE_SIZE];
             uint64_t cpus[SHM_CPU_WORDS]; /* HELLO: the affinity mask */
             struct quota quota;           /* HELLO */
-            int32_t bound;                /* HELLO: OpenMP's variables ask for it */
+            int32_t bound;                /* HELLO: the OpenMP variables ask for binding */
         };
         uint64_t joined; /* COMING: a bit for every rank that has come */
         struct {
@@ -66,34 +68,37 @@ struct shm_joining {
     int descriptors[SHM_DESCRIPTORS]; /* of this rank */
 };
 
-/* host.c and guest.c: the two sides; on success segments, peers and what depends on all ranks are set. */
+/*
+ * host.c and guest.c: the two sides. On success they have set segments, peers, and everything that depends on all
+ * ranks.
+ */
 mmarn_status shm_host(struct shm *shm, const struct shm_joining *joining, int listener);
 mmarn_status shm_guest(struct shm *shm, const struct shm_joining *joining, int link);
 
 /* socket.c */
 struct shm_message shm_message_make(enum shm_message_kind kind, const struct coll_options *options);
 struct shm_message shm_message_hello(const struct coll_options *options);
-/* The calling thread's last failure. */
+/* A message with the calling thread's last failure. */
 struct shm_message shm_message_failure(const struct coll_options *options, mmarn_status status);
-/* Records the failure that a peer tells of; its text is not trusted. */
+/* Records the failure that a peer reports. Its text is not trusted. */
 mmarn_status shm_message_failed(const struct shm_message *message);
 
-/* Sockets that do not block; -1 with errno. */
+/* Non-blocking sockets; -1 with errno. */
 int shm_socket_listen(const uint8_t *nonce);
 int shm_socket_connect(const uint8_t *nonce);
 bool shm_socket_same_user(int link);
 bool shm_send(int link, const struct shm_message *message, const int *descriptors);
 
 enum shm_receipt { SHM_NOTHING, SHM_RECEIVED, SHM_GARBAGE, SHM_CLOSED };
-/* descriptors are -1 where none came; the caller closes them. */
+/* A descriptor that did not come is -1; the caller closes the others. */
 enum shm_receipt shm_receive(int link, struct shm_message *message, int descriptors[SHM_DESCRIPTORS]);
 
-/* poll() until the deadline; 0 when it has passed, negative when the interrupt has ended it. */
+/* poll() until the deadline. 0: the deadline has passed. Negative: the interrupt has ended the wait. */
 int shm_poll(struct pollfd *polls, int count, int64_t deadline, const struct coll_interrupt *interrupt);
 void shm_close(int *descriptor);
 void shm_close_all(int descriptors[SHM_DESCRIPTORS]);
 
-/* peers.c: makes a rank's segment and lifeline part of the group; takes the descriptors, whatever comes of it. */
+/* peers.c: adds a rank's segment and lifeline to the group. Takes the descriptors even if it fails. */
 mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
                        int descriptors[SHM_DESCRIPTORS]);
 /* Records that the ranks not in `joined` did not come in time. */

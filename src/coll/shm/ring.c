@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.c - partials and sums on their way through the rings.
+ * ring.c - moves partials and sums through the rings.
  *
- * A tile has a number, base + t, and its partial lies in slot number mod count of each rank's ring of partials; its sum
- * has a place in its owner's ring of sums, sum_base + t / world_size. Both bases grow only behind calls that all ranks
- * agreed on, so they are the same everywhere. A slot's stamp tells calls and tiles apart, so what a call that came to
- * nothing has left in a slot is never taken for something else.
+ * A tile has a number, base + t, and its partial lies in slot number mod count of each rank's ring of partials. Its sum
+ * has a place in its owner's ring of sums, sum_base + t / world_size. Both bases grow only after calls that all ranks
+ * agreed on, so they are the same on every rank. A slot's stamp tells calls and tiles apart, so the contents that a
+ * dropped call has left in a slot are never taken for another tile.
  *
- * A rank tells how far it has read, one word for each kind of ring, and looks at its peers' words only when its ring
- * has come round: so a tile costs each reader one line for its stamp and those of its data, and no counting.
+ * A rank publishes how far it has read in one word for each kind of ring. It looks at its peers' words only when it has
+ * gone once around its ring. So a tile costs each reader one cache line for its stamp and the lines of its data, and no
+ * counting.
  */
 #include "coll/shm/shm.h"
 
@@ -17,8 +18,8 @@
 #include "base/memory.h"
 
 /*
- * Enough bits of a tile's number to tell it from those that can have been in the same slot in this call: a ring never
- * holds tiles further apart than it is long.
+ * Enough bits of a tile's number to tell it from all tiles that can have been in the same slot in this call: a ring
+ * never holds tiles that are further apart than its length.
  */
 enum { TILE_BITS = 20, TILE_MASK = (1 << TILE_BITS) - 1 };
 
@@ -32,7 +33,10 @@ static uint64_t number_of(const struct shm *shm, int64_t tile)
     return shm->base + (uint64_t)tile;
 }
 
-/* Where in a ring of its kind a tile goes; a slot is that modulo the ring's length, which ranks may differ in. */
+/*
+ * The position of a tile in a ring of its kind. The slot is that modulo the ring's length, which may differ between
+ * ranks.
+ */
 static uint64_t place_of(const struct shm *shm, enum coll_ring kind, int64_t tile)
 {
     return kind == COLL_PARTIALS ? number_of(shm, tile)
@@ -69,18 +73,19 @@ void shm_rings_destroy(struct shm *shm)
 
 void shm_rings_undo(struct shm *shm)
 {
-    /* Nobody reads or sums before all ranks have agreed, so there can be only partials, and nobody will read them. */
+    /* No rank reads or sums before all ranks have agreed. So the ring holds only partials, and no rank will read
+       them. */
     for (int slot = 0; slot < shm->segments[shm->coll.rank].rings[COLL_PARTIALS].count; slot++)
         if (shm->producers[COLL_PARTIALS].until[slot] > shm->base)
             shm->producers[COLL_PARTIALS].until[slot] = 0;
 }
 
-/* The lowest number that some rank has still to read. */
+/* The lowest number that some rank has not read yet. */
 static uint64_t read_by_all(const struct shm *shm, enum coll_ring kind)
 {
     uint64_t low = UINT64_MAX;
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
-        /* Pairs with the store in release: whatever that rank read below the mark, it has read. */
+        /* Pairs with the store in release: that rank has read everything below the mark. */
         uint64_t mark = atomic_load(&shm->segments[rank].header->read[kind].tile);
         low = mark < low ? mark : low;
     }
@@ -88,10 +93,10 @@ static uint64_t read_by_all(const struct shm *shm, enum coll_ring kind)
 }
 
 /*
- * Have all ranks read the tiles below `until`? If not, asks to be woken. For partials that is when half a ring more has
- * been read, so that a rank that has waited finds several slots, and where ranks share a processor makes several tiles
- * in each turn on it. That will come: the tile that wants the slot is a whole ring ahead of the one in it, and all
- * tiles before it have been published, so they will be read without it.
+ * Have all ranks read the tiles below `until`? If not, asks to be woken. For partials the request is for half a ring
+ * more, so that a rank that has waited finds several free slots and, where ranks share a processor, makes several tiles
+ * in each turn on it. The request will be met: the tile that wants the slot is a whole ring ahead of the one in it, and
+ * all tiles before it have been published, so peers can read them without it.
  */
 static bool is_free(struct shm *shm, enum coll_ring kind, uint64_t until)
 {
@@ -102,13 +107,14 @@ static bool is_free(struct shm *shm, enum coll_ring kind, uint64_t until)
     if (until <= producer->seen)
         return true;
     const int half = kind == COLL_PARTIALS ? shm->segments[shm->coll.rank].rings[kind].count / 2 : 0;
-    /* Pairs with the load in release: either that rank sees the wish, or this one sees how far it has read. */
+    /* Pairs with the load in release: either that rank sees the request, or this one sees how far that rank has
+       read. */
     atomic_store(&shm_own(shm)->wanted[kind].tile, until + (uint64_t)half);
     producer->seen = read_by_all(shm, kind);
     return until <= producer->seen;
 }
 
-/* The tile's buffer in the own ring, or NULL while somebody has still to read what is in it. */
+/* The tile's buffer in this rank's ring, or NULL while some rank has not read its contents yet. */
 static float *produce(struct shm *shm, enum coll_ring kind, int64_t tile)
 {
     const struct shm_ring *ring = &shm->segments[shm->coll.rank].rings[kind];
@@ -123,7 +129,7 @@ static float *produce(struct shm *shm, enum coll_ring kind, int64_t tile)
 static void publish(struct shm *shm, enum coll_ring kind, int64_t tile, memory_order order)
 {
     const struct shm_ring *ring = &shm->segments[shm->coll.rank].rings[kind];
-    /* Pairs with the load in consume: whoever sees the stamp sees the buffer. */
+    /* Pairs with the load in consume: a rank that sees the stamp sees the buffer. */
     atomic_store_explicit(&ring->stamps[slot_of(shm, kind, shm->coll.rank, tile)], stamp_of(shm, tile), order);
 }
 
@@ -135,7 +141,7 @@ static const float *consume(const struct shm *shm, enum coll_ring kind, int rank
     return atomic_load(&ring->stamps[slot]) == stamp_of(shm, tile) ? data_at(ring, slot) : NULL;
 }
 
-/* Wakes the ranks that wanted tiles to be read which this rank has read lately, if it was the last of all ranks. */
+/* Wakes the ranks that asked for tiles which this rank has read lately, if it was the last rank to read them. */
 static void wake_producers(struct shm *shm, enum coll_ring kind)
 {
     const uint64_t now = atomic_load_explicit(&shm_own(shm)->read[kind].tile, memory_order_relaxed);
@@ -163,8 +169,8 @@ static void release(struct shm *shm, enum coll_ring kind, int64_t tile)
         atomic_store_explicit(mark, number_of(shm, tile), memory_order_release);
         return;
     }
-    /* The same; and of ranks that come here at the same time, the last in the order of these stores, which are seq_cst,
-       sees all the others'. */
+    /* Pairs with the same load. If several ranks come here at the same time, the last in the order of these stores,
+       which are seq_cst, sees all the others. */
     atomic_store(mark, number_of(shm, tile));
     wake_producers(shm, kind);
 }
@@ -187,7 +193,7 @@ void *shm_ring_begin(struct coll *coll, enum coll_ring kind, int64_t tile)
     return produce(shm_of(coll), kind, tile);
 }
 
-/* Are all ranks' partials of a tile there? */
+/* Have all ranks' partials of a tile arrived? */
 static bool complete(const struct shm *shm, int64_t tile, const void *partials[MMARN_MAX_RANKS])
 {
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
@@ -223,14 +229,14 @@ void shm_ring_flush(struct coll *coll)
 {
     struct shm *shm = shm_of(coll);
     const void *partials[MMARN_MAX_RANKS];
-    /* Pairs with the loads in shm_wait_begin. Stamps and marks come before it. Of ranks that flush at the same time,
-       the last sees all the others' partials. */
+    /* Pairs with the loads in shm_wait_begin. Stamps and marks are stored before it. If several ranks flush at the same
+       time, the last sees the partials of all the others. */
     atomic_fetch_add(&shm_own(shm)->flushes, 1);
     for (int rank = 0; rank < coll->world_size; rank++) {
         struct shm_header *header = shm->segments[rank].header;
         if (!sync_event_waited_for(&header->event))
             continue;
-        /* The lowest tile that it has not read is the one that it waits for. Pairs with the store in release. */
+        /* A rank waits for the lowest tile that it has not read. Pairs with the store in release. */
         const uint64_t next = atomic_load(&header->read[COLL_PARTIALS].tile) - shm->base;
         if (next < (uint64_t)shm->coll.shape.tiles && complete(shm, (int64_t)next, partials))
             sync_event_notify(&header->event);

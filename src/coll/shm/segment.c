@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * segment.c - a rank's segment: its layout, the sealed memfd that holds it, and mapping it once per process.
+ * segment.c - a rank's segment: its layout, the sealed memfd that holds it, and its mapping, once per process.
  *
- * The memfd has no name, so nothing is left behind; its pages are allocated and its size sealed before anybody maps it,
- * so a shortage is an error here and no access can raise SIGBUS later. Ranks that are threads of one process share one
- * mapping, so that ThreadSanitizer sees one address for each word.
+ * The memfd has no name, so nothing is left behind. Its pages are allocated and its size is sealed before any rank maps
+ * it, so a shortage is an error here, and no access can raise SIGBUS later. Ranks that are threads of one process share
+ * one mapping, so that ThreadSanitizer sees one address for each word.
  */
 #include "coll/shm/shm.h"
 
@@ -23,13 +23,13 @@
 
 #define SEGMENT_MAGIC UINT64_C(0x746e656d6765734d)
 /*
- * Buffers beside the one that each thread is filling. A rank that has run out of buffers for partials is woken when
- * half of them are free again (ring.c): where ranks share a processor, that many tiles come out of each turn on it.
+ * Spare buffers besides the one that each thread is filling. A rank that has run out of buffers for partials is woken
+ * when half of them are free again (ring.c). Where ranks share a processor, each turn on it produces that many tiles.
  */
 enum { SEGMENT_VERSION = 2, PARTIALS_SPARE = 11, SUMS_SPARE = 3 };
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
-/* This process's mappings; few, so a list does. */
+/* The mappings of this process; there are few, so a list is enough. */
 struct mapping {
     struct mapping *next;
     dev_t device;
@@ -46,7 +46,7 @@ static int slots(enum coll_ring kind, int threads)
     return threads + (kind == COLL_PARTIALS ? PARTIALS_SPARE : SUMS_SPARE);
 }
 
-/* A ring's stamps side by side, in lines of their own: one look shows several tiles. */
+/* The stamps of a ring lie side by side, in cache lines of their own: one look shows several tiles. */
 static size_t stamp_bytes(size_t slots)
 {
     return (slots * sizeof(uint64_t) + SHM_LINE - 1) / SHM_LINE * SHM_LINE;
@@ -104,7 +104,7 @@ static struct mapping *map_locked(int memfd, const struct stat *file)
     return mapping;
 }
 
-/* Maps the file, or finds it mapped. */
+/* Maps the file, or finds its mapping. */
 static void *acquire(int memfd, const struct stat *file, bool *shared)
 {
     pthread_mutex_lock(&mappings_lock);
@@ -133,7 +133,7 @@ static void release(void *address)
     pthread_mutex_unlock(&mappings_lock);
 }
 
-/* The limit counts for memfds too, and whoever runs into it is sent SIGXFSZ, which ends most programs. */
+/* The limit counts for memfds too. A process that exceeds it is sent SIGXFSZ, which ends most programs. */
 static mmarn_status check_file_limit(int rank, size_t size)
 {
     struct rlimit limit;
@@ -144,7 +144,7 @@ static mmarn_status check_file_limit(int rank, size_t size)
                      rank, size, (unsigned long long)limit.rlim_cur);
 }
 
-/* A memfd of the right size, with its pages, sealed; -1: sentence recorded, *status set. */
+/* A sealed memfd of the right size, with its pages. -1: sentence recorded, *status set. */
 static int create_memfd(int rank, size_t size, mmarn_status *status)
 {
     *status = check_file_limit(rank, size);
@@ -192,7 +192,7 @@ mmarn_status shm_segment_create(const struct coll_options *options, int *memfd, 
     header->version = SEGMENT_VERSION;
     header->rank = options->rank;
     memcpy(header->nonce, coll_id_nonce(options->id), COLL_NONCE_SIZE);
-    /* Pairs with the load in is_segment_of: whoever sees the magic sees the words above. */
+    /* Pairs with the load in is_segment_of: a rank that sees the magic sees the words above. */
     atomic_store(&header->magic, SEGMENT_MAGIC);
     *memfd = created;
     return MMARN_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shm.c - the shared-memory transport: joining, leaving, and the table of its functions. shm.h says who does what.
+ * shm.c - the shared-memory transport: joining, leaving, and its table of functions. shm.h lists what each file does.
  */
 #include "coll/shm/shm.h"
 
@@ -70,7 +70,7 @@ static mmarn_status meet(struct shm *shm, const struct shm_joining *joining)
         }
         if (errno != EADDRINUSE)
             return error_errno("rank 0 could not listen for its peers");
-        /* There is a rank 0 already. It takes this one for a guest, and so tells everybody. */
+        /* There is a rank 0 already. It takes this one for a guest, and so tells every rank. */
     }
     link = find_host(joining->options, joining->deadline, &status);
     if (link >= 0) {
@@ -84,7 +84,7 @@ static void destroy(struct shm *shm)
 {
     for (int rank = 0; rank < shm->coll.world_size; rank++) {
         shm_close(&shm->peers[rank].lifeline);
-        /* The list of mappings may be locked for ever in a child: what it has inherited stays mapped there. */
+        /* A child may find the list of mappings locked for ever, so what it has inherited stays mapped. */
         if (!shm->forked)
             shm_segment_close(&shm->segments[rank]);
     }
@@ -138,7 +138,7 @@ static void leave(struct coll *coll)
 {
     struct shm *shm = shm_of(coll);
     if (!shm->forked) {
-        /* Pairs with the load in wait.c. Before the hang-up, so that peers can tell leaving from dying. */
+        /* Pairs with the load in wait.c. It comes before the hang-up, so that peers can tell leaving from dying. */
         atomic_store(&shm_own(shm)->left, 1);
         shm_wake_all(shm);
     }
@@ -156,7 +156,7 @@ static void fail(struct coll *coll, enum coll_failure failure)
 
 static void forked(struct coll *coll)
 {
-    /* The copy of our end in a child would keep our own death from being seen. */
+    /* A child's copy of our end would hide our own death. */
     shm_of(coll)->forked = true;
     shm_close(&shm_of(coll)->kept);
 }

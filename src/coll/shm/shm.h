@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shm.h - the shared-memory transport's own types: what lies in a rank's segment, and what a member keeps privately.
+ * shm.h - the types of the shared-memory transport: what lies in a rank's segment, and what a member keeps privately.
  *
- * Every rank owns one segment: a header with its event, progress words and call records, and two rings of tile buffers.
- * Only the owner writes its segment, but for two things: peers ring its event, and, in rank 0's, write the group's
- * failure word. Words that others wait for are loaded and stored seq_cst (base/sync.h).
- * Nothing read from a segment is used as an index or a size.
+ * Every rank owns one segment: a header with its event count, progress words and call records, and two rings of tile
+ * buffers. Only the owner writes its segment, with two exceptions: peers ring its event count, and in rank 0's segment
+ * they write the group's failure word. Words that others wait for are loaded and stored seq_cst (base/sync.h). Nothing
+ * read from a segment is used as an index or a size.
  */
 #ifndef MMARN_COLL_SHM_SHM_H
 #define MMARN_COLL_SHM_SHM_H
@@ -27,7 +27,7 @@ struct shm_record {
     _Atomic uint64_t text[COLL_TEXT_SIZE / sizeof(uint64_t)];
 };
 
-/* A tile's number, counted over all calls of the group's life that came about. */
+/* The number of a tile, counted over all agreed calls in the life of the group. */
 struct shm_mark {
     _Alignas(SHM_LINE) _Atomic uint64_t tile;
 };
@@ -39,13 +39,13 @@ struct shm_header {
     uint8_t nonce[COLL_NONCE_SIZE];
     _Alignas(SHM_LINE) struct sync_event event;
     _Alignas(SHM_LINE) _Atomic uint64_t position; /* number of the last call that this rank has opened */
-    _Atomic uint64_t finished;                    /* of the last call in which it needs nothing and owes nothing more */
+    _Atomic uint64_t finished;                    /* of the last call in which this rank needs and owes nothing more */
     _Atomic uint32_t left;                        /* it has left the group */
-    _Atomic uint64_t flushes;                     /* calls of flush, ring.c */
-    _Atomic int32_t processor;                    /* that the rank's calling thread was last seen on: place.c */
+    _Atomic uint64_t flushes;                     /* number of calls of flush, ring.c */
+    _Atomic int32_t processor;                    /* where the rank's calling thread was last seen: place.c */
     _Alignas(SHM_LINE) _Atomic uint64_t failure;  /* in rank 0's segment: wait.c */
-    struct shm_mark read[COLL_RINGS];             /* this rank has read what it had to of all tiles below */
-    struct shm_mark wanted[COLL_RINGS];           /* it wants to be woken when all ranks have read so far */
+    struct shm_mark read[COLL_RINGS];             /* this rank is done with all tiles below */
+    struct shm_mark wanted[COLL_RINGS];           /* this rank wants to be woken when all ranks have read up to here */
     struct shm_record records[2];                 /* call s is in records[s % 2] */
 };
 
@@ -68,7 +68,7 @@ struct shm_producer {
     uint64_t seen;   /* low-water mark: at the last check all ranks had read the tiles below it */
 };
 
-/* What all ranks know of each. */
+/* What all ranks know of each rank. */
 struct shm_peer {
     int32_t pid;
     int32_t timeout_ms;
@@ -82,11 +82,11 @@ struct shm {
     int kept;    /* our end of our own lifeline */
     bool forked; /* this is a copy in a child process */
 
-    uint64_t posted[2];                        /* the call whose record of ours is in each place */
+    uint64_t posted[2];                        /* the call whose record lies in each place */
     uint64_t base;                             /* the number of the call's tile 0; the same on all ranks */
     uint64_t sum_base;                         /* the place of its sum in its owner's ring */
     struct shm_producer producers[COLL_RINGS]; /* of our own rings */
-    uint64_t told[COLL_RINGS];                 /* who waited for us to read up to here has been woken */
+    uint64_t told[COLL_RINGS];                 /* ranks that waited for us to read up to here have been woken */
 };
 
 static inline struct shm *shm_of(struct coll *coll)
@@ -107,7 +107,7 @@ mmarn_status shm_segment_open(int memfd, const uint8_t *nonce, int rank, int thr
                               bool *shared);
 void shm_segment_close(struct shm_segment *segment);
 
-/* descriptors.c: what ranks say of calls. */
+/* descriptors.c: what ranks ask for in calls. */
 mmarn_status shm_post(struct coll *coll, const struct coll_descriptor *descriptor, bool last);
 enum coll_presence shm_peek(struct coll *coll, int rank, struct coll_descriptor *descriptor);
 void shm_finish(struct coll *coll, enum coll_outcome outcome);
@@ -115,7 +115,7 @@ void shm_finish(struct coll *coll, enum coll_outcome outcome);
 /* ring.c: tiles. */
 bool shm_rings_create(struct shm *shm);
 void shm_rings_destroy(struct shm *shm);
-/* Takes back what a call that came to nothing put into the own rings; moves on behind a call. */
+/* Undo takes back what a dropped call put into this rank's rings; advance moves past a finished call. */
 void shm_rings_undo(struct shm *shm);
 void shm_rings_advance(struct shm *shm);
 void *shm_ring_begin(struct coll *coll, enum coll_ring ring, int64_t tile);
@@ -126,16 +126,16 @@ void shm_ring_flush(struct coll *coll);
 
 /* place.c: which processors the ranks run on. */
 void shm_place_note(struct shm *shm);
-/* Leaves a processor that a rank before this one runs on too. */
+/* Moves to another processor if a lower rank runs on this one. */
 void shm_place_apart(struct shm *shm);
 
-/* failure.c: failing the group, and what its failure says. */
+/* failure.c: failing the group, and the sentence of its failure. */
 enum shm_failure { SHM_FAILURE_DIED = 1, SHM_FAILURE_LEFT, SHM_FAILURE_TIMEOUT, SHM_FAILURE_ABORT, SHM_FAILURE_BROKEN };
-/* Fails the group from call number `call` on, and wakes everybody. about is a rank, or negative when there is none. */
+/* Fails the group from call number `call` on, and wakes every rank. about is a rank, or negative when there is none. */
 void shm_failure_set(struct shm *shm, enum shm_failure failure, int about, uint64_t call);
 /* Has the group failed for the call that this rank is in? */
 bool shm_failure_is_set(const struct shm *shm);
-/* OK, or the failure that the current call must end with, sentence recorded. */
+/* MMARN_OK, or the failure that the current call must end with, sentence recorded. */
 mmarn_status shm_failure_status(struct shm *shm);
 void shm_wake_all(struct shm *shm);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket.c - messages with descriptors over an abstract Unix socket of the SEQPACKET kind, which keeps messages
- * whole. The address vanishes with its holder. Nothing here blocks but shm_poll, and nothing raises SIGPIPE.
+ * socket.c - messages with descriptors over an abstract Unix socket of type SEQPACKET, which keeps messages whole. The
+ * address vanishes with its holder. Only shm_poll blocks, and nothing raises SIGPIPE.
  */
 #include "coll/shm/rendezvous.h"
 
@@ -39,7 +39,7 @@ struct shm_message shm_message_hello(const struct coll_options *options)
     memcpy(message.nonce, coll_id_nonce(options->id), COLL_NONCE_SIZE);
     message.quota = quota_read("");
     message.bound = threads_bound();
-    /* Without a mask this rank adds no processors of its own to those that the group may use. */
+    /* Without a mask this rank adds no processors of its own to those of the group. */
     cpu_mask(options->threads, message.cpus, SHM_CPU_WORDS);
     return message;
 }
@@ -72,7 +72,7 @@ static socklen_t address_of(const uint8_t *nonce, struct sockaddr_un *address)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)used);
 }
 
-/* Closes, keeping the errno that says why. */
+/* Closes, and keeps the errno that says why. */
 static int give_up(int link)
 {
     int code = errno;
@@ -112,7 +112,7 @@ bool shm_socket_same_user(int link)
     return !getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &length) && peer.uid == geteuid();
 }
 
-/* Room for the descriptors, aligned as the kernel wants it. */
+/* Space for the descriptors, aligned as the kernel requires. */
 union control {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(SHM_DESCRIPTORS * sizeof(int))];
@@ -164,11 +164,11 @@ enum shm_receipt shm_receive(int link, struct shm_message *message, int descript
     struct iovec data = {message, sizeof *message};
     struct msghdr packet = {
         .msg_iov = &data, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-    /* A shorter message of another version then ends in zeros. */
+    /* A shorter message from another version then ends in zeros. */
     memset(message, 0, sizeof *message);
     descriptors[0] = descriptors[1] = -1;
     ssize_t got;
-    /* A peer that hangs up with something unread causes ECONNRESET once, ahead of what it has said before. */
+    /* When a peer hangs up with unread messages, ECONNRESET comes once, ahead of what the peer has sent before. */
     do
         got = recvmsg(link, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (got < 0 && (errno == EINTR || errno == ECONNRESET));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.c - waiting with a deadline, and seeing that a peer is gone. Peers are looked at only when a wait has become
- * slow, so a healthy call pays nothing for it.
+ * wait.c - waits with a deadline, and notices that a peer is gone. It checks peers only when a wait has become slow, so
+ * a healthy call pays nothing for it.
  */
 #include <poll.h>
 
@@ -9,13 +9,13 @@
 
 enum { SPIN_NS = 50000, SPIN_OVERSUBSCRIBED_NS = 1000, SLICE_NS = 20000000, SHORT_SLICE_NS = 1000000 };
 
-/* Does anybody still need this peer in the current call? */
+/* Does some rank still need this peer in the current call? */
 static bool needed(const struct shm *shm, int rank)
 {
     return rank != shm->coll.rank && atomic_load(&shm->segments[rank].header->finished) < shm->coll.call;
 }
 
-/* Fails the group when a peer that the call needs is gone. */
+/* Fails the group if a peer that the call needs is gone. */
 static void look_at_peers(struct shm *shm)
 {
     struct pollfd lifelines[MMARN_MAX_RANKS];
@@ -33,7 +33,9 @@ static void look_at_peers(struct shm *shm)
     }
 }
 
-/* Whom a wait that has run out was for: a peer that has not come to this call, else one that is not waiting itself. */
+/*
+ * The rank that a timed-out wait was for: a peer that has not come to this call, else one that is not waiting itself.
+ */
 static int culprit(const struct shm *shm)
 {
     for (int rank = 0; rank < shm->coll.world_size; rank++)
@@ -45,7 +47,7 @@ static int culprit(const struct shm *shm)
     return -1;
 }
 
-/* Between two slices of sleep: does the caller of the library want the wait to end? */
+/* Asks, between two slices of sleep, whether the caller of the library wants the wait to end. */
 static void ask_caller(struct shm *shm)
 {
     if (coll_interrupted(&shm->coll.interrupt))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* arguments.c - taking a caller's configuration and step. */
+/* arguments.c - takes a caller's configuration and step. */
 #include "op/arguments.h"
 
 #include "op/growth.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ascend.h - of the original (mmarn_ascend.h): are its limits asked for, and how it numbers errors. */
+/*
+ * ascend.h - what concerns the original alone (mmarn_ascend.h): whether its limits are asked for, and its error
+ * numbers.
+ */
 #ifndef MMARN_OP_ASCEND_H
 #define MMARN_OP_ASCEND_H
 
@@ -7,7 +10,7 @@
 
 #include "mmarn/mmarn_ascend.h"
 
-/* What mmarn_last_code gives. An error's own code is ASCEND_SHAPE, or 0: its status says which. */
+/* The values of mmarn_last_code. An error's own code is ASCEND_SHAPE, or 0: then its status gives the number. */
 enum { ASCEND_NULL = 161001, ASCEND_SHAPE = 161002, ASCEND_FAILED = 561000, ASCEND_ARGUMENT = 561002 };
 
 static inline bool ascend_limits(const mmarn_op_config *config)

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * call.c - the terms of a call in the form that ranks compare, and what each numerics mode means for the pipeline.
- */
+/* call.c - the call descriptor in the form that ranks compare, and what each numerics mode means for the pipeline. */
 #include "op/call.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Flags that change what other ranks compute; they are neighbours, and flags_text counts on it. */
+/* Flags that change what other ranks compute. They are neighbouring bits, and flags_text relies on that. */
 enum { AGREED_FLAGS = MMARN_BIAS_ONCE | MMARN_NORM_FIRST | MMARN_SHARD_ROWS };
 
 static const char *kind_text(int64_t kind)

@@ -39,7 +39,7 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
 bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
               struct op_pipeline *pipeline, struct error *error);
 
-/* One of the collectives alone: config has its numerics and flags, and nothing else. */
+/* For a collective alone: config holds its numerics and flags, and nothing else. */
 static inline struct op_call call_of_collective(const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
                                                 const mmarn_tensor *in, const mmarn_tensor *out)
 {
@@ -52,16 +52,16 @@ static inline struct op_call call_of_collective(const mmarn_comm *comm, mmarn_fo
     };
 }
 
-/* Ends a collective call, and with it the life of its name. */
+/* Ends a collective call, and forgets its name. */
 void call_leave(mmarn_comm *comm);
 
-/* Ends a call that this rank refuses: tells the peers why. Always false. */
+/* Ends a call that this rank refuses, and tells the peers why. Always false. */
 bool call_refuse(mmarn_comm *comm, const struct error *error);
 
-/* A whole call that the caller refuses, for a reason of its own. */
+/* A whole call that the caller refuses for its own reason. */
 bool call_refuse_for_caller(mmarn_comm *comm, const char *sentence, struct error *error);
 
-/* Ends a call in which there is nothing to do. Always true. */
+/* Ends a call that has nothing to do. Always true. */
 bool call_skip(mmarn_comm *comm);
 
 #endif

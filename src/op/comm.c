@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * comm.c - joining and leaving a group: checks the configuration, picks the transport, settles the number of threads.
- */
+/* comm.c - joins and leaves a group: checks the configuration, picks the transport, sets the number of threads. */
 #include "op/comm.h"
 
 #include <stdio.h>
@@ -47,7 +45,7 @@ static bool check_config(const mmarn_id *id, const mmarn_comm_config *config, st
     return !config->name || check_name(config->name, error);
 }
 
-/* A share of the processors, so that ranks that nobody has placed do not crowd each other out. */
+/* A share of the processors, so that ranks that were not placed by anyone do not crowd each other out. */
 static int default_threads(int world_size)
 {
     const int share = cpu_share(world_size);
@@ -88,7 +86,7 @@ bool comm_create(const mmarn_id *id, const mmarn_comm_config *given, mmarn_comm 
         return error_fail(error, MMARN_ERR_MEMORY, "no memory for a group handle");
     comm->threads = config->threads ? config->threads : default_threads(config->world_size);
     comm->creator = pthread_self();
-    static atomic_ullong serials; /* numbers only, which nothing pairs with */
+    static atomic_ullong serials; /* only a source of numbers; no other atomic pairs with it */
     comm->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) + 1;
     comm->interrupt = (struct coll_interrupt){config->interrupted, config->interrupted_ctx};
     atomic_init(&comm->forked, false);
@@ -142,7 +140,7 @@ struct gemm_scratch **comm_scratch(mmarn_comm *comm, struct error *error)
 
 /* ------------------------------------------------------------------------------------------------------- calls */
 
-/* Gives up the group, so that the calls before this one end. */
+/* If the caller's function says so, aborts the group, so that the calls before this one end. */
 static void ask_caller(void *ctx)
 {
     mmarn_comm *comm = ctx;
@@ -172,7 +170,7 @@ void comm_leave(mmarn_comm *comm)
     turn_leave(&comm->turn);
 }
 
-/* Where calls queue, a name is its thread's: another thread's call may come first. */
+/* Where calls queue, a name belongs to its thread, because another thread's call may come first. */
 static _Thread_local struct {
     uint64_t serial; /* of the group; 0: none */
     char name[MMARN_MAX_NAME + 1];
@@ -202,7 +200,7 @@ bool comm_name_next(mmarn_comm *comm, const char *name, struct error *error)
 {
     if ((name && !check_name(name, error)) || !check_parent(comm, error))
         return false;
-    if (comm->turn.queued) { /* no turn for it: the call that is named would have to come at once */
+    if (comm->turn.queued) { /* takes no turn: the named call would then have to come at once */
         set_thread_name(comm->serial, name);
         return true;
     }

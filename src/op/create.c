@@ -45,7 +45,7 @@ static bool copy_bias(mmarn_op *op, const mmarn_tensor *bias)
     return op->bias;
 }
 
-/* Weights that are expanded carry their scales with them; sums are scaled afterwards. */
+/* Weights that are expanded carry their scales with them. Otherwise the scales are applied to the sums afterwards. */
 static bool copy_scales(mmarn_op *op, const mmarn_op_config *config)
 {
     struct gemm_weights *w = &op->weights;

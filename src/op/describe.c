@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* describe.c - how an operator would do a step: its kernel, where its weights lie, its plan, and why that algorithm. */
+/*
+ * describe.c - how an operator would do a step: its kernel, the layout of its weights, its plan, and the reason for the
+ * algorithm.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +43,7 @@ static void explain(const struct coll *coll, const struct op_plan *plan, bool sh
 
 static bool check(const mmarn_op *op, int64_t rows, struct error *error)
 {
-    const int64_t most = INT64_MAX / 64 / MMARN_MAX_RANKS / (op->weights.n + 1); /* as check_axes', of all ranks */
+    const int64_t most = INT64_MAX / 64 / MMARN_MAX_RANKS / (op->weights.n + 1); /* as check_axes, for all ranks */
     if (rows < 1 || rows > most)
         return error_fail(error, MMARN_ERR_ARGUMENT, "rows is %lld; a step of this operator has 1 to %lld",
                           (long long)rows, (long long)most);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* dry_run.c - mmarn_check: everything that a call would be refused for but its memory, without a group. */
+/* dry_run.c - mmarn_check: without a group, makes every check of a call except those of its memory. */
 #include "op/arguments.h"
 #include "op/check.h"
 #include "op/check_pieces.h"
 #include "op/growth.h"
 #include "op/op.h"
 
-/* An operator is made first, and used afterwards. */
+/* An operator is first made, then used, so both are checked. */
 static bool check_op(struct op_call *call, const mmarn_op_config *config, const mmarn_step *step, struct error *error)
 {
     struct op_options options;

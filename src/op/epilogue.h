@@ -11,17 +11,17 @@
 #include "op/plan.h"
 
 /*
- * Where sums go. Matrices are n columns wide, dense, and begin with row `first`: of the rows of a call only
- * [first, first + count) are taken in. Any output may be NULL, but for what the norm reads.
+ * The outputs. Matrices are n columns wide, dense, and begin with row `first`: only the rows [first, first + count) of
+ * a call are stored. Any output may be NULL, except the one that the norm reads.
  */
 struct op_epilogue {
     int32_t dtype;     /* of mm, norm_out and rows */
-    int32_t sum_dtype; /* in which sums travel: dtype, or fp32 */
+    int32_t sum_dtype; /* the dtype in which sums travel: dtype, or fp32 */
     int32_t y_dtype;   /* of residual and y: dtype, or fp32 */
     int32_t gamma_dtype;
-    bool in_rank_order;        /* coll_reduce's */
-    bool round_twice, rescale; /* norm.h's */
-    bool norm_first;           /* of mm, and the residual is added to norm_out */
+    bool in_rank_order;        /* see coll_reduce */
+    bool round_twice, rescale; /* see norm.h */
+    bool norm_first;           /* the norm is of mm, and the residual is added to norm_out */
     float epsilon;
     int64_t first, count;
     void *mm;
@@ -31,7 +31,7 @@ struct op_epilogue {
     void *norm_out;    /* in dtype; may be what the norm reads */
     signed char *quantised;
     float *norm_scale, *rstd;
-    char *rows; /* one row in dtype for each thread, where norm_out is NULL */
+    char *rows; /* one row in dtype for each thread, if norm_out is NULL */
 };
 
 /* How sums travel and norms round in a mode. keep_sum: in the mode that keeps sums in fp32, they come in fp32. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gather.c - the all-gather: every rank publishes its own rows of a tile, and takes the others' from those who have
- * them. Elements are copied as they are, so any type that fits a part's elements will do.
+ * gather.c - the all-gather: every rank publishes its own rows of a tile, and copies the other rows from the ranks that
+ * have them. Elements are copied unchanged, so any type works whose size fits the elements of a partial.
  */
 #include <string.h>
 
@@ -15,11 +15,11 @@ struct gather {
     char *out;
     struct op_rows own;
     int64_t rows, n;
-    size_t size; /* of an element */
+    size_t size; /* bytes of an element */
     int world_size;
 };
 
-/* This rank's rows of a tile, at their places in the part; the others' are theirs to fill. */
+/* Writes this rank's rows of a tile to their places in the partial. The other ranks write the other rows. */
 static void give(void *ctx, int thread, const struct op_tile *tile, float *part)
 {
     const struct gather *gather = ctx;

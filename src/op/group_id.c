@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* group_id.c - ids made, written, read, and found in the environment. */
+/* group_id.c - makes, writes and reads ids, and finds them in the environment. */
 #include "op/group_id.h"
 
 #include <errno.h>

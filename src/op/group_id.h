@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group_id.h - a group's id as the public functions give and take it: made, as text, and with a rank's place as `mmarn
- * launch` puts them into the environment. Pointers have been found not to be NULL. Each is false with *error filled in,
- * or true.
+ * group_id.h - a group's id as the public functions give and take it: made, as text, and in the environment, where
+ * `mmarn launch` puts it together with a rank's place. The callers have checked that no pointer is NULL. Each function
+ * returns true, or false with *error filled in.
  */
 #ifndef MMARN_OP_GROUP_ID_H
 #define MMARN_OP_GROUP_ID_H

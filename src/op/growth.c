@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* growth.c - reading and filling structs of another size than this library's, and the list of those structs. */
+/* growth.c - reads and fills structs of another size than this library's, and lists those structs. */
 #include "op/growth.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "mmarn/mmarn_ascend.h"
 #include "op/check_pieces.h"
 
-/* No struct gets near a page; a struct_size above it was never set. */
+/* All structs are far smaller than a page; a larger struct_size was never set. */
 enum { GROWTH_MOST = 4096 };
 
 static const mmarn_comm_config comm_config_defaults = MMARN_COMM_CONFIG_INIT;

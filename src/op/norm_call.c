@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * norm_call.c - taking and opening calls without a matmul, and the local one: rows are shared out among the threads,
- * and each thread takes some in and finishes them while they are in its cache.
+ * norm_call.c - takes and opens calls without a matmul, and runs the local one: rows are divided among the threads, and
+ * each thread does the residual add and the norm of some rows while they are in its cache.
  */
 #include "op/norm_call.h"
 
@@ -14,7 +14,7 @@
 #include "op/op.h"
 #include "op/tensor.h"
 
-/* Elements of a thread's share at a time: what a first-level cache holds of it several times over. */
+/* Elements of one claim: a first-level cache holds what a thread needs of them several times over. */
 enum { SHARE_ELEMENTS = 8192 };
 
 bool norm_call_take(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
@@ -62,7 +62,7 @@ struct rows {
     atomic_llong next; /* the next row to be claimed; rows are independent, so the order of claims does not matter */
 };
 
-/* Whole rows, or pieces of one that is too long for a tile. */
+/* Stores whole rows, or pieces of a row that is too long for a tile. */
 static void take_in(const struct rows *rows, int64_t row, int count)
 {
     for (int64_t column = 0; column < rows->n; column += SHARE_ELEMENTS) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * norm_call.h - what the calls without a matmul share, mmarn_all_reduce_add_rms_norm and mmarn_add_rms_norm: their
- * arguments taken and checked, and their outputs opened.
+ * norm_call.h - what the calls without a matmul share, mmarn_all_reduce_add_rms_norm and mmarn_add_rms_norm: they take
+ * and check their arguments, and open their outputs.
  */
 #ifndef MMARN_OP_NORM_CALL_H
 #define MMARN_OP_NORM_CALL_H

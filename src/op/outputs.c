@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outputs.c - where a step's outputs go. A norm reads a row twice, so the row must lie somewhere: in y, or in mm_out
- * where the norm comes first. If the caller does not want that output, norm_out's memory serves, as long as it is of
- * the same type; else there is room made for it.
+ * outputs.c - where a step's outputs go. A norm reads a row twice, so the row must be stored: in y, or in mm_out where
+ * the norm comes first. If the caller does not want that output, the memory of norm_out serves if it has the same type;
+ * otherwise memory is allocated for it.
  */
 #include "op/outputs.h"
 

@@ -27,7 +27,7 @@ static void apply_epilogue(const struct op_pipeline *pipeline, const struct op_t
         op_epilogue_sum(&pipeline->epilogue, pipeline->plan->n, tile, work->arrived[0]);
 }
 
-/* The rows of a block are fewer than the plan's most in a shard's last one. */
+/* The last block of a shard can have fewer rows than the plan's maximum. */
 static void norm(const struct op_pipeline *pipeline, int thread, const struct work *work)
 {
     const struct op_rows rows = op_plan_block(pipeline->plan, work->block);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pipeline.h - one collective call, from parts to outputs: a rank's threads make tiles, sum the ones that the rank
- * owns, take in the sums, and normalise finished rows, each as soon as it can be done. Knows nothing of where parts
- * come from.
+ * pipeline.h - one collective call, from partials to outputs: a rank's threads make the partials of tiles, sum the
+ * tiles that the rank owns, run the epilogue of each sum, and normalise finished rows, each as soon as it can be done.
+ * It does not know where partials come from.
  */
 #ifndef MMARN_OP_PIPELINE_H
 #define MMARN_OP_PIPELINE_H
@@ -10,10 +10,10 @@
 #include "coll/agreement.h"
 #include "op/epilogue.h"
 
-/* Fills part (tile.rows x tile.columns, dense, fp32) with this rank's part of a tile. thread: 0 .. threads - 1. */
+/* Fills part (tile.rows x tile.columns, dense, fp32) with this rank's partial of a tile. thread: 0 .. threads - 1. */
 typedef void op_produce_fn(void *ctx, int thread, const struct op_tile *tile, float *part);
 
-/* Takes in a tile from all ranks' parts of it, in place of a sum: an all-gather's. */
+/* For an all-gather: stores a tile from all ranks' partials of it, instead of a sum. */
 typedef void op_gather_fn(void *ctx, const struct op_tile *tile, const float *const parts[]);
 
 struct op_pipeline {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * plan.c - tile sizes and the choice of algorithm. The figures are measured (docs/design.md, "Tiles"): 96 rows reuse a
- * piece of x2 often enough to hide its reading, and 96 x 256 fp32 still fit a second-level cache beside it. Results do
- * not depend on any choice made here.
+ * piece of x2 often enough to hide the time of reading it, and 96 x 256 fp32 still fit a second-level cache beside it.
+ * Results do not depend on any choice made here.
  */
 #include "op/plan.h"
 
@@ -16,11 +16,12 @@ enum {
     COPY_ROWS = 16,
     COPY_ELEMENTS = 16384,
     LEAST_COLUMNS = 64,
-    /* Tiles of a row-block for each thread, and for each owner half as many. */
+    /* Tiles of a row-block for each thread; for each owner half as many. */
     MATMUL_TILES = 4,
     COPY_TILES = 2,
-    /* Elements that a rank reads from its peers in one shot, up to which a hop saved is worth more than reading all of
-       them; with fewer processors than threads a hop is a change of context, and worth far more. */
+    /* The largest number of elements that a rank reads from its peers in one shot. Up to it, saving a hop is worth more
+       than reading all of them costs. With fewer processors than threads a hop is a context switch, and saving it is
+       worth far more. */
     ONE_SHOT_ELEMENTS = 16 << 10,
     ONE_SHOT_ELEMENTS_OVERSUBSCRIBED = 512 << 10
 };
@@ -46,7 +47,7 @@ static int block_rows(enum op_source_kind kind, int64_t rows)
     int64_t most = kind == OP_SOURCE_MATMUL ? MATMUL_ROWS : COPY_ROWS;
     if (rows <= most)
         return (int)rows;
-    /* Even blocks, but a multiple of the six rows that kernels take at a time. */
+    /* Even blocks, rounded up to a multiple of the six rows that kernels take at a time. */
     return (int)clamp(round_up(divide_up(rows, divide_up(rows, most)), 6), 1, most);
 }
 
@@ -61,7 +62,7 @@ static enum coll_algorithm algorithm(const struct coll *coll, int64_t rows, int6
     return peers == 0 || n <= op_plan_one_shot_most(coll) / rows / peers ? COLL_ONE_SHOT : COLL_OWNER;
 }
 
-/* The most columns of a tile; for few rows more, as each tile costs some hand-overs. */
+/* The most columns of a tile. Tiles of few rows may have more columns, because each tile costs some hand-overs. */
 static int64_t most_columns(const struct coll *coll, enum op_source_kind kind, int rows)
 {
     if (kind == OP_SOURCE_COPY)
@@ -72,9 +73,9 @@ static int64_t most_columns(const struct coll *coll, enum op_source_kind kind, i
 }
 
 /*
- * How many tiles a row-block should have. For each thread several: fewer would leave somebody idle at the end, more
- * would only add hand-overs. For owners likewise. Without owners a few, to sum while the next is made; but ranks
- * that have to share processors do nothing at the same time, so that any hand-over is one too many.
+ * How many tiles a row-block should have. Several for each thread: with fewer, threads would be idle at the end; more
+ * would only add hand-overs. The same holds for owners. Without owners a few, so that one is summed while the next is
+ * made; but ranks that share processors do nothing at the same time, so there every hand-over only costs time.
  */
 static int64_t wanted_tiles(const struct coll *coll, enum op_source_kind kind, enum coll_algorithm algorithm)
 {

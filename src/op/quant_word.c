@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * quant_word.c - encoding and decoding of dequantisation words, by bits: the scale keeps 10 bits of its mantissa.
- */
+/* quant_word.c - encodes and decodes dequantisation words bit by bit: the scale keeps 10 bits of its mantissa. */
 #include "op/quant_word.h"
 
 #include <math.h>
@@ -21,7 +19,7 @@ float quant_word_scale(uint64_t word)
     return scale;
 }
 
-/* To nearest, ties to even, in the kept bits; subnormals become zero, infinities and NaNs are truncated. */
+/* Rounds to nearest, ties to even, in the kept bits. Subnormals become zero; infinities and NaNs are truncated. */
 static uint32_t round_bits(uint32_t bits)
 {
     if ((bits & exponent) == 0)
@@ -32,7 +30,7 @@ static uint32_t round_bits(uint32_t bits)
     return (bits + (1u << (DROPPED_BITS - 1)) - 1 + odd) & kept;
 }
 
-/* offset is used when has_offset. nearest: the scale is rounded to nearest even instead of truncated. */
+/* offset is used if has_offset. nearest: the scale is rounded to nearest even instead of truncated. */
 static uint64_t make_word(float scale, bool has_offset, float offset, bool nearest)
 {
     uint32_t bits;
@@ -40,7 +38,7 @@ static uint64_t make_word(float scale, bool has_offset, float offset, bool neare
     uint64_t word = marker | (nearest ? round_bits(bits) : bits & kept);
     if (!has_offset)
         return word;
-    /* rintf rounds to even in the default environment; a NaN has no place among the integers and becomes 0. */
+    /* rintf rounds to even in the default environment. A NaN cannot be an integer, and becomes 0. */
     float rounded = isnan(offset) ? 0 : rintf(offset);
     int value = rounded < OFFSET_LEAST ? OFFSET_LEAST : rounded > OFFSET_MOST ? OFFSET_MOST : (int)rounded;
     return word | (uint64_t)(value & 0x1FF) << OFFSET_SHIFT;

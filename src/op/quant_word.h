@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 
-/* The scale in a word. Bits 0 to 12, which some makers leave set, and 32 to 63 do not belong to it. */
+/* The scale in a word. Bits 0 to 12, which some encoders leave set, and 32 to 63 do not belong to it. */
 float quant_word_scale(uint64_t word);
 
-/* mmarn_trans_quant_param, whose scale and words have been found not to be NULL. */
+/* mmarn_trans_quant_param, after its scale and words have been checked not to be NULL. */
 bool quant_words_make(const float *scale, int64_t scale_count, const float *offset, int64_t offset_count,
                       int32_t round_mode, uint64_t *words, struct error *error);
 

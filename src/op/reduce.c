@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reduce.c - sums of the caller's own arrays: the all-reduce and the reduce-scatter alone, and the all-reduce with
- * residual and norm, for engines that have a matmul of their own. Parts are pieces of the array, widened to fp32.
+ * residual and norm, for engines that have their own matmul. A partial is a piece of the array, widened to fp32.
  */
 #include "base/convert.h"
 #include "op/call.h"
@@ -47,7 +47,7 @@ bool op_all_reduce(mmarn_comm *comm, int32_t numerics, const mmarn_tensor *in, c
         return call_refuse(comm, error);
     if (op_call_is_empty(&call))
         return call_skip(comm);
-    /* Without a norm rows mean nothing, so that shapes of one size may meet. */
+    /* Without a norm, rows have no meaning, so shapes of the same size agree. */
     struct call_terms terms = {
         .kind = CALL_ALL_REDUCE,
         .rows = 1,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * run.c - the operator as a pipeline whose parts are tiles of x1 @ x2 + bias + x3, and the matmul alone.
- */
+/* run.c - the operator as a pipeline whose partials are tiles of x1 @ x2 + bias + x3, and the matmul alone. */
 #include <stdatomic.h>
 
 #include "base/convert.h"
@@ -19,8 +17,8 @@ struct matmul {
     const struct mmarn_op *op;
     const void *x1;
     const float *x1_scale;  /* NULL, or one for each row */
-    const mmarn_tensor *x3; /* NULL, or to be added */
-    int32_t round_before;   /* x3 is added to what has been rounded to this dtype; fp32: to what there is */
+    const mmarn_tensor *x3; /* NULL, or added to the tile */
+    int32_t round_before;   /* x3 is added after rounding to this dtype; fp32: without rounding */
     struct gemm_scratch **scratch;
 };
 
@@ -79,7 +77,7 @@ static void produce(void *ctx, int thread, const struct op_tile *tile, float *pa
     matmul_tile(ctx, thread, tile, part, tile->columns);
 }
 
-/* With the scratch of every thread, which forgets the rows of earlier calls. Errors: MEMORY. */
+/* Uses the scratch of every thread, which drops the rows of earlier calls. Errors: MEMORY. */
 static bool matmul_open(const mmarn_op *op, const mmarn_step *step, int32_t round_before, struct matmul *matmul,
                         struct error *error)
 {
@@ -99,7 +97,7 @@ static bool matmul_open(const mmarn_op *op, const mmarn_step *step, int32_t roun
     return true;
 }
 
-/* After the checks, with the group taken: runs and leaves it. */
+/* Called after the checks, with the group taken: runs the call and leaves the group. */
 static bool run_checked(mmarn_op *op, const struct op_call *call, struct error *error)
 {
     mmarn_comm *comm = op->comm;

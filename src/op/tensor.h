@@ -42,7 +42,7 @@ struct span {
     uintptr_t first, end;
 };
 struct span tensor_span(const mmarn_tensor *tensor);
-/* Do they share a byte? */
+/* Do the two spans share a byte? */
 static inline bool span_overlap(struct span a, struct span b)
 {
     return a.first < b.end && b.first < a.end;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turn.c - see turn.h. A queue's wait has no deadline of its own: every call before it has one, and a group that has
- * failed lets them all go at once.
+ * turn.c - see turn.h. A wait in the queue has no deadline of its own: every call before it has one, and when a group
+ * has failed, all of them return at once.
  */
 #include "op/turn.h"
 
@@ -52,7 +52,7 @@ bool turn_take(struct turn *turn, void (*tick)(void *ctx), void *ctx)
             continue;
         }
         wait_a_tick(turn);
-        /* The caller's function may take its time, so the queue goes on meanwhile. */
+        /* The caller's function may take long, so the queue goes on meanwhile. */
         pthread_mutex_unlock(&turn->lock);
         tick(ctx);
         pthread_mutex_lock(&turn->lock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* weights.c - layouts and scales. A scale array is small beside its weights, so one form serves all shapes. */
+/* weights.c - layouts and scales. A scale array is small compared with its weights, so one form serves all shapes. */
 #include "op/weights.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ enum gemm_layout weights_layout(const mmarn_tensor *x2)
 {
     const mmarn_tensor seen = tensor_transposed(x2);
     const bool kn = tensor_contiguous(x2), nk = tensor_contiguous(&seen);
-    /* A single column is both; its elements are neighbours along k. */
+    /* A single column has both layouts; its elements are neighbours along k. */
     if (kn && !(nk && x2->shape[1] == 1))
         return GEMM_KN;
     return nk ? GEMM_NK : GEMM_PACKED;
@@ -34,7 +34,7 @@ struct gemm_weights weights_borrow(const mmarn_tensor *x2, const struct op_kind 
     };
 }
 
-/* Element number `at` of a scale's memory. */
+/* Element `at` of a scale array. */
 static float load(const mmarn_tensor *scale, int64_t at)
 {
     if (scale->dtype == MMARN_I64 || scale->dtype == MMARN_U64)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * choice.c - which kernel multiplies weights with so many rows of x1, for those who want to know: the same conditions
- * as in tile*.c, by the same names.
+ * choice.c - names the kernel that multiplies weights with a number of rows of x1. It uses the same conditions as
+ * tile*.c, under the same names.
  */
 #include "gemm/tile.h"
 

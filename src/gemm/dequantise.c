@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dequantise.c - int32 sums into fp32, in place. One pass over a tile that was just written, so plain C that
- * compilers vectorise is enough.
+ * dequantise.c - converts int32 sums to fp32, in place. It makes one pass over a tile that was just written, so plain C
+ * that compilers vectorise is enough.
  */
 #include <assert.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/float_env.h"
 #include "gemm/gemm.h"
 
-/* The sum is read as bytes: the element is an int32 before and a float after. */
+/* Reads the sum as bytes, because the element is an int32 before and a float after. */
 static uint32_t sum_at(const float *c)
 {
     uint32_t sum;

@@ -34,15 +34,15 @@ struct gemm_weights {
     int64_t k, n;
     const void *data;
     int64_t ld;
-    /* Weights to be expanded: rows of k in a group (k when there is one; otherwise even for i4, whose rows lie in
+    /* Weights to be expanded: rows of k in a group (k if there is one group; otherwise even for i4, whose rows lie in
        pairs), and the groups' values, fp32: group g, column j at [g * scale_ld + j]. scale_ld is n rounded up to
-       GEMM_NR, zeros at the end. Borrowed, also when data is packed. offset is NULL when there is none. */
+       GEMM_NR, zeros at the end. Borrowed, even when data is packed. offset is NULL if there are no offsets. */
     int64_t group, scale_ld;
     const float *scale, *offset;
-    /* Of bf16 in panels: the exponent field of the smallest number that is not zero, as bf16_min_exponent_fn has it;
-       0 if not known. */
+    /* For bf16 in panels: the exponent field of the smallest number that is not zero, as defined by
+       bf16_min_exponent_fn; 0 if not known. */
     unsigned min_exponent;
-    void *owned; /* what gemm_weights_free gives back; NULL when borrowed */
+    void *owned; /* freed by gemm_weights_free; NULL when borrowed */
 };
 
 /* Packs borrowed weights into panels, with up to `threads` threads. False when memory is short; *packed is untouched.
@@ -50,12 +50,12 @@ struct gemm_weights {
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed);
 void gemm_weights_free(struct gemm_weights *weights);
 
-/* Bytes of the weights as they lie, without their scales. */
+/* Bytes of the weights as they are stored, without their scales. */
 int64_t gemm_weights_bytes(const struct gemm_weights *weights);
 
 /*
- * Which kernel a tile of so many rows is for, and what its multiply-adds are made of: "fp32", "bf16" or "int8". Blocks
- * of bf16 with numbers near the subnormal ones go by fp32 all the same (kernel/bf16_kernel.h).
+ * The kernel for a tile of so many rows, and the type of its multiply-adds: "fp32", "bf16" or "int8". Blocks of bf16
+ * with numbers close to the subnormal range still use fp32 (kernel/bf16_kernel.h).
  */
 struct gemm_choice {
     const char *kernel, *multiply;
@@ -63,16 +63,17 @@ struct gemm_choice {
 struct gemm_choice gemm_choice_of(const struct gemm_weights *weights, int64_t rows);
 
 /*
- * One thread's working memory, for any weights and tiles: A converted, and, for weights that are borrowed or must be
- * expanded, the piece of x2 being worked on. NULL when memory is short.
+ * One thread's working memory, for any weights and tiles: A converted and, for weights that are borrowed or must be
+ * expanded, the piece of x2 that is being used. NULL when memory is short.
  */
 struct gemm_scratch;
 struct gemm_scratch *gemm_scratch_create(void);
 void gemm_scratch_destroy(struct gemm_scratch *scratch);
 
 /*
- * Forgets the converted rows of x1. Tiles of the same rows share one conversion, recognised by x1's address: so this
- * must be called whenever x1's contents or the weights may have changed, as at the start of every operator call.
+ * Drops the converted rows of x1. Tiles of the same rows share one conversion, which is recognised by x1's address. So
+ * this must be called whenever the contents of x1 or the weights may have changed, for example at the start of every
+ * operator call.
  */
 void gemm_scratch_reset(struct gemm_scratch *scratch);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tile.c - one tile of C by blocks that fit the caches, over any kernel. k is cut into blocks; a block of x1 is
- * converted once, when first used, to what kernels read, and then meets the columns of x2, wherever those lie:
+ * tile.c - computes one tile of C in blocks that fit the caches, over any kernel. k is cut into blocks. A block of x1
+ * is converted once, when first used, to the form that kernels read, and is then multiplied with the columns of x2:
  *   packed                the kernel reads the panels as they are;
  *   borrowed, many rows   the columns are packed into scratch piece by piece, and each piece is used for all rows;
- *   borrowed, few rows    x2 is read once, in strips: packing it would cost more than the multiplications; strips of
- *                         rows go on from each other, so where there are several chains each is made in scratch;
+ *   borrowed, few rows    x2 is read once, in strips, because packing would cost more than the multiplications; a strip
+ *                         of rows continues the one before, so if there are several chains, each is made in scratch;
  *   to be expanded        in tile_expand.c.
- * Panels of bf16 go by tile_bf16.c first, where the processor has such instructions. C carries each element's chain
- * or sum of chains from block to block, so no choice made here changes a bit of it.
+ * Panels of bf16 go to tile_bf16.c first, if the processor has such instructions. C carries the chain, or the sum of
+ * chains, of each element from block to block, so no choice made here changes a bit of it.
  */
 #include "gemm/tile.h"
 
@@ -19,7 +19,7 @@
 #include "base/memory.h"
 
 enum {
-    PADDING = 16, /* keeps the rows of x1 in scratch from falling into one set of the cache */
+    PADDING = 16, /* keeps the rows of x1 in scratch from mapping to one set of the cache */
     X1_ELEMENTS = GEMM_MOST_ROWS * (GEMM_MOST_BLOCK + PADDING)
 };
 
@@ -59,7 +59,7 @@ void gemm_scratch_reset(struct gemm_scratch *scratch)
     scratch->converted.x1 = scratch->paired.x1 = NULL;
 }
 
-/* Columns j .. j + n of rows p .. p + k of the slice, as kernels read them. */
+/* Columns j .. j + n of rows p .. p + k of the slice, in the form that kernels read. */
 struct operand {
     int p, k, j, n;
     const void *b;
@@ -160,8 +160,8 @@ static void multiply_pieces(const struct gemm_slice *t, int strip_k, int strip_n
 }
 
 /*
- * Goes on from C over rows p0 .. end. Kernels read whole panels: only the matrix's own ragged end, if it is in this
- * tile, must be copied first.
+ * Continues from C over rows p0 .. end. Kernels read whole panels, so only the ragged end of the matrix itself, if it
+ * is in this tile, must be copied first.
  */
 static void multiply_strips(const struct gemm_slice *t, int p0, int end)
 {
@@ -218,7 +218,10 @@ static void multiply_in_place(const struct gemm_slice *t)
     }
 }
 
-/* Rows of k in a block of x1: where its elements take fewer bytes than fp32, as many as take the same bytes. */
+/*
+ * Rows of k in a block of x1. If its elements take fewer bytes than fp32, the block has as many rows as take the same
+ * bytes.
+ */
 static int find_block_k(const struct gemm_slice *t)
 {
     const struct gemm_tiling *tiling = t->scratch->kernels->tiling;
@@ -227,7 +230,7 @@ static int find_block_k(const struct gemm_slice *t)
     return tiling->block_k * (int)sizeof(float) / gemm_x1_bytes(t->scratch, t->weights->x_dtype);
 }
 
-/* At most GEMM_MOST_ROWS rows. */
+/* For at most GEMM_MOST_ROWS rows. */
 static void multiply_rows(struct gemm_slice *t)
 {
     const struct gemm_tiling *tiling = t->scratch->kernels->tiling;

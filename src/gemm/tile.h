@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tile.h - what the files tile*.c share: scratch memory, and the slice of a tile that they work on. A tile is cut into
- * slices of k, as long as blocks of x1 are.
+ * slices of k; a slice is as long as a block of x1.
  */
 #ifndef MMARN_GEMM_TILE_H
 #define MMARN_GEMM_TILE_H
@@ -12,7 +12,7 @@
 /* Rows of x1 in a block; taller tiles are cut. */
 enum { GEMM_MOST_ROWS = 96 };
 
-/* A block of x1: rows row .. row + m of k0 .. k0 + k; x1 is NULL when there is none. */
+/* A block of x1: rows row .. row + m of k0 .. k0 + k; x1 is NULL if there is none. */
 struct gemm_rows {
     const void *x1;
     int64_t row, k0;
@@ -25,11 +25,11 @@ struct gemm_scratch {
     uint32_t *pairs; /* a block of x1 as bf16 kernels read it, and its smallest exponent field */
     unsigned pairs_min_exponent;
     struct gemm_rows converted, paired; /* which blocks `x1` and `pairs` hold */
-    /* True while every slice of this tile was safe for bf16 kernels. Once false it stays so: C may then hold sums that
-       they would flush to zero. */
+    /* True while every slice of this tile was safe for bf16 kernels. Once false it stays false: C may then hold sums
+       that they would flush to zero. */
     bool bf16_safe;
     void *piece;     /* of borrowed weights, packed */
-    float *expanded; /* of weights to be expanded: a piece, in fp32; of others: a chain's sums */
+    float *expanded; /* a piece of weights to be expanded, in fp32; for other weights, the sums of a chain */
 };
 
 /* The slice of a tile that belongs to one block of x1. */
@@ -42,11 +42,13 @@ struct gemm_slice {
     ptrdiff_t lda; /* of scratch->x1, and twice that of scratch->pairs */
     float *c;
     ptrdiff_t ldc;
-    int64_t from; /* the row of k at which c begins as zero */
+    int64_t from; /* the row of k at which c starts from zero */
 };
 
-/* weights.c: where a borrowed matrix has an element; a k x n piece of it, from there on, copied into panels; and where
-   packed weights have a row of the panel that begins at a column. */
+/*
+ * weights.c: the address of an element of a borrowed matrix; a k x n piece from there on, copied into panels; and the
+ * address of a row of packed weights, in the panel that begins at a column.
+ */
 const void *gemm_weights_at(const struct gemm_weights *from, int64_t row, int64_t col);
 void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k, int64_t col, int n, void *dst);
 const void *gemm_weights_panel(const struct gemm_weights *packed, int64_t row, int64_t col);
@@ -54,22 +56,29 @@ const void *gemm_weights_panel(const struct gemm_weights *packed, int64_t row, i
 /* Copies rows p .. p + k, columns j .. j + n of the slice's borrowed weights into panels in scratch->piece. */
 void gemm_slice_pack(const struct gemm_slice *t, int p, int k, int j, int n);
 
-/* tile_x1.c: sees to it that scratch->x1 holds the slice's block of x1; returns it. And bytes of an element there. */
+/*
+ * tile_x1.c: makes sure that scratch->x1 holds the slice's block of x1, and returns it. Also the bytes of an element
+ * there.
+ */
 const void *gemm_slice_x1(const struct gemm_slice *t);
 int gemm_x1_bytes(const struct gemm_scratch *scratch, int32_t x_dtype);
 
-/* tile_x1.c: sees to it that scratch->pairs holds the slice's block of bf16 x1 in pairs; its smallest exponent field.
+/*
+ * tile_x1.c: makes sure that scratch->pairs holds the slice's block of bf16 x1 in pairs. Returns its smallest exponent
+ * field.
  */
 unsigned gemm_slice_pairs(const struct gemm_slice *t);
 
-/* tile_bf16.c: the smallest exponent field of bf16 in panels, n columns of k rows, where it is worth knowing for the
-   slice; otherwise 0. */
+/*
+ * tile_bf16.c: the smallest exponent field of bf16 in panels, n columns of k rows, if the slice can use it; otherwise
+ * 0.
+ */
 unsigned gemm_slice_min_exponent(const struct gemm_slice *t, const void *panels, int k, int n);
 
 /*
- * tile_bf16.c: the block by a bf16 kernel, with the rows of x1 from row p of the slice's k on; block->a is not looked
- * at, and b lies in panels of bf16, whose smallest exponent field is min_exponent, or 0 when it is not known. False
- * where bits might differ, or there is no such kernel; then nothing was done.
+ * tile_bf16.c: computes the block with a bf16 kernel, and with the rows of x1 from row p of the slice's k on. It
+ * ignores block->a; b lies in panels of bf16, whose smallest exponent field is min_exponent, or 0 if not known. False:
+ * bits might differ, or there is no such kernel, and nothing was done.
  */
 bool gemm_slice_bf16(const struct gemm_slice *t, const struct float_block *block, int p, unsigned min_exponent);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tile_bf16.c - a block of a tile of bf16 by the instructions of bf16 kernels, where they give the chain's bits: when
- * no product, and no sum on the way, can be subnormal. docs/numerics.md derives that from the smallest numbers of x1's
- * block and of x2's piece; it must hold for this block of k and for all before it, whose sums come in with C.
+ * tile_bf16.c - computes a block of a tile of bf16 with bf16 kernels, where they give the chain's bits: when no product
+ * and no intermediate sum can be subnormal. docs/numerics.md derives that from the smallest numbers of x1's block and
+ * of x2's piece. It must hold for this block of k and for all before it, whose sums are in C.
  */
 #include "gemm/tile.h"
 

@@ -4,17 +4,17 @@
  *   many rows   a piece is expanded once into scratch, in fp32 or in pairs of bf16 for tile_bf16.c, and is then an
  *               ordinary operand for all rows;
  *   few rows    weights are expanded in registers right before they are multiplied, one group of rows of k at a time;
- *               where the kernel declines a group's scales, that group is expanded into scratch like any other piece.
- * Borrowed weights are first packed, as what comes after reads panels only.
+ *               if the kernel declines a group's scales, that group is expanded into scratch like any other piece.
+ * Borrowed weights are packed first, because the later steps read only panels.
  */
 #include "gemm/tile.h"
 
 #include <assert.h>
 
 enum {
-    /* Rows of k expanded at a time where bf16 is to lie in pairs. */
+    /* Rows of k expanded at a time if bf16 must lie in pairs. */
     STRIP = 128,
-    /* Bytes to prefetch ahead where nothing is known to follow. */
+    /* Bytes to prefetch ahead if the next piece is not known. */
     AHEAD = 2048
 };
 
@@ -35,7 +35,7 @@ static struct piece pack_or_find_piece(const struct gemm_slice *t, int p, int k,
         piece.panel_stride = gemm_panel(w->dtype, w->k);
         piece.b = gemm_weights_panel(w, t->k0 + p, t->col + j);
     } else {
-        /* Whole panels as far as the matrix goes: an odd end would split a byte. */
+        /* Whole panels up to the end of the matrix: an odd end would split a byte. */
         const int64_t whole = gemm_panels(n) * GEMM_NR, left = w->n - t->col - j;
         gemm_slice_pack(t, p, k, j, (int)(whole < left ? whole : left));
         piece.b = t->scratch->piece;
@@ -100,7 +100,7 @@ static void pair_panel(const struct gemm_slice *t, const struct piece *piece, in
     }
 }
 
-/* The piece by gemm_slice_bf16, if that can be. */
+/* Multiplies the piece with gemm_slice_bf16, if possible. */
 static bool multiply_pairs(const struct gemm_slice *t, const struct piece *piece)
 {
     uint32_t *pairs = (uint32_t *)(void *)t->scratch->expanded;
@@ -137,7 +137,7 @@ static void multiply_many(const struct gemm_slice *t, const struct piece *piece)
     multiply_expanded(t, piece, piece->p, piece->k);
 }
 
-/* Bytes to the piece that is read next, so that it is on its way while this one is multiplied. */
+/* The distance in bytes to the piece that is read next, so that it is prefetched while this one is multiplied. */
 static ptrdiff_t next_piece(const struct gemm_slice *t, const struct piece *piece)
 {
     if (t->weights->layout != GEMM_PACKED)

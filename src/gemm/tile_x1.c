@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tile_x1.c - a block of x1 in the form that kernels read: fp32; int8, as it is or widened; or pairs of bf16. All tiles
- * of the same rows share it, so each block is converted once for a row-block of the operator.
+ * tile_x1.c - converts a block of x1 to the form that kernels read: fp32; int8, unchanged or widened; or pairs of bf16.
+ * All tiles of the same rows share it, so each block is converted once for a row-block of the operator.
  */
 #include <assert.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 #include "base/convert.h"
 #include "gemm/tile.h"
 
-/* Does `held` name the slice's block already? If not, now it does, and the caller must fill it. */
+/* Does `held` name the slice's block already? If not, it now does, and the caller must fill it. */
 static bool claim(struct gemm_rows *held, const struct gemm_slice *t)
 {
     if (held->x1 == t->x1 && held->row == t->row && held->k0 == t->k0 && held->k == t->k && held->m >= t->m)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * weights.c - x2 copied into panels. A panel is contiguous, so any run of k rows of one panel can be packed by
- * itself: the work is cut into groups of panels, which threads share, and into runs of k short enough that the lines of
- * x2 that neighbouring panels have in common are still cached.
+ * weights.c - copies x2 into panels. A panel is contiguous, so any run of k rows of one panel can be packed by itself.
+ * The work is cut into groups of panels, which threads share, and into runs of k that are short enough for the cache to
+ * keep the lines of x2 that neighbouring panels have in common.
  */
 #include <assert.h>
 #include <limits.h>

@@ -13,7 +13,7 @@ enum i8_x1 { I8_X1_AS_IT_IS, I8_X1_WIDENED /* to int16 */ };
 /*
  * C[m][n] (+)= A[m][k] @ B[k][n], modulo 2^32. A is int8 in the kernel's form x1, row i at a + i * lda. B is int8, with
  * strides and everything else as in struct float_block. interleaved: B lies in panels after the kernel's interleave,
- * and k_stride says nothing.
+ * and k_stride has no meaning.
  */
 struct i8_block {
     const void *a;
@@ -28,8 +28,8 @@ struct i8_block {
 typedef void i8_block_fn(const struct i8_block *block);
 
 /*
- * Puts the k rows of one packed panel into the form that the kernel's blocks read, in place: rows whose products one
- * instruction adds are interleaved. Groups of I8_GROUP rows, counted from the first, stay apart: so a panel may be
+ * Converts the k rows of one packed panel, in place, to the form that the kernel's blocks read: rows whose products one
+ * instruction adds are interleaved. Groups of I8_GROUP rows, counted from the first, stay separate. So a panel may be
  * interleaved in runs of whole groups, and a block may begin with any group.
  */
 typedef void i8_interleave_fn(int8_t *panel, int k);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernels.c - the lists of matmul kernels, and the choice among them, entry by entry. Lines that count are laid over
- * each other in the order of kernels.inc, so that each entry is of the last one that has it.
+ * kernels.c - the lists of matmul kernels, and the choice of one, entry by entry. The lines that count are laid over
+ * each other in the order of kernels.inc, so that each entry comes from the last line that has it.
  */
 #include "gemm/kernel/kernels.h"
 
@@ -96,7 +96,7 @@ static void lay_expand(const struct expand_kernel *kernel)
         }
 }
 
-/* What tile.h has room for in scratch, and chains and pairs of rows that no cut may part. */
+/* The tiling must fit into the scratch memory of tile.h, and must not split chains or pairs of rows. */
 static inline bool fits_scratch(const struct gemm_tiling *t)
 {
     return t->block_k <= GEMM_MOST_BLOCK && t->block_k % GEMM_CHAIN == 0 && t->block_few_k <= GEMM_MOST_BLOCK_FEW &&

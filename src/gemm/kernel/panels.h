@@ -7,7 +7,7 @@
  *                    2 q + 1 in its upper ones, which are zeros after the last row of an odd k.
  *   bf16             two rows in 16 words of 32 bits, one for each column: element 32 q + 2 j + 1 is row 2 q, column j,
  *                    and element 32 q + 2 j is row 2 q + 1, zero after the last row of an odd k. So a word's upper half
- *                    comes first down k, as vdpbf16ps would have it.
+ *                    comes first down k, as vdpbf16ps requires.
  * int8 that meets int8 is then interleaved by its kernel (i8_kernel.h).
  */
 #ifndef MMARN_GEMM_KERNEL_PANELS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk.c - panels outside, rows inside: panels are fetched once and stay in the caches for all rows. The last columns,
- * fewer than a panel, go through a buffer of a whole one, so that no column of C beyond n is touched.
+ * walk.c - the outer loop is over panels, the inner loop over rows, so panels are fetched once and stay in the caches
+ * for all rows. The last columns, fewer than a panel, go through a buffer of a whole panel, so that no column of C
+ * beyond n is touched.
  */
 #include "gemm/kernel/walk.h"
 
@@ -10,7 +11,7 @@
 
 enum { MOST_ROWS = 16, ELEMENT = 4 /* bytes of C: fp32 and int32 alike */ };
 
-/* The next piece of `left` when it is cut into the fewest pieces of at most `most`, as equal as can be. */
+/* The next piece of `left` when it is cut into the fewest pieces of at most `most`, of sizes as equal as possible. */
 static int piece(int left, int most)
 {
     const int pieces = (left + most - 1) / most;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * walk.h - a block of C cut into register tiles: the one loop that every matmul kernel shares, whatever its types and
- * instruction set. A kernel brings a micro-kernel for each shape of a tile, rows x panels, in a table; panels is how
- * many panels of GEMM_NR columns lie side by side. Here are also the macros that make such tables.
+ * instruction set. A kernel has a table with a micro-kernel for each shape of a tile, rows x panels, where panels is
+ * the number of panels of GEMM_NR columns side by side. This file also has the macros that make such tables.
  *
  * A kernel lists once how many panels a tile of so many rows may have:
  *
@@ -20,7 +20,7 @@
 /* One register tile: a, b and c point at its first row and panel, and `row` is that row's number in the block. */
 typedef void walk_micro_fn(const void *block, int row, const void *a, const void *b, void *c, ptrdiff_t ldc);
 
-/* The shapes of tiles. Fewer rows may have more panels, never fewer. */
+/* The shapes of tiles. Tiles with fewer rows may have more panels, never fewer. */
 struct walk_shapes {
     int most_rows, most_panels;
     const int *widest; /* most panels side by side, by the rows of the tile */
@@ -33,14 +33,14 @@ struct walk {
     ptrdiff_t row_bytes, panel_bytes, ldc; /* from one row of A and one panel of B to the next; in elements */
     int m, n;
     bool first; /* the micro-kernels do not read C */
-    /* NULL, or called before the rows of these panels: what the micro-kernels need of their columns. */
+    /* NULL, or called before the rows of these panels: prepares what the micro-kernels need of their columns. */
     void (*enter)(const void *block, int panel, int panels);
 };
 
 /* micros: [most_rows + 1][most_panels + 1]. */
 void walk(const struct walk *walk, const struct walk_shapes *shapes, walk_micro_fn *const *micros);
 
-/* The head of a micro-kernel. */
+/* The signature of a micro-kernel. */
 #define WALK_MICRO(name)                                                                                               \
     static void name(const void *block, int row, const void *a, const void *b, void *c, ptrdiff_t ldc)
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bf16_ref.c - the definition of what surrounds the kernels for pairs of bf16. They have no plain block: where there
- * are no instructions for pairs, the chain over the same panels is quicker by fp32.
+ * bf16_ref.c - the definition of what surrounds the kernels for pairs of bf16. They have no plain block: without
+ * instructions for pairs, fp32 computes the chain over the same panels faster.
  */
 #include <string.h>
 
 #include "gemm/kernel/bf16_kernel.h"
 
-enum { NONE = 512 /* every number is a zero */, MAGNITUDE = 0x7fff, FRACTION_BITS = 7 };
+enum { NONE = 512 /* every number is zero */, MAGNITUDE = 0x7fff, FRACTION_BITS = 7 };
 
 static unsigned min_exponent(const uint32_t *pairs, ptrdiff_t count)
 {

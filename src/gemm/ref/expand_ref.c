@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* expand_ref.c - the definition of the kernels that expand weights: plain C, one weight at a time over the plain
+/*
+ * expand_ref.c - the definition of the kernels that expand weights: plain C, one weight at a time, over the plain
  * conversions.
  */
 #include <math.h>

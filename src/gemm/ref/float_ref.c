@@ -23,7 +23,7 @@ static void load_row(int32_t dtype, const struct float_block *g, const char *pan
 /* Rows of C at a time, for which a row of B is widened once. */
 enum { ROWS = 8 };
 
-/* Carries the sums of m rows from i on over the rows p0 .. p0 + k of the panel. */
+/* Continues the sums of m rows from i on over the rows p0 .. p0 + k of the panel. */
 static void carry(int32_t dtype, const struct float_block *g, const char *panel, int i, int m, int p0, int k,
                   float sums[ROWS][GEMM_NR])
 {
@@ -79,7 +79,7 @@ static void block_f32(const struct float_block *g)
     block(MMARN_F32, g);
 }
 
-/* Many rows: 96 x 1024 fp32 of x1 fit a second-level cache beside weights. Few rows may be longer. */
+/* Many rows: 96 x 1024 fp32 of x1 fit a second-level cache beside the weights. Blocks of few rows may be longer. */
 static const struct gemm_tiling tiling = {
     .block_k = 1024,
     .block_few_k = 4096,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pack_ref.c - the definition of packing. It moves elements by their size alone, so types of one size share it, but for
- * those whose rows lie in pairs.
+ * pack_ref.c - the definition of packing. It moves elements by size alone, so types of one size share it, except for
+ * types whose rows lie in pairs.
  */
 #include <string.h>
 

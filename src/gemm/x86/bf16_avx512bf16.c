@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bf16_avx512bf16.c - pairs of bf16 by vdpbf16ps on 512-bit registers. One register is a pair of rows of a panel, and a
- * tile of C has the shapes of float_avx512.c. Whatever MXCSR says, the instruction adds the product of the upper halves
- * to the sum, then that of the lower ones, rounding each to nearest even and flushing subnormal numbers.
+ * bf16_avx512bf16.c - multiplies pairs of bf16 by vdpbf16ps on 512-bit registers. One register is a pair of rows of a
+ * panel, and a tile of C has the shapes of float_avx512.c. Whatever MXCSR says, the instruction adds the product of the
+ * upper halves to the sum, then that of the lower halves; it rounds each to nearest even and flushes subnormal numbers.
  */
 #include "gemm/kernel/bf16_kernel.h"
 
@@ -15,7 +15,7 @@
 enum {
     MAX_ROWS = 12,
     MAX_PANELS = 8,
-    MAX_C = 24, /* registers of C; B takes 2, or one for each panel where rows are few */
+    MAX_C = 24, /* registers of C; B takes 2, or one for each panel if rows are few */
     PREFETCH = 3072
 };
 
@@ -90,7 +90,7 @@ static void block(const struct bf16_block *g)
     walk(&tiles, &shapes, micros[0]);
 }
 
-/* One below the magnitude: zeros become the largest number there is. */
+/* Subtracts one from the magnitude, so that zeros become the largest number. */
 static unsigned min_exponent(const uint32_t *pairs, ptrdiff_t count)
 {
     enum { VECTOR = 16 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expand_avx2.c - int8 and int4 panels expanded with AVX2, 8 columns at a time: scale and offset stay in
- * registers down a panel. Rounds as expand_kernel.h says, whatever the numbers; with quick ones (expand_factors_avx2.c)
- * q + offset needs no rounding to f16, and q * scale is rounded by two multiplications.
+ * expand_avx2.c - expands int8 and int4 panels with AVX2, 8 columns at a time; scale and offset stay in registers down
+ * a panel. Rounds as defined in expand_kernel.h, for any numbers. If the numbers allow the fast method
+ * (expand_factors_avx2.c), q + offset needs no rounding to f16, and q * scale is rounded by two multiplications.
  */
 #include "gemm/x86/expand_factors.h"
 
@@ -20,7 +20,7 @@ ALWAYS_INLINE __m256 load_weights(int32_t dtype, const char *pair, int row, int 
     return _mm256_cvtepi32_ps(row ? _mm256_srai_epi32(bytes, 4) : _mm256_srai_epi32(_mm256_slli_epi32(bytes, 28), 28));
 }
 
-/* What belongs to the columns of a panel, 0 .. 7 and 8 .. 15. */
+/* The values of a panel's columns, 0 .. 7 and 8 .. 15. */
 struct columns {
     __m256 scale[2], offset[2], first[2], second[2];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expand_avx512.c - int8 and int4 panels expanded with AVX-512, a row of a panel at a time, as in
- * expand_avx2.c: rounds as expand_kernel.h says, whatever the numbers, and quicker where they are quick.
+ * expand_avx512.c - expands int8 and int4 panels with AVX-512, a row of a panel at a time, like expand_avx2.c: rounds
+ * as defined in expand_kernel.h, for any numbers, and is faster if the numbers allow the fast method.
  */
 #include "gemm/x86/expand_factors.h"
 
@@ -17,7 +17,7 @@ ALWAYS_INLINE __m512 load_weights(int32_t dtype, const char *pair, int row)
     return _mm512_cvtepi32_ps(row ? _mm512_srai_epi32(bytes, 4) : _mm512_srai_epi32(_mm512_slli_epi32(bytes, 28), 28));
 }
 
-/* What belongs to the columns of a panel. */
+/* The values of a panel's columns. */
 struct columns {
     __m512 scale, offset, first, second;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expand_factors_avx2.c - scales and offsets made ready for expansion in registers. Rounding q * s to a significand
+ * expand_factors_avx2.c - prepares scales and offsets for expansion in registers. Rounding q * s to a significand
  * `shift` bits shorter than fp32's takes two instructions: q * ((2^shift + 1) * s) rounds to a multiple of the short
  * type's last place, ties to even, and what is subtracted from it, q * (2^shift * s), is exact:
  *     w = fma(q, -(2^shift * s), q * ((2^shift + 1) * s))
@@ -14,7 +14,9 @@
 
 enum { VECTOR = 8 };
 
-/* What expand_is_quick asks of a scale, besides being zero: its bounds, and which bits of its significand must be zero.
+/*
+ * What expand_is_quick requires of a scale that is not zero: its bounds, and which bits of its significand must be
+ * zero.
  */
 struct limits {
     float least, most, most_offset;
@@ -23,10 +25,10 @@ struct limits {
 };
 
 /*
- * f16: 2^-14 is the smallest normal number, and 256 * 255 does not overflow. bf16: far from both ends of fp32. fp32: as
- * powers of two by which u is multiplied leave no mark. Only with f16 is a zero's sign of no consequence: no chain over
- * f16 numbers ever holds a negative zero, as sums of their products do not underflow. So f16 may have negative scales,
- * whose zeros lose their sign.
+ * f16: 2^-14 is the smallest normal number, and 256 * 255 does not overflow. bf16: far from both ends of fp32. fp32:
+ * chosen so that multiplying u by a power of two does not change the result. Only with f16 does the sign of a zero not
+ * matter: no chain over f16 numbers ever holds a negative zero, because sums of their products do not underflow. So f16
+ * may have negative scales, whose zeros lose their sign.
  */
 static const struct limits limits[DTYPE_COUNT] = {
     [MMARN_F16] = {0x1p-14F, 255, 128, 13, true},
@@ -56,7 +58,7 @@ ALWAYS_INLINE bool quick_scale(int32_t x_dtype, __m256 scale)
            _mm256_testz_si256(_mm256_castps_si256(scale), beyond);
 }
 
-/* Integers, unless nothing is rounded. */
+/* Offsets must be integers, unless nothing is rounded. */
 ALWAYS_INLINE bool quick_offset(int32_t x_dtype, __m256 offset)
 {
     const __m256 inside = _mm256_cmp_ps(magnitude(offset), _mm256_set1_ps(limits[x_dtype].most_offset), _CMP_LE_OQ);
@@ -73,8 +75,9 @@ bool expand_is_quick(int32_t x_dtype, const struct expand_run *run)
     return true;
 }
 
-/* Offsets are multiplied by `prescaled` too, and factors make up for it. The second factor's zeros have the sign that
- * keeps the sign of u * first.
+/*
+ * Offsets are multiplied by `prescaled` too, and the factors divide it out. Zeros of the second factor have the sign
+ * that preserves the sign of u * first.
  */
 void expand_factors_find(float prescaled, int32_t x_dtype, const struct expand_run *run, int column, int count,
                          struct expand_factors *f)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expand_few_avx2.c - a few rows against int8 or int4 weights with AVX2: weights are read once and expanded in
- * registers, with no conversion to 16 bits and back: expand_factors_avx2.c says how, and for which scales. Where those
- * are not quick the caller goes by expansion.
+ * expand_few_avx2.c - multiplies a few rows with int8 or int4 weights with AVX2. Weights are read once and expanded in
+ * registers, without a conversion to 16 bits and back; expand_factors_avx2.c explains how, and for which scales. For
+ * other scales the caller expands the weights.
  */
 #include "gemm/x86/expand_factors.h"
 
@@ -10,7 +10,7 @@
 
 enum { VECTOR = 8, VECTORS = GEMM_NR / VECTOR, MAX_ROWS = 6, MAX_PANELS = 4, MAX_C = 12 };
 
-/* Most panels side by side, by the rows of the tile. Expansion fills the latency of the sums, so few suffice. */
+/* Most panels side by side, by the rows of the tile. Expansion hides the latency of the sums, so few panels suffice. */
 /* clang-format off */
 #define WIDEST(ROW, ...)                                                                        \
     ROW(1, 4, __VA_ARGS__) ROW(2, 3, __VA_ARGS__) ROW(3, 1, __VA_ARGS__) ROW(4, 1, __VA_ARGS__) \
@@ -18,8 +18,8 @@ enum { VECTOR = 8, VECTORS = GEMM_NR / VECTOR, MAX_ROWS = 6, MAX_PANELS = 4, MAX
 /* clang-format on */
 
 /*
- * Columns 0 .. 7, or, with high, 8 .. 15, of the first or second row of a pair. A byte of int4 goes on top of 32 bits,
- * where the four bits of either row have their sign: they come out as q * 2^28.
+ * Columns 0 .. 7, or, with high, 8 .. 15, of the first or second row of a pair. A byte of int4 is moved to the top of
+ * 32 bits, so that the four bits of either row have their sign: the values are q * 2^28.
  */
 ALWAYS_INLINE __m256 load_weights(int32_t dtype, const char *pair, int row, int high)
 {
@@ -84,7 +84,7 @@ ALWAYS_INLINE void micro(const struct expand_few *g, const struct expand_factors
             _mm256_storeu_ps(c + i * ldc + v * VECTOR, sum[i * across + v]);
 }
 
-/* Offsets always take an addition, and int4 comes multiplied. */
+/* Offsets always take an addition, and int4 is multiplied by a power of two. */
 ALWAYS_INLINE bool adds_offset(int32_t dtype, int32_t x_dtype, const struct expand_run *run)
 {
     (void)dtype;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expand_few_avx512.c - a few rows against int8 or int4 weights with AVX-512, as in expand_few_avx2.c, whose factors it
- * shares; a register is a row of a panel, and the factors of up to four panels stay in registers down k.
+ * expand_few_avx512.c - multiplies a few rows with int8 or int4 weights with AVX-512, like expand_few_avx2.c, whose
+ * factors it shares. A register is a row of a panel, and the factors of up to four panels stay in registers down k.
  */
 #include "gemm/x86/expand_factors.h"
 
@@ -17,9 +17,9 @@ enum { MAX_ROWS = 6, MAX_PANELS = EXPAND_FACTORS / GEMM_NR, MAX_C = 16 };
 /* clang-format on */
 
 /*
- * int4 becomes fp32 where it lies: its four bits, the sign bit turned over, are the last ones of 2^23 + 8 + q in the
- * first row of a pair, and, four bits higher up, those of 2^19 + 8 + q in the second. What that is above q is
- * subtracted, and a whole offset along with it, which is exact: so int4 with an offset costs no more than without.
+ * int4 becomes fp32 without moving its bits: its four bits, with the sign bit inverted, are the last ones of 2^23 + 8 +
+ * q in the first row of a pair, and, four bits higher, those of 2^19 + 8 + q in the second. The excess over q is
+ * subtracted, together with a whole offset, which is exact. So int4 with an offset costs no more than without.
  */
 static const float above_i4[2] = {0x1p23F + 8, 0x1p19F + 8};
 
@@ -36,8 +36,10 @@ ALWAYS_INLINE __m512 load_weights(int32_t dtype, const char *pair, int row)
     return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(bytes, mask, above, (FIRST & SECOND) ^ THIRD));
 }
 
-/* What belongs to the columns of a panel; `above` is what int4 has too much, in the two rows of a pair. With `adds` the
-   offset takes an addition of its own. */
+/*
+ * The values of a panel's columns; `above` is the excess of int4 in the two rows of a pair. With `adds` the offset
+ * takes an addition of its own.
+ */
 struct columns {
     __m512 offset, first, second, above[2];
 };
@@ -104,7 +106,7 @@ ALWAYS_INLINE void micro(const struct expand_few *g, const struct expand_factors
             _mm512_storeu_ps(c + i * ldc + v * GEMM_NR, sum[i * panels + v]);
 }
 
-/* fp32 alone may have offsets that are no whole numbers. */
+/* Only fp32 may have offsets that are not whole numbers. */
 ALWAYS_INLINE bool adds_offset(int32_t dtype, int32_t x_dtype, const struct expand_run *run)
 {
     return run->offset && (dtype == MMARN_I8 || x_dtype == MMARN_F32);

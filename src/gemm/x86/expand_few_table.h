@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * expand_few_table.h - the end of a file of micro-kernels that expand weights in registers: it makes their table.
- * Define before including it: MAX_ROWS, MAX_PANELS   the largest tile WIDEST(ROW, ...)       its shapes, as
- * gemm/kernel/walk.h has it micro(...)             one register tile; `adds` says whether offsets take an addition of
- * their own adds_offset(...)       whether they do, by the types and the run prescale(dtype)       what load_weights()
- * has multiplied weights by, a power of two
+ * Define before including it:
+ *   MAX_ROWS, MAX_PANELS   the largest tile
+ *   WIDEST(ROW, ...)       its shapes, as defined in gemm/kernel/walk.h
+ *   micro(...)             one register tile; `adds` says whether offsets take an addition of their own
+ *   adds_offset(...)       whether they do, by the types and the run
+ *   prescale(dtype)        the power of two by which load_weights() has multiplied weights
  */
 #include "base/cpu.h"
 #include "gemm/kernel/walk.h"
@@ -12,7 +14,7 @@
 struct tiles {
     const struct expand_few *g;
     int32_t dtype, x_dtype;
-    struct expand_factors *factors; /* of the panels that are being walked */
+    struct expand_factors *factors; /* of the panels that are being multiplied */
 };
 
 static void enter(const void *block, int panel, int panels)

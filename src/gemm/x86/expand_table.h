@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expand_table.h - the end of a file that expands weights into memory: panels of a run pair by pair of rows, and the
- * table. Define before including it:
- *   struct columns         what belongs to the columns of a panel
- *   load_columns(...)      reads that
+ * expand_table.h - the end of a file that expands weights into memory: it walks the panels of a run, one pair of rows
+ * at a time, and makes the table. Define before including it:
+ *   struct columns         the values of a panel's columns
+ *   load_columns(...)      reads those
  *   expand_row(...)        expands the first or second row of a pair
  */
 #include "base/cpu.h"

@@ -15,8 +15,8 @@ enum {
     MAX_ROWS = FLOAT_256_ROWS,
     MAX_PANELS = 4,
     MAX_C = MAX_ROWS * VECTORS,
-    /* Bytes ahead in the same panel or, in a row-major B, in the same row: both are what is read next. Far enough for
-       a few rows, whose step down k is short. */
+    /* Prefetch distance in bytes, in the same panel or, for a row-major B, in the same row: both are read next. It is
+       far enough for a few rows, whose step down k is short. */
     PREFETCH = 12288
 };
 
@@ -35,8 +35,10 @@ enum {
 #endif
 /* clang-format on */
 
-/* Columns 0 .. 7 (v 0) or 8 .. 15 of a row of k of one panel: where they lie in pairs, of the first or second of the
-   pair at b. */
+/*
+ * Columns 0 .. 7 (v 0) or 8 .. 15 of a row of k of one panel. If rows lie in pairs, it is the first or second of the
+ * pair at b.
+ */
 ALWAYS_INLINE __m256 load_row(int32_t dtype, bool paired, const char *b, int row, int v)
 {
     if (!paired)
@@ -46,8 +48,8 @@ ALWAYS_INLINE __m256 load_row(int32_t dtype, bool paired, const char *b, int row
 }
 
 /*
- * Adds the products of `depth` rows of k, a pair or one, at a and b. The shorter side is loaded first and kept; with
- * the tile and one register of the other side it fills the 16.
+ * Adds the products of `depth` rows of k, a pair or one, at a and b. The shorter side is loaded first and kept.
+ * Together with the tile and one register of the other side it fills the 16 registers.
  */
 ALWAYS_INLINE void multiply(const struct float_block *g, const float *a, const char *b, __m256 *sum, int32_t dtype,
                             bool paired, int rows, int panels, int depth)
@@ -87,7 +89,7 @@ ALWAYS_INLINE void multiply(const struct float_block *g, const float *a, const c
     }
 }
 
-/* One chain over k rows of a register tile, added to C, or going on from it. */
+/* One chain over k rows of a register tile: added to C, or continued from it. */
 ALWAYS_INLINE void chain(const struct float_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
                          int32_t dtype, bool paired, int rows, int panels, int k, bool first)
 {

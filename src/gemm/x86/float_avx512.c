@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * float_avx512.c - the kernel for float weights with AVX-512. One register is a row of a panel, and there are 32 of
- * them: a tile of C of up to 12 rows x 2 panels reads B half as often from the caches as AVX2's 6 x 1. Broadcasts of A
- * are operands in memory. Chains and shapes follow float_256.h.
+ * float_avx512.c - the kernel for float weights with AVX-512. One register is a row of a panel, and there are 32
+ * registers. A tile of C of up to 12 rows x 2 panels reads B half as often from the caches as AVX2's 6 x 1. Broadcasts
+ * of A are memory operands. Chains and shapes follow float_256.h.
  */
 #include "base/x86/avx512.h"
 #include "gemm/kernel/float_kernel.h"
@@ -10,7 +10,7 @@
 enum {
     MAX_ROWS = 12,
     MAX_PANELS = 8,
-    MAX_C = 24, /* registers of C; B takes 2, or one for each panel where rows are few */
+    MAX_C = 24, /* registers of C; B takes 2, or one for each panel if rows are few */
     PREFETCH = 3072
 };
 
@@ -22,7 +22,7 @@ enum {
     ROW(9, 2, __VA_ARGS__) ROW(10, 2, __VA_ARGS__) ROW(11, 2, __VA_ARGS__) ROW(12, 2, __VA_ARGS__)
 /* clang-format on */
 
-/* A row of k of one panel: where they lie in pairs, the first or second of the pair at b. */
+/* A row of k of one panel. If rows lie in pairs, it is the first or second of the pair at b. */
 ALWAYS_INLINE __m512 load_row(int32_t dtype, bool paired, const char *b, int row)
 {
     if (!paired)
@@ -55,7 +55,7 @@ ALWAYS_INLINE void multiply(const struct float_block *g, const float *a, const c
     }
 }
 
-/* One chain over k rows of a register tile, added to C, or going on from it. */
+/* One chain over k rows of a register tile: added to C, or continued from it. */
 ALWAYS_INLINE void chain(const struct float_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
                          int32_t dtype, bool paired, int rows, int panels, int k, bool first)
 {

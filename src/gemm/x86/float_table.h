@@ -2,8 +2,8 @@
 /*
  * float_table.h - the end of a file of float micro-kernels: it makes their table. Define before including it:
  *   MAX_ROWS, MAX_PANELS   the largest tile
- *   WIDEST(ROW, ...)       its shapes, as gemm/kernel/walk.h has it
- *   chain(...)             one chain over k rows of a tile, added to C or going on from it
+ *   WIDEST(ROW, ...)       its shapes, as defined in gemm/kernel/walk.h
+ *   chain(...)             one chain over k rows of a tile, added to C or continued from it
  */
 #include "base/cpu.h"
 #include "gemm/kernel/walk.h"

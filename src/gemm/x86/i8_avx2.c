@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * i8_avx2.c - int8 x int8 with AVX2. Two rows of k at a time: their weights, interleaved, are widened to int16,
- * and each product-and-add of int16 pairs gives the exact sum of two products in 32 bits (at most 2 * 128 * 128).
- * Packed panels are interleaved beforehand: row 2 q, column j at byte 32 q + 2 j, row 2 q + 1 behind it, the last row
- * of an odd k as it is. Of other weights the kernel interleaves two rows as it goes.
+ * i8_avx2.c - int8 x int8 with AVX2. It takes two rows of k at a time: their weights, interleaved, are widened to
+ * int16, and each product-and-add of int16 pairs gives the exact sum of two products in 32 bits (at most 2 * 128 *
+ * 128). Packed panels are interleaved beforehand: row 2 q, column j at byte 32 q + 2 j, followed by row 2 q + 1; the
+ * last row of an odd k is unchanged. In other weights the kernel interleaves two rows as it goes.
  */
 #include "gemm/kernel/i8_kernel.h"
 
@@ -20,7 +20,7 @@ enum {
     PREFETCH = 3072
 };
 
-/* Most panels side by side, by the rows of the tile. Addition takes one cycle, so that few sums keep it busy. */
+/* Most panels side by side, by the rows of the tile. Addition takes one cycle, so few sums keep it busy. */
 /* clang-format off */
 #define WIDEST(ROW, ...)                                                                        \
     ROW(1, 4, __VA_ARGS__) ROW(2, 2, __VA_ARGS__) ROW(3, 1, __VA_ARGS__) ROW(4, 1, __VA_ARGS__) \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * i8_avx512vnni.c - int8 x int8 with AVX-512 and its VNNI, whose one instruction multiplies four rows of k in each of
- * 16 columns and adds them to their sums, modulo 2^32; but unsigned numbers with signed ones. So weights are taken as
- * w + 128, and as sum(a * w) = sum(a * (w + 128)) - 128 * sum(a), sums begin with the last term, one number for a row.
- * Packed panels are interleaved and made unsigned beforehand: row 4 q + r, column j at byte 64 q + 4 j + r; the last
- * k % 4 rows stay as they are. Of other weights the kernel interleaves four rows as it goes.
+ * i8_avx512vnni.c - int8 x int8 with AVX-512 and its VNNI. One instruction multiplies four rows of k in each of 16
+ * columns and adds them to their sums, modulo 2^32, but it multiplies unsigned numbers with signed ones. So weights are
+ * taken as w + 128. Because sum(a * w) = sum(a * (w + 128)) - 128 * sum(a), sums begin with the last term, one number
+ * for a row. Packed panels are interleaved and made unsigned beforehand: row 4 q + r, column j at byte 64 q + 4 j + r;
+ * the last k % 4 rows are unchanged. In other weights the kernel interleaves four rows as it goes.
  */
 #include "gemm/kernel/i8_kernel.h"
 
@@ -16,7 +16,7 @@
 enum {
     MAX_ROWS = 12,
     MAX_PANELS = 8,
-    MAX_C = 24, /* registers of C; B takes 2, or one for each panel where rows are few */
+    MAX_C = 24, /* registers of C; B takes 2, or one for each panel if rows are few */
     QUAD = I8_GROUP,
     VECTOR = 64,
     BATCH = 96, /* rows whose sums are kept at a time */
@@ -46,8 +46,10 @@ static int32_t start_of(const int8_t *a, int k)
     return _mm_cvtsi128_si32(_mm_sub_epi32(_mm_setzero_si128(), rest));
 }
 
-/* Four rows of a panel, one behind the other, as the instruction takes them: first quarters of rows are brought
-   together, then the bytes of a column, and 128 is added to all. */
+/*
+ * Interleaves four consecutive rows of a panel as the instruction takes them: first brings quarters of rows together,
+ * then the bytes of a column, and adds 128 to all.
+ */
 ALWAYS_INLINE __m512i interleave(__m512i rows)
 {
     const __m512i quarters = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -56,7 +58,7 @@ ALWAYS_INLINE __m512i interleave(__m512i rows)
     return _mm512_xor_si512(columns, _mm512_set1_epi8(-128));
 }
 
-/* The first `rows` of four rows that are not interleaved; in place of the others anything, as A has zeros there. */
+/* The first `rows` of four rows that are not interleaved. The others may hold anything, because A has zeros there. */
 ALWAYS_INLINE __m512i load_rows(const int8_t *at, ptrdiff_t k_stride, int rows)
 {
     __m128i row[QUAD];
@@ -94,7 +96,7 @@ ALWAYS_INLINE void micro(const struct i8_block *g, const int32_t *starts, const 
     const ptrdiff_t lda = g->lda, k_stride = interleaved ? GEMM_NR : g->k_stride, panel_stride = g->panel_stride;
     const int tail = g->k % QUAD;
     __m512i sum[MAX_C], right[MAX_PANELS];
-    /* Where every fourth row of A is read: as many pointers as rows would not fit the registers. */
+    /* The addresses of every fourth row of A: as many pointers as rows would not fit the registers. */
     const int8_t *a[MAX_ROWS / 4];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
@@ -110,7 +112,7 @@ ALWAYS_INLINE void micro(const struct i8_block *g, const int32_t *starts, const 
         for (int v = 0; v < panels; v++) {
             const int8_t *at = b + v * panel_stride;
             if (interleaved)
-                prefetch_ahead(at, PREFETCH); /* rows of x2 itself are found by the processor's own prefetching */
+                prefetch_ahead(at, PREFETCH); /* the processor's own prefetchers find the rows of x2 itself */
             right[v] = interleaved ? _mm512_loadu_si512(at) : load_rows(at, k_stride, QUAD);
         }
 #pragma GCC unroll 12

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * i8_table.h - the end of a file of int8 micro-kernels: run(), which cuts a block into them. Define before including
- * it: MAX_ROWS, MAX_PANELS   the largest tile WIDEST(ROW, ...)       its shapes, as gemm/kernel/walk.h has it
- *   micro(...)             one register tile in the two forms of B; starts are what each of its rows' sums begin
- *                          with
+ * it:
+ *   MAX_ROWS, MAX_PANELS   the largest tile
+ *   WIDEST(ROW, ...)       its shapes, as defined in gemm/kernel/walk.h
+ *   micro(...)             one register tile in the two forms of B; starts are the first values of its rows' sums
  */
 #include "gemm/kernel/walk.h"
 
 struct tiles {
     const struct i8_block *g;
-    const int32_t *starts; /* by the rows of the block, or NULL where micro() has no use for them */
+    const int32_t *starts; /* by the rows of the block, or NULL if micro() does not use them */
 };
 
 #define DEFINE(rows, panels, interleaved)                                                                              \

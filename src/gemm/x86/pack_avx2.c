@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pack_avx2.c - packing with AVX2. kn moves rows of 16 elements; nk transposes in registers. Both ask for memory
- * some way ahead: the source is far apart in strides that the processor's own prefetchers follow badly. bf16 goes by
- * pairs of rows of k: kn interleaves two rows, and in nk a column's two are one element of 32 bits, but for their
- * order.
+ * pack_avx2.c - packing with AVX2. kn moves rows of 16 elements; nk transposes in registers. Both prefetch some way
+ * ahead, because the processor's own prefetchers follow the large strides of the source badly. bf16 is packed in pairs
+ * of rows of k: kn interleaves two rows; in nk the two of a column are already one element of 32 bits, and only their
+ * order is swapped.
  */
 #include "gemm/x86/pack_avx2.h"
 
@@ -26,7 +26,7 @@ ALWAYS_INLINE void move_row(const char *src, char *dst, size_t size)
                             _mm256_loadu_si256((const __m256i *)(const void *)(src + at)));
 }
 
-/* Row by row over all panels, so that each row of src is read in one go. */
+/* Row by row over all panels, so that each row of src is read in one pass. */
 ALWAYS_INLINE void pack_kn(const char *src, ptrdiff_t ld_bytes, int k, int n, char *dst, size_t size)
 {
     const size_t panel_bytes = (size_t)k * GEMM_NR * size;
@@ -45,7 +45,7 @@ ALWAYS_INLINE void pack_kn(const char *src, ptrdiff_t ld_bytes, int k, int n, ch
     }
 }
 
-/* 16 columns of two rows of k as they lie in a panel of bf16. */
+/* Stores 16 columns of two rows of k as a panel of bf16 has them. */
 ALWAYS_INLINE void store_pair(__m256i even_row, __m256i odd_row, char *dst)
 {
     const __m256i low = _mm256_unpacklo_epi16(odd_row, even_row);  /* columns 0 .. 3 and 8 .. 11 */
@@ -54,7 +54,7 @@ ALWAYS_INLINE void store_pair(__m256i even_row, __m256i odd_row, char *dst)
     _mm256_storeu_si256((__m256i *)(void *)dst + 1, _mm256_permute2x128_si256(low, high, 0x31));
 }
 
-/* 16 columns of a row of 16-bit elements, of which only the first `bytes` bytes are there; zeros beyond. */
+/* Loads 16 columns of a row of 16-bit elements, of which only the first `bytes` bytes exist; zeros beyond. */
 ALWAYS_INLINE __m256i load_columns(const char *row, size_t bytes)
 {
     char columns[GEMM_NR * 2] = {0};
@@ -92,7 +92,7 @@ ALWAYS_INLINE void transpose_edge(const char *src, ptrdiff_t ld_bytes, int p, in
         }
 }
 
-/* The same of bf16; p is even. */
+/* The same for bf16; p is even. */
 static void transpose_edge_bf16(const char *src, ptrdiff_t ld_bytes, int p, int k, int n, char *dst)
 {
     for (; p < k; p += 2)
@@ -110,7 +110,7 @@ ALWAYS_INLINE __m256i load_run(const char *column)
     return _mm256_loadu_si256((const __m256i *)(const void *)column);
 }
 
-/* Each half of a register belongs to a row of k of its own, `apart` rows from each other. */
+/* Each half of a register is one row of k; the rows are `apart` rows from each other. */
 ALWAYS_INLINE void store_rows(char *row, size_t apart, size_t size, __m256i values)
 {
     _mm_storeu_si128((__m128i *)(void *)row, _mm256_castsi256_si128(values));
@@ -142,8 +142,10 @@ ALWAYS_INLINE void transpose16(const char *src, ptrdiff_t ld_bytes, char *dst)
         }
 }
 
-/* 8 rows of k by 4 columns of 32-bit elements: the same with k 0 .. 3 and 4 .. 7, in two rounds. swapped: the halves of
-   each element are. */
+/*
+ * 8 rows of k by 4 columns of 32-bit elements: the same with k 0 .. 3 and 4 .. 7, in two rounds. swapped: swaps the
+ * halves of each element.
+ */
 ALWAYS_INLINE void transpose32(const char *src, ptrdiff_t ld_bytes, char *dst, bool swapped)
 {
     const __m128i halves = _mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
@@ -166,8 +168,8 @@ ALWAYS_INLINE void transpose32(const char *src, ptrdiff_t ld_bytes, char *dst, b
 }
 
 /*
- * A line of each column of a panel. Eight columns at a time, and of those the whole line: when ld is a large power of
- * two their lines compete for one set of the first-level cache, which holds eight.
+ * Transposes a cache line of each column of a panel. It takes eight columns at a time, and of those the whole line:
+ * when ld is a large power of two, their lines compete for one set of the first-level cache, which holds eight.
  */
 ALWAYS_INLINE void transpose_lines(const char *src, ptrdiff_t ld_bytes, char *dst, size_t size, bool swapped)
 {
@@ -184,7 +186,7 @@ ALWAYS_INLINE void transpose_lines(const char *src, ptrdiff_t ld_bytes, char *ds
         }
 }
 
-/* The rows of k of a whole panel, as far as there are whole lines; returns how many. */
+/* The rows of k of a whole panel, as far as whole lines reach; returns their number. */
 ALWAYS_INLINE int transpose_panel(const char *src, ptrdiff_t ld_bytes, int k, char *dst, size_t size, bool swapped)
 {
     const int step = LINE / (int)size;

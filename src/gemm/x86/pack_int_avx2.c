@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pack_int_avx2.c - packing of int8 and int4 on an x86-64 with AVX2. int8 moves rows of 16 bytes, or transposes
- * 16 x 16 of them. int4 takes two rows of k at a time, whose bytes hold two columns, into bytes that hold two rows; in
- * the transposed view they do so already, and are packed like int8.
+ * pack_int_avx2.c - packing of int8 and int4 with AVX2. int8 moves rows of 16 bytes, or transposes 16 x 16 of them.
+ * int4 takes two rows of k at a time, whose bytes hold two columns, and makes bytes that hold two rows. In the
+ * transposed view bytes hold two rows already, and are packed like int8.
  */
 #include "gemm/x86/pack_avx2.h"
 
@@ -77,7 +77,7 @@ void pack_nk8_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
     }
 }
 
-/* 16 columns of a row of int4, two in a byte; only the first `bytes` of its 8 bytes are there. */
+/* Loads 16 columns of a row of int4, two in a byte; only the first `bytes` of its 8 bytes exist. */
 ALWAYS_INLINE __m128i load_columns(const char *row, int bytes)
 {
     if (bytes == HALF)
@@ -116,7 +116,7 @@ void pack_kn4_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
         }
 }
 
-/* A byte holds two rows of k of one column in the source as in a panel. */
+/* A byte holds two rows of k of one column, in the source and in a panel. */
 void pack_nk4_avx2(const void *src, ptrdiff_t ld, int k, int n, void *dst)
 {
     pack_nk8_avx2(src, ld / 2, k / 2, n, dst);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * affinity.c - which processors a thread may use, and moving it among them. Affinity masks and control groups' quotas
- * have a say, and where OpenMP's variables bind the threads of a rank, their places.
+ * affinity.c - which processors a thread may use, and moving it among them. Affinity masks and the quotas of control
+ * groups limit the processors; where OpenMP's variables bind the threads of a rank, their places do too.
  */
 #include "base/affinity.h"
 
@@ -40,7 +40,9 @@ int cpu_share(int ranks)
     return share > 0 ? share : 1;
 }
 
-/* Processors that the thread would be let use: all that it asks for, but for those that its control group withholds. */
+/*
+ * The processors that the thread could be allowed to use: all of them, except those that its control group withholds.
+ */
 static int count_reachable(void)
 {
     struct affinity own, all;
@@ -113,7 +115,7 @@ void cpu_avoid(const int *taken, int count)
     for (int i = 0; i < count; i++)
         if (taken[i] >= 0)
             CPU_CLR_S((size_t)taken[i], sizeof others, others.sets);
-    /* The system moves a thread at once when its processor is forbidden, and does not move it back. */
+    /* The system moves a thread at once if its processor is forbidden, and does not move it back. */
     if (affinity_count(&others) > 0 && affinity_set(&others))
         affinity_set(&own);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * affinity.h - sets of processors, as the system's affinity masks are. What may be done with them is in cpu.h, for the
- * calling thread, and in openmp.h, for a team of threads.
+ * affinity.h - sets of processors, in the form of the system's affinity masks. Their uses are in cpu.h, for the calling
+ * thread, and in openmp.h, for a team of threads.
  */
 #ifndef MMARN_BASE_AFFINITY_H
 #define MMARN_BASE_AFFINITY_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Room for 8192 processors: the system refuses a mask smaller than its own, and cpu_set_t ends at 1024. */
+/* Space for 8192 processors: the system refuses a mask smaller than its own, and cpu_set_t ends at 1024. */
 struct affinity {
     cpu_set_t sets[8];
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * convert.c - the list of conversion kernels, and the choice among them: each entry is of the last line that has it and
- * whose needs the processor has, as far as MMARN_CPU allows.
+ * convert.c - the list of conversion kernels, and the choice of one: each entry comes from the last line that has it
+ * and whose needs the processor meets, as far as MMARN_CPU allows.
  */
 #include "base/convert.h"
 

@@ -16,7 +16,7 @@
 typedef void convert_to_f32_fn(const void *src, float *dst, size_t count);
 typedef void convert_from_f32_fn(const float *src, void *dst, size_t count);
 
-/* One line of convert_kernels.inc. An entry may be NULL: the line before it serves, and plain C at the end. */
+/* One line of convert_kernels.inc. An entry may be NULL: then the line before it serves, or at last plain C. */
 struct convert_kernel {
     const char *name;
     unsigned needs;                             /* CPU features */
@@ -30,7 +30,7 @@ extern const struct convert_kernel *const convert_kernels[];
 /* The entries that serve on this processor; chosen once. Its name is that of the last line that counts. */
 const struct convert_kernel *convert_kernel_best(void);
 
-/* By the entries that serve; dtype is that of src or dst. Arrays may not overlap. */
+/* Convert with the entries that serve; dtype is that of src or dst. Arrays may not overlap. */
 void convert_to_f32(int32_t dtype, const void *src, float *dst, size_t count);
 void convert_from_f32(int32_t dtype, const float *src, void *dst, size_t count);
 

@@ -50,7 +50,7 @@ static uint16_t f16_from_f32(float value)
     uint32_t magnitude = bits & 0x7fffffff;
     if (magnitude > 0x7f800000)
         return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff));
-    /* 65520 and above round to infinity: that is half way between 65504, the largest number, and 65536. */
+    /* 65520 and above round to infinity: 65520 is half way between 65504, the largest number, and 65536. */
     if (magnitude >= 0x477ff000)
         return sign | 0x7c00;
     /* From 2^-14 up: rebias the exponent and round the fraction; a carry out of the fraction raises the exponent. */
@@ -59,7 +59,7 @@ static uint16_t f16_from_f32(float value)
     /* Below half of the smallest denormal, 2^-25, everything is zero; 2^-25 itself is a tie and goes to zero too. */
     if (magnitude <= 0x33000000)
         return sign;
-    /* A denormal counts units of 2^-24: the fraction with its leading one, moved down by what the exponent lacks. */
+    /* A denormal counts units of 2^-24: the fraction with its leading one, shifted right by what the exponent lacks. */
     uint32_t fraction = (magnitude & 0x7fffff) | 0x800000;
     return (uint16_t)(sign | shift_round(fraction, 126 - (magnitude >> 23)));
 }
@@ -74,7 +74,8 @@ static uint16_t bf16_from_f32(float value)
     uint32_t bits = bits_of(value);
     if ((bits & 0x7fffffff) > 0x7f800000)
         return (uint16_t)(bits >> 16 | 0x40);
-    /* The sum cannot wrap: bits are at most those of minus infinity. Overflow carries into infinity by itself. */
+    /* The sum cannot wrap, because bits are at most those of minus infinity. Overflow carries into infinity by
+       itself. */
     return (uint16_t)shift_round(bits, 16);
 }
 

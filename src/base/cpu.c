@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu.c - asks the processor once what it can do, and takes away what MMARN_CPU forbids.
- * A feature counts only when the operating system saves its registers too (OSXSAVE and XCR0): CPUID alone says what the
- * silicon has, and using wider registers than the system saves corrupts or kills the process.
+ * cpu.c - asks the processor once what it can do, and removes what MMARN_CPU forbids. A feature counts only if the
+ * operating system saves its registers too (OSXSAVE and XCR0). CPUID alone says what the silicon has, and using wider
+ * registers than the system saves corrupts or kills the process.
  */
 #include "base/cpu.h"
 
@@ -17,7 +17,7 @@
 #include <cpuid.h>
 #endif
 
-/* By name; `stands_on` are the features that a processor with this one has too. Each comes after those. */
+/* By name; `stands_on` are the features that a processor with this one also has. Each feature comes after those. */
 static const struct {
     const char *name;
     unsigned feature, stands_on;
@@ -84,7 +84,7 @@ static unsigned detect(void)
 }
 #endif
 
-/* What a name of `length` characters allows; false: it is no name. */
+/* The features that a name of `length` characters allows. False: there is no such name. */
 static bool allowed_by(const char *name, size_t length, unsigned *set)
 {
     if (length == strlen(none) && strncasecmp(name, none, length) == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu.h - what this processor can do, and what of it may be used.
- * The environment variable MMARN_CPU can only take features away; it is read once. It is "ref" for none, or a list of
- * features' names, separated by commas; each allows itself and what it stands on.
- * The second half, processors, is in affinity.c.
+ * cpu.h - what this processor can do, and which of its features may be used. The environment variable MMARN_CPU can
+ * only remove features; it is read once. Its value is "ref" for no features, or a list of feature names separated by
+ * commas; each name allows its feature and those that the feature depends on. The second half, processors, is in
+ * affinity.c.
  */
 #ifndef MMARN_BASE_CPU_H
 #define MMARN_BASE_CPU_H
@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * Bits of cpu_features, a set; each has the operating system's consent (XCR0). AVX2 stands for AVX2 + FMA + F16C,
- * AVX512 for F + DQ + BW + VL. HALVED is no ability: 512-bit operations are done in two halves.
+ * Bits of cpu_features, a set; each also needs the operating system's support (XCR0). AVX2 stands for AVX2 + FMA +
+ * F16C, AVX512 for F + DQ + BW + VL. HALVED is not an ability: 512-bit operations are done in two halves.
  */
 enum {
     CPU_AVX2 = 1u << 0,
@@ -27,7 +27,7 @@ enum {
 /* Features that kernels may use. */
 unsigned cpu_features(void);
 
-/* What is wrong with MMARN_CPU, a sentence; NULL: nothing, or it is not set. */
+/* A sentence on what is wrong with MMARN_CPU; NULL if nothing is wrong or it is not set. */
 const char *cpu_complaint(void);
 
 /* Features the processor has, whatever MMARN_CPU says. */
@@ -40,33 +40,33 @@ const char *cpu_level(void);
 void cpu_features_text(unsigned features, char *buffer, size_t size);
 
 /*
- * Processors that the calling thread and its team may use: by affinity mask and by control groups' quota, rounded up;
- * at least 1. Then the two alone; 0: there is no quota.
+ * The processors that the calling thread and its team may use: by affinity mask and by the quota of control groups,
+ * rounded up; at least 1. The next two give each limit alone; 0: there is no quota.
  */
 int cpu_count(void);
 int cpu_allowed(void);
 double cpu_quota(void);
 
-/* The part of cpu_count that each of so many ranks has; at least 1. */
+/* The share of cpu_count for each of this many ranks; at least 1. */
 int cpu_share(int ranks);
 
 /*
- * Processors that the calling thread and its team of so many threads may use, a bit for each: its affinity mask, or the
- * places in it where OpenMP's variables bind threads. All zeros where they cannot be known.
+ * The processors that the calling thread and its team of this many threads may use, a bit for each: its affinity mask,
+ * or the places in it where OpenMP's variables bind threads. All zeros if they cannot be known.
  */
 void cpu_mask(int threads, uint64_t *mask, int words);
 
 /*
- * Are there processors that a group leaves idle while its ranks share fewer than there are ranks? mask: all that ranks
- * are bound to; bound: OpenMP's variables ask for it on every rank. Several ranks on several processors may be meant
- * so, unless the variables did it. Fills the sentence.
+ * Does the group leave processors idle while its ranks share fewer processors than there are ranks? mask: all that
+ * ranks are bound to; bound: OpenMP's variables ask for binding on every rank. Several ranks on several processors may
+ * be intended, unless the variables caused it. Fills the sentence.
  */
 bool cpu_crowded(int ranks, const uint64_t *mask, int words, bool bound, char *sentence, size_t size);
 
 /* The processor that the calling thread runs on, or -1. */
 int cpu_current(void);
 
-/* Moves the calling thread to an allowed processor that is not among these, if there is one; its mask stays. */
+/* Moves the calling thread to an allowed processor that is not in taken, if there is one; its mask stays. */
 void cpu_avoid(const int *taken, int count);
 
 #endif

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * descriptor.h - descriptors of the library's own stay off the places of standard input, output and error: where a
- * program has closed those, it may open others there later, or print.
+ * descriptor.h - keeps the library's own descriptors off the numbers of standard input, output and error. A program
+ * that has closed those may open others there later, or print.
  */
 #ifndef MMARN_BASE_DESCRIPTOR_H
 #define MMARN_BASE_DESCRIPTOR_H
 
-/* The same file under a number above 2, closed on exec; takes the descriptor. -1 with errno, as for a negative one. */
+/*
+ * Duplicates the file to a number above 2, closed on exec; takes the descriptor. -1 with errno, also for a negative
+ * descriptor.
+ */
 int descriptor_off_stdio(int descriptor);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * dtype.h - element types by number: the codes are mmarn.h's mmarn_dtype.
- */
+/* dtype.h - element types by number; the codes are those of mmarn_dtype. */
 #ifndef MMARN_BASE_DTYPE_H
 #define MMARN_BASE_DTYPE_H
 
@@ -19,7 +17,7 @@ enum { DTYPE_COUNT = 9 };
 /* f16, bf16 or f32. */
 bool dtype_is_float(int32_t dtype);
 
-/* By code, which is one of those. */
+/* Indexed by a valid code. */
 extern const uint8_t dtype_bits_of[DTYPE_COUNT];
 
 static inline int dtype_bits(int32_t dtype)
@@ -35,7 +33,7 @@ static inline size_t dtype_size(int32_t dtype)
     return (size_t)dtype_bits(dtype) / 8;
 }
 
-/* "f16", "bf16", "f32", "i8", ...; "?" for a code that is none. */
+/* "f16", "bf16", "f32", "i8", ...; "?" for a code that is not valid. */
 const char *dtype_name(int64_t dtype);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* float_env.c - what happens when the environment differs, or may; and calls out of the library. */
+/* float_env.c - handles an environment that differs, or may differ, and calls out of the library. */
 #include "base/float_env.h"
 
 #include <stddef.h>
 
-/* The environment of the caller whose work this thread is at. It is a part of a scope that is still open. */
+/* The environment of the caller that this thread works for. It is part of a scope that is still open. */
 static _Thread_local const struct float_env *of_caller;
 
 static void set_defined(void)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * float_env.h - the floating-point environment that results are defined in: round to nearest even, subnormal numbers
- * kept, no exception traps. A thread of the caller's may come with any other. So every public function that can compute
- * opens a scope (tools/check_doors.py), and so does every thread that works for it (threads_run); when a scope ends,
- * however that may be, the thread has the environment that it came with, exception flags included.
- * Where nothing differs, as nearly always, a scope reads the register and compares, at its beginning and at its end.
+ * kept, no exception traps. A caller's thread may have any other environment. So every public function that can compute
+ * opens a scope (tools/check_doors.py), and so does every thread that works for it (threads_run). When a scope ends in
+ * any way, the thread has the environment that it came with, exception flags included. If nothing differs, which is
+ * nearly always so, a scope only reads and compares the register at its beginning and at its end.
  *
- * A compiler moves no access to memory out of a scope, but it might a conversion of what a function has by value: that
- * is passed on to a function that is not inlined (op/op.h).
+ * A compiler moves no access to memory out of a scope, but it may move a conversion of a value that the function has in
+ * a register: such a value is passed to a function that is not inlined (op/op.h).
  */
 #ifndef MMARN_BASE_FLOAT_ENV_H
 #define MMARN_BASE_FLOAT_ENV_H
@@ -48,7 +48,7 @@ static inline bool float_env_same(const struct float_env *a, const struct float_
 
 #elif defined(__aarch64__)
 
-/* FPCR and FPSR: all of FPCR's bits ask for something else. */
+/* FPCR and FPSR: every bit that is set in FPCR asks for something else. */
 struct float_env {
     uint64_t control, flags;
 };
@@ -77,7 +77,10 @@ static inline bool float_env_same(const struct float_env *a, const struct float_
 
 #include <fenv.h>
 
-/* <fenv.h>'s own word for all of it, set and restored without looking; and MXCSR, which i386's leaves out. */
+/*
+ * The whole environment as <fenv.h> has it, set and restored without a comparison; and MXCSR, which i386's fenv leaves
+ * out.
+ */
 struct float_env {
     fenv_t all;
     uint32_t word;
@@ -112,7 +115,7 @@ static inline bool float_env_same(const struct float_env *a, const struct float_
 
 #endif
 
-/* Is this thread in a scope's environment? For assertions; where it cannot be told, it is. */
+/* Is this thread in a scope's environment? For assertions. True where this cannot be found out. */
 static inline bool float_env_holds(void)
 {
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -126,11 +129,11 @@ static inline bool float_env_holds(void)
 
 struct float_scope {
     struct float_env found;
-    const struct float_env *outer; /* what callbacks ran in before */
+    const struct float_env *outer; /* the environment in which callbacks ran before */
     bool changed;
 };
 
-/* Sets the environment where it is another one, and notes what callbacks are to run in. */
+/* Sets the environment if it differs, and notes the environment for callbacks. */
 void float_scope_change(struct float_scope *scope);
 void float_scope_restore(const struct float_scope *scope);
 
@@ -150,18 +153,18 @@ static inline void float_scope_end(struct float_scope *scope)
         float_scope_restore(scope);
 }
 
-/* The first line of a function: its whole body is a scope. */
+/* The first line of a function: makes its whole body a scope. */
 #define FLOAT_ENV_SCOPE()                                                                                              \
     struct float_scope float_scope __attribute__((cleanup(float_scope_end)));                                          \
     float_scope_begin(&float_scope)
 
-/* What the caller's functions run in on this thread; NULL: in what the thread has. */
+/* The environment in which the caller's functions run on this thread; NULL: the thread's current one. */
 const struct float_env *float_env_of_caller(void);
 
-/* The scope of a thread that works for another one, with that one's float_env_of_caller. */
+/* The scope of a thread that works for another thread, with that thread's float_env_of_caller. */
 void float_scope_join(struct float_scope *scope, const struct float_env *of_caller);
 
-/* Around a call to one of the caller's functions: it runs in the caller's environment, and may leave another one. */
+/* Enclose a call to one of the caller's functions: it runs in the caller's environment, and may leave another one. */
 struct float_env float_env_go_out(void);
 void float_env_come_back(const struct float_env *inside);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.c - aligned, zeroed blocks; large ones are mapped by themselves, so that huge pages can hold them. */
+/* memory.c - aligned, zeroed blocks. Large blocks are mapped separately, so that huge pages can hold them. */
 #include "base/memory.h"
 
 #include <stdint.h>
@@ -19,7 +19,7 @@ void *memory_alloc(size_t count, size_t size)
     void *block = aligned_alloc(alignment, bytes);
     if (!block)
         return NULL;
-    /* Only advice: without huge pages everything works, a little slower. */
+    /* This is only advice: without huge pages everything works, a little slower. */
     if (alignment == HUGE_PAGE)
         madvise(block, bytes, MADV_HUGEPAGE);
     return memset(block, 0, bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * openmp.c - reads the variables. Places are read anew for every team: those that the variables name by kind depend on
- * the mask of the thread that the team works for.
+ * openmp.c - reads the variables. Places are read again for every team: places that the variables name by kind depend
+ * on the mask of the thread that the team works for.
  */
 #include "base/openmp.h"
 
@@ -23,7 +23,7 @@ static const char *skip_spaces(const char *at)
     return at;
 }
 
-/* Takes a character, with spaces on either side. */
+/* Accepts a character, with spaces on either side. */
 static bool take(const char **at, char character)
 {
     const char *here = skip_spaces(*at);
@@ -33,7 +33,7 @@ static bool take(const char **at, char character)
     return true;
 }
 
-/* Takes a whole number without a sign; one that is too large becomes INT_MAX. */
+/* Accepts a whole number without a sign; a number that is too large becomes INT_MAX. */
 static bool take_number(const char **at, int *number)
 {
     const char *here = skip_spaces(*at);
@@ -47,7 +47,7 @@ static bool take_number(const char **at, int *number)
     return true;
 }
 
-/* Takes a word in any case. */
+/* Accepts a word in any case. */
 static bool take_word(const char **at, const char *word)
 {
     const char *here = skip_spaces(*at);
@@ -74,7 +74,7 @@ static int read_count(const char *text, bool list)
     return 0;
 }
 
-/* Is the text well-formed? Its first word is what counts. */
+/* Is the text well-formed? Its first word counts. */
 static bool read_bind(const char *text, enum openmp_bind *bind)
 {
     static const struct {
@@ -104,7 +104,7 @@ static bool read_bind(const char *text, enum openmp_bind *bind)
 
 /* ------------------------------------------------------------------------------------------------------ places */
 
-/* What is being read: the places that are found, within the mask. */
+/* The state of reading: the places found so far, within the mask. */
 struct reading {
     const struct affinity *mask;
     struct openmp_places found;
@@ -127,7 +127,7 @@ static void add_place(struct reading *reading, const struct affinity *place)
     masks[found->count++] = within;
 }
 
-/* Adds processors that the system need not have. */
+/* Adds processors that may not exist on the system. */
 static void add_some(struct affinity *place, int first, int count, int stride)
 {
     const int most = count < AFFINITY_PROCESSORS ? count : AFFINITY_PROCESSORS;
@@ -219,7 +219,7 @@ static struct affinity sharers(int processor, const char *what)
     return found;
 }
 
-/* Processors of the mask, each with those that it shares something with; what NULL: with none. */
+/* Adds the processors of the mask, each with those that it shares something with; what NULL: each alone. */
 static void add_by_kind(struct reading *reading, const char *what)
 {
     struct affinity seen = {0};
@@ -310,7 +310,7 @@ static const char *get(const char *name)
     return getenv(name);
 }
 
-/* What stays is copied, as a program may change its environment. */
+/* The texts that are kept are copied, because a program may change its environment. */
 static void read_process(void)
 {
     struct openmp *variables = &variables_of_process;

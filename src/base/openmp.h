@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * openmp.h - the environment variables of OpenMP that steer the threads of a rank, as users expect; the library has
- * nothing else of OpenMP. They are read once, when they are first asked for. A variable that is not well-formed counts
- * as one that is not set.
+ * openmp.h - the environment variables of OpenMP that control the threads of a rank, as users expect; the library uses
+ * nothing else of OpenMP. They are read once, when they are first needed. A variable that is not well-formed counts as
+ * not set.
  *
  *   OMP_NUM_THREADS    most threads of a rank that does not say how many it wants; of a list the first number
  *   OMP_THREAD_LIMIT   most threads of any rank
@@ -27,7 +27,7 @@ struct openmp {
     const char *places, *processors; /* OMP_PLACES and GOMP_CPU_AFFINITY; NULL: not set */
 };
 
-/* The process's, and the same from any source: get is like getenv, and what it returns must stay. */
+/* The process's variables, and the same from any source: get is like getenv, and what it returns must stay valid. */
 const struct openmp *openmp_variables(void);
 struct openmp openmp_read(const char *(*get)(const char *name));
 
@@ -38,8 +38,8 @@ struct openmp_places {
 };
 
 /*
- * The variables' places within a mask, none of them empty; there are none where threads are not to be bound, or memory
- * is short.
+ * The variables' places within a mask, none of them empty. There are no places if threads are not to be bound, or
+ * memory is short.
  */
 struct openmp_places openmp_places_within(const struct openmp *variables, const struct affinity *mask);
 void openmp_places_free(struct openmp_places *places);

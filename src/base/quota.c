@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quota.c - reads /proc/self/mountinfo for where control groups are mounted, /proc/self/cgroup for which of them this
- * process is in, and the files of limits from there up to the mount. It is read anew whenever it is asked for, which is
- * when groups are made: quotas change while processes run.
+ * quota.c - reads /proc/self/mountinfo for where control groups are mounted, /proc/self/cgroup for the ones that this
+ * process is in, and the files of limits from there up to the mount. It reads them again on every request, which is
+ * when a group is created: quotas change while processes run.
  */
 #include "base/quota.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Longer names are not found, and set no quota. */
+/* Longer names are not found, and do not set a quota. */
 enum { NAME_SIZE = 1024, PATH_SIZE = 3 * NAME_SIZE };
 
 /* A hierarchy of control groups that can limit processors. */
@@ -22,7 +22,7 @@ struct mount {
     char point[NAME_SIZE]; /* and where */
 };
 
-/* All memory for reading: callers may have little stack. */
+/* All memory for reading; it is not on the stack, because callers may have little. */
 struct reader {
     const char *root; /* before every path */
     struct mount mount;
@@ -41,7 +41,7 @@ static bool lists(const char *text, const char *word)
     return false;
 }
 
-/* mountinfo writes spaces and the like as \040. */
+/* mountinfo writes spaces and similar characters as \040. */
 static void unescape(char *text)
 {
     char *to = text;
@@ -67,7 +67,7 @@ static bool read_mount(const char *line, struct mount *mount)
     return mount->unified || (strcmp(type, "cgroup") == 0 && lists(options, "cpu"));
 }
 
-/* Calls take for every line of a file, until it has had enough. */
+/* Calls take for every line of a file, until take has had enough. */
 static void read_lines(struct reader *reader, const char *name, bool (*take)(struct reader *reader, char *line))
 {
     char *line = NULL;
@@ -96,7 +96,10 @@ static bool take_group(struct reader *reader, char *line)
     return found;
 }
 
-/* Up to two numbers of a small file in the folder; "max" is -1, as version 1 writes it. How many there were. */
+/*
+ * Reads up to two numbers of a small file in the folder; "max" is -1, as version 1 writes it. Returns how many there
+ * were.
+ */
 static int read_numbers(struct reader *reader, const char *name, double numbers[2])
 {
     char text[64] = "";
@@ -121,7 +124,7 @@ static int read_numbers(struct reader *reader, const char *name, double numbers[
     return count;
 }
 
-/* What the files of the group in the folder say; 0: no quota. */
+/* The limit in the files of the group in the folder; 0: no quota. */
 static double limit_of(struct reader *reader)
 {
     double numbers[2] = {-1, 0}, period[2] = {0, 0};
@@ -135,7 +138,7 @@ static double limit_of(struct reader *reader)
                : 0;
 }
 
-/* From the process's group up to the mounted one. */
+/* Goes from the process's group up to the mounted one. */
 static void climb(struct reader *reader, size_t point)
 {
     for (char *last = reader->folder; last; last = strrchr(reader->folder + point, '/')) {
@@ -157,7 +160,7 @@ static bool take_mount(struct reader *reader, char *line)
         return false;
     reader->group[0] = '\0';
     read_lines(reader, "/proc/self/cgroup", take_group);
-    /* Of a group outside of what is mounted here, only the mounted one's limits can be seen. */
+    /* If the group lies outside of what is mounted here, only the limits of the mounted group can be seen. */
     const size_t above = strcmp(mount->root, "/") == 0 ? 0 : strlen(mount->root);
     const bool inside = strncmp(group, mount->root, above) == 0 && strchr("/", group[above]) && !strstr(group, "/..");
     const int point = snprintf(reader->folder, sizeof reader->folder, "%s%s", reader->root, mount->point);

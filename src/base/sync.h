@@ -17,7 +17,7 @@
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t sync_now(void);
 
-/* The time at which a wait of timeout_ms that starts now is over; INT64_MAX when timeout_ms is negative. */
+/* The time at which a wait of timeout_ms that starts now ends; INT64_MAX when timeout_ms is negative. */
 int64_t sync_deadline(int timeout_ms);
 
 /* Tells the processor that this thread is spinning. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * team.c - a team's one word says what there is to do: the number of the job, how many threads it is open to, and how
- * many have begun. A thread that finds a new number begins by counting itself in, unless the caller has closed the job
- * by then; so whoever has begun is waited for, and nobody else is.
+ * team.c - the threads of a team and their one word of work: the number of the job, how many threads it is open to, and
+ * how many have begun. A thread that finds a new number begins by counting itself in, unless the caller has already
+ * closed the job. So the caller waits for exactly the threads that have begun.
  */
 #include "base/team.h"
 
@@ -17,24 +17,24 @@
 #include "base/sync.h"
 #include "mmarn/mmarn_types.h"
 
-/* Kernels need 96 KiB; the rest is for the caller's functions, and for what a program keeps for each thread. */
+/* Kernels need 96 KiB. The rest is for the caller's functions, and for what a program keeps for each thread. */
 enum { STACK_SIZE = 2 << 20 };
 
-/* A thread looks again for as long as ranks do (coll/shm_wait.c): that covers the time between most calls. */
+/* A thread spins for as long as ranks do (coll/shm/wait.c): that covers the time between most calls. */
 enum { SPIN_NS = 50000, SPINS_PER_CLOCK = 16 };
 
-/* The word. open: the threads 1 .. open may begin; 0 when the job is closed; STOP: threads are to end. */
+/* The fields of the word. open: the threads 1 .. open may begin; 0: the job is closed; STOP: threads must end. */
 enum { OPEN_SHIFT = 16, NUMBER_SHIFT = 32, FIELD = 0xffff, STOP = FIELD };
 _Static_assert(MMARN_MAX_THREADS < STOP, "the number of a thread must fit into its field");
 
 struct worker {
     struct team *team;
     int thread;
-    uint32_t number; /* of the last job that it has looked at */
+    uint32_t number; /* of the last job that this thread has looked at */
     pthread_t handle;
 };
 
-/* Lines that are written together lie together. */
+/* Members that are written together share cache lines. */
 struct team {
     /* Stored by the caller, seq_cst with the event below, and counted up by threads that begin: their acquire pairs
        with the caller's store, and is what makes fn and the rest visible to them. */
@@ -49,7 +49,7 @@ struct team {
     _Alignas(64) _Atomic uint32_t finished;
     struct sync_event done;
     _Alignas(64) int size;
-    struct worker *workers[MMARN_MAX_THREADS - 1]; /* kept when their threads have ended */
+    struct worker *workers[MMARN_MAX_THREADS - 1]; /* kept after their threads have ended */
 };
 
 static uint32_t number_of(uint64_t job)
@@ -76,7 +76,7 @@ static uint64_t job_of(uint32_t number, uint32_t open, uint32_t begun)
 
 typedef bool ready_fn(const struct team *team, uint32_t number);
 
-/* Is there something new for a thread that has seen this job? */
+/* Is there a new job for a thread that has seen this one? */
 static bool is_called(const struct team *team, uint32_t number)
 {
     const uint64_t job = atomic_load(&team->job);
@@ -213,7 +213,7 @@ void team_place(struct team *team, int thread, const struct affinity *mask)
     pthread_setaffinity_np(team->workers[thread - 1]->handle, sizeof mask->sets, mask->sets);
 }
 
-/* Nobody can begin any more. How many have? */
+/* From here on no thread can begin. Returns how many have begun. */
 static uint32_t close_job(struct team *team)
 {
     uint64_t job = atomic_load(&team->job);
@@ -228,7 +228,7 @@ void team_run(struct team *team, int threads, bool spin, team_fn *fn, void *ctx)
     team->ctx = ctx;
     team->of_caller = float_env_of_caller();
     atomic_store_explicit(&team->spin, spin, memory_order_relaxed);
-    atomic_store_explicit(&team->finished, 0, memory_order_relaxed); /* nobody is at work */
+    atomic_store_explicit(&team->finished, 0, memory_order_relaxed); /* no thread is working */
     const uint32_t number = number_of(atomic_load_explicit(&team->job, memory_order_relaxed)) + 1;
     atomic_store(&team->job, job_of(number, (uint32_t)threads - 1, 0));
     sync_event_notify(&team->called);
@@ -244,7 +244,7 @@ void team_stop(struct team *team)
         pthread_join(team->workers[--team->size]->handle, NULL);
 }
 
-/* A thread that forked in the middle of a job finds that it is closed, or ends. */
+/* A thread that forked in the middle of a job finds the job closed, or ends. */
 void team_forget(struct team *team)
 {
     atomic_store(&team->job, job_of(number_of(atomic_load(&team->job)), STOP, 0));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * avx2.h - eight elements of any type between memory and a register of fp32. For files that are compiled for AVX2, and
- * more.
- * dtype is a constant wherever these are used, so that nothing is left of the switch. Same bits as convert_ref.c.
+ * avx2.h - eight elements of any type between memory and a register of fp32, for files that are compiled for AVX2 and
+ * more. dtype is a constant wherever these are used, so that the compiler removes the switch. Same bits as
+ * convert_ref.c.
  */
 #ifndef MMARN_BASE_X86_AVX2_H
 #define MMARN_BASE_X86_AVX2_H
@@ -27,7 +27,7 @@ ALWAYS_INLINE __m128i avx2_narrow_f16(__m256 values)
 ALWAYS_INLINE __m128i avx2_narrow_bf16(__m256 values)
 {
 #ifdef __AVX512BF16__
-    /* One instruction instead of eleven, but it takes subnormal numbers for zeros. */
+    /* One instruction instead of eleven, but it treats subnormal numbers as zeros. */
     enum { SUBNORMAL = 0x20 };
     if (__builtin_expect(!_mm256_fpclass_ps_mask(values, SUBNORMAL), 1))
         return (__m128i)_mm256_cvtneps_pbh(values);

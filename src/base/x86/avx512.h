@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * avx512.h - sixteen elements of any type, one row of a panel, between memory and a register of fp32. For files that
- * are compiled for AVX-512.
- * dtype is a constant wherever these are used, so that nothing is left of the switch. Same bits as convert_ref.c.
+ * avx512.h - sixteen elements of any type, one row of a panel, between memory and a register of fp32, for files that
+ * are compiled for AVX-512. dtype is a constant wherever these are used, so that the compiler removes the switch. Same
+ * bits as convert_ref.c.
  */
 #ifndef MMARN_BASE_X86_AVX512_H
 #define MMARN_BASE_X86_AVX512_H

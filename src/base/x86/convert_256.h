@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * convert_256.h - conversions eight at a time with F16C and AVX2, and whatever else the including file is compiled for.
- * The last few elements go through a buffer of eight, so that they take the same instructions and nothing beyond the
+ * convert_256.h - conversions eight at a time with F16C, AVX2, and whatever else the including file is compiled for.
+ * The last few elements go through a buffer of eight, so that they use the same instructions and nothing beyond the
  * arrays is touched.
  */
 #include "base/convert.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * norm.c - the list of norm kernels, and the choice among them: each entry is of the last line that has it and whose
- * needs the processor has, as far as MMARN_CPU allows.
+ * norm.c - the list of norm kernels, and the choice of one: each entry comes from the last line that has it and whose
+ * needs the processor meets, as far as MMARN_CPU allows.
  */
 #include "norm/norm.h"
 

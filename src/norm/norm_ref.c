@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * norm_ref.c - the definition of the norm kernels: plain C over the plain conversions, NORM_LANES elements at a time.
- * Everything is fp32; a fused multiply-add is written fmaf, and the compiler may fuse nothing else.
+ * All arithmetic is fp32. A fused multiply-add is written fmaf, and the compiler may fuse nothing else.
  */
 #include <math.h>
 
@@ -65,7 +65,7 @@ static void add_sum(int32_t dtype, int32_t y_dtype, const float *left, const flo
     }
 }
 
-/* Of y * down. */
+/* The sum of squares of y * down. */
 static float sum_of_squares(int32_t y_dtype, const void *y, size_t n, float down)
 {
     float lanes[NORM_LANES] = {0}, values[NORM_LANES];

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * norm_table.h - the table of a norm kernel, for the files that include this at their end. By then they have add(),
- * add_sum(), row() and quantise(), whose first arguments are dtypes: here each becomes a function for every
- * combination.
+ * norm_table.h - the table of a norm kernel, included at the end of the files that define add(), add_sum(), row() and
+ * quantise(). The first arguments of those are dtypes; here each becomes a function for every combination of dtypes.
  */
 #include "norm/norm.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * norm_256.h - the norm kernels on 256-bit registers, included by the files that compile it for AVX2 alone and with the
- * rounding instruction of AVX512_BF16: four registers hold the NORM_LANES lanes. A ragged end goes through buffers
- * padded with zeros, so it takes the same instructions; zeros leave a lane as it is, because a sum of squares is
- * never minus zero. dtype is a constant in every inlined copy.
+ * norm_256.h - the norm kernels on 256-bit registers, included by the files that compile it for AVX2 alone, and with
+ * the rounding instruction of AVX512_BF16. Four registers hold the NORM_LANES lanes. A ragged end goes through buffers
+ * padded with zeros, so it uses the same instructions; zeros do not change a lane, because a sum of squares is never
+ * minus zero. dtype is a constant in every inlined copy.
  */
 #include "norm/norm.h"
 
@@ -21,7 +21,7 @@ ALWAYS_INLINE size_t size_of(int32_t dtype)
     return dtype == MMARN_F32 ? 4 : 2;
 }
 
-/* What is added to the residual: mm, or the sum of its halves. */
+/* The terms that are added to the residual: mm, or its two subtrees. */
 struct terms {
     int32_t dtype, y_dtype;
     const char *mm;
@@ -48,7 +48,7 @@ ALWAYS_INLINE void add_lanes(const struct terms *terms, size_t at, const char *r
     }
 }
 
-/* terms' pointers may be NULL or not, which is a constant too. */
+/* Whether the pointers in terms are NULL is a constant too. */
 ALWAYS_INLINE void add_terms(struct terms terms, const void *residual, void *y, size_t count)
 {
     const size_t size = size_of(terms.y_dtype);
@@ -154,7 +154,7 @@ ALWAYS_INLINE void scale(struct types types, const struct norm_row *r, __m256 rs
 ALWAYS_INLINE void typed_row(struct types types, const struct norm_row *r)
 {
     const float sum = sum_of_squares(types.y, r->y, r->n);
-    if (__builtin_expect(isinf(sum) && r->rescale, 0)) { /* rare, so the definition itself will do */
+    if (__builtin_expect(isinf(sum) && r->rescale, 0)) { /* rare, so the reference kernel is fast enough */
         norm_kernels[0]->row[types.out](r);
         return;
     }
@@ -198,7 +198,7 @@ ALWAYS_INLINE void quantise_lanes(int32_t dtype, const char *row, signed char *o
         const __m256 value = avx2_load(dtype, row + (size_t)v * VECTOR * size_of(dtype));
         whole[v] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_mul_ps(value, up), factor));
     }
-    /* Packing works on halves of 128 bits: the order of four-byte pieces is put right at the end. */
+    /* Packing works within halves of 128 bits, so the order of four-byte pieces is corrected at the end. */
     const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     _mm256_storeu_si256((__m256i *)out, _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.c - which rows are checked, where the shared part of the reference lies, and what all ranks found together.
+ * check.c - which rows are checked, where the shared part of the reference is stored, and the results of all ranks
+ * together.
  */
 #include "check.h"
 
@@ -13,7 +14,7 @@
 #include "reference/quantised.h"
 #include "reference/random.h"
 
-/* Every row is checked up to about a second's work, and up to so much memory; else JOB_CHECKED_ROWS of them. */
+/* Every row is checked if that takes at most about a second and this much memory; else JOB_CHECKED_ROWS of them. */
 static const double MOST_PRODUCTS = 2e9;
 static const double MOST_BYTES = 512e6;
 

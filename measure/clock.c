@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clock.c - CLOCK_MONOTONIC in seconds, with nanoseconds' resolution for a machine that has been up for months.
+ * clock.c - CLOCK_MONOTONIC in seconds, with a resolution of nanoseconds even on a machine that has been up for months.
  */
 #include "clock.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * data.c - see data.h. Sums over k come out with a standard deviation near 1 in every scenario, as activations do, so
- * that no 16-bit type overflows at any size.
+ * data.c - see data.h. Sums over k have a standard deviation near 1 in every scenario, as activations do, so that no
+ * 16-bit type overflows at any size.
  */
 #include "data.h"
 
@@ -13,17 +13,19 @@
 #include "reference/halffloat.h"
 #include "reference/random.h"
 
-/* What a stream of random numbers is for; one per rank. */
+/* The uses of streams of random numbers; each rank has one stream for each. */
 enum stream { X1, X2, RESIDUAL, GAMMA, BIAS, SCALE, OFFSET, ROW_SCALE, STREAMS };
 
-/* Rows of the matmul alone: what the operator itself takes at a time, at most. */
+/* Rows of the matmul alone: at most as many as the operator itself takes at a time. */
 enum { CHUNK_ROWS = 96, CHUNK_STEP = 6 };
 
-/* Standard deviations of quantised numbers: the type's largest is 4.5, or for the few values of int4 2.5, times that.
+/*
+ * Standard deviations of quantised numbers: the type's largest is 4.5 times that, or 2.5 times for int4 with its few
+ * values.
  */
 static const float INT8_DEVIATION = 127.0f / 4.5f, INT4_DEVIATION = 7.0f / 2.5f;
 
-/* Scales reach from half to twice their middle. */
+/* Scales range from half to twice their middle. */
 enum { OCTAVES = 1 };
 
 static uint64_t key(const struct workload *workload, enum stream stream, int rank)
@@ -31,7 +33,7 @@ static uint64_t key(const struct workload *workload, enum stream stream, int ran
     return random_key(workload->seed, (uint64_t)(rank * STREAMS) + stream);
 }
 
-/* Aligned like the memory of numerical programs; never NULL for lack of elements. */
+/* Aligned like the memory of numerical programs. Never NULL because there are no elements. */
 static void *elements(int32_t dtype, int64_t count)
 {
     return aligned_alloc(64, (scenario_bytes(dtype, (size_t)count) / 64 + 1) * 64);
@@ -125,7 +127,7 @@ static bool allocate(const struct workload *workload, struct data *data)
     return true;
 }
 
-/* Factors that bring the sums of int8 products, with and without scales of rows, to a standard deviation near 1. */
+/* Factors that give the sums of int8 products, with and without scales of rows, a standard deviation near 1. */
 static float int8_scale(const struct workload *workload)
 {
     const float terms = (float)workload->k * (float)workload->ranks;
@@ -201,7 +203,7 @@ bool data_make(const struct workload *workload, int rank, struct data *data)
         return false;
     random_normal(key(workload, RESIDUAL, 0), scenario->out, 0.0f, 1.0f, data->residual, outputs);
     random_normal(key(workload, GAMMA, 0), scenario->out, 1.0f, 0.25f, data->gamma, (size_t)workload->n);
-    /* All ones are a NaN in every type. */
+    /* All bits set is a NaN in every type. */
     memset(data->y, 0xff, scenario_bytes(scenario->out, outputs));
     memset(data->norm_out, 0xff, scenario_bytes(scenario->out, outputs));
     return true;

@@ -19,7 +19,7 @@ void described_set(struct described *described, const mmarn_op_description *desc
     described->tiles = description->tiles;
 }
 
-/* What multiplies depends on types and rows alone, so an operator with few weights, of one rank, knows it. */
+/* The kind of multiply-add depends only on types and rows, so an operator of one rank with few weights shows it. */
 enum peak_kind workload_peak_kind(const struct workload *workload)
 {
     struct workload small = *workload;

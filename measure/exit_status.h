@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exit_status.h - the exit statuses that users and scripts rely on: of the subcommands of mmarn, of build/bench/layers
- * and of the ranks that both start.
+ * exit_status.h - the exit statuses that users and scripts rely on: those of mmarn's subcommands, of
+ * build/bench/layers, and of the ranks that both start.
  */
 #ifndef MMARN_MEASURE_EXIT_STATUS_H
 #define MMARN_MEASURE_EXIT_STATUS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* figures.c - see figures.h. Shares of the ceilings stand next to the figures that they belong to. */
+/* figures.c - see figures.h. Each share of a ceiling is next to its figure. */
 #include "figures.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "options.h"
 #include "progress.h"
 
-/* The machine and the library's matmul kernel, as both forms of a report name them. */
+/* The names of the machine and of the library's matmul kernel, for both forms of a report. */
 struct names {
     char machine[160], kernel[64];
 };

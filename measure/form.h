@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * form.h - which of the operator's forms a workload runs: options of its configuration, the tensors of its step, and
- * what the reference expects.
+ * form.h - the operator's form that a workload runs: options of its configuration, the tensors of its step, and the
+ * values that the reference expects.
  */
 #ifndef MMARN_MEASURE_FORM_H
 #define MMARN_MEASURE_FORM_H
@@ -24,16 +24,16 @@ enum form_id {
 /* Names for options and reports. */
 extern const struct option_choice form_names[];
 
-/* Of mmarn_op_config. */
+/* The flags of mmarn_op_config. */
 uint32_t form_flags(int form);
 
-/* What the reference makes of the sum. */
+/* What the reference computes from the sum. */
 enum bound_form form_bound(int form);
 
-/* This rank's rows of residual and the outputs: all of them, or its own. */
+/* This rank's rows of residual and the outputs: all rows, or its shard. */
 void form_rows(const struct workload *workload, int rank, int64_t *first, int64_t *count);
 
-/* After the last step: gathers rows that the other ranks have, so that every rank has all outputs. */
+/* After the last step: gathers the rows of the other ranks, so that every rank has all outputs. */
 mmarn_status form_complete(const struct workload *workload, const struct data *data, mmarn_comm *comm);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hash.c - see hash.h. A shift brings high bits down, where the multiplication cannot. */
+/* hash.c - see hash.h. A shift moves high bits down, which the multiplication cannot do. */
 #include "hash.h"
 
 #include <string.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * hash.h - FNV-1a, eight bytes at a time: a number that differs, all but certainly, when a bit of the bytes does.
- */
+/* hash.h - FNV-1a, eight bytes at a time: the hash almost certainly differs if a bit of the bytes does. */
 #ifndef MMARN_MEASURE_HASH_H
 #define MMARN_MEASURE_HASH_H
 
@@ -10,7 +8,7 @@
 
 #define HASH_START UINT64_C(0xcbf29ce484222325)
 
-/* Goes on from the hash of what came before, or from HASH_START. */
+/* Continues from the hash of the bytes before, or from HASH_START. */
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count);
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * json.c - the little of JSON that reports need.
- */
+/* json.c - the few parts of JSON that reports need. */
 #include "json.h"
 
 #include <inttypes.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * json.h - writes one JSON object to a stream, on one line. Commas are kept by the writer.
- */
+/* json.h - writes one JSON object to a stream, on one line. The writer sets the commas. */
 #ifndef MMARN_MEASURE_JSON_H
 #define MMARN_MEASURE_JSON_H
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * machine.c - model, caches and memory, as Linux tells them; and what the library says of itself.
- */
+/* machine.c - model, caches and memory, as Linux reports them, and what the library reports about itself. */
 #include "machine.h"
 
 #include <stdbool.h>
@@ -38,7 +36,7 @@ void machine_model(char *buffer, size_t size)
         snprintf(buffer, size, "%s", uname(&name) == 0 ? name.machine : "unknown processor");
 }
 
-/* One line of a file that describes a cache of a processor. */
+/* Reads one line of a file that describes a cache of a processor. */
 static bool cache_text(int cpu, int cache, const char *what, char *text, int size)
 {
     char path[128];
@@ -54,7 +52,7 @@ static bool cache_text(int cpu, int cache, const char *what, char *text, int siz
     return ok;
 }
 
-/* "32K" or "32M" in bytes. */
+/* The bytes of "32K" or "32M". */
 static int64_t cache_bytes(const char *text)
 {
     char *unit;

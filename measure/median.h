@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * median.h - the middle of repeated measurements, which a few that were disturbed do not move.
- */
+/* median.h - the median of repeated measurements, which a few disturbed ones do not move. */
 #ifndef MMARN_MEASURE_MEDIAN_H
 #define MMARN_MEASURE_MEDIAN_H
 
 #include <stddef.h>
 
-/* Sorts the values, of which there is at least one; of an even number the upper one of the two in the middle. */
+/*
+ * Sorts the values, of which there must be at least one. For an even number returns the upper of the two middle ones.
+ */
 double median_of(double *values, size_t count);
 
 #endif

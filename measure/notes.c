@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* notes.c - see notes.h. Ranks share the list of what has been said. */
+/* notes.c - see notes.h. Ranks share the list of sentences that have been written. */
 #include "notes.h"
 
 #include <stdatomic.h>
@@ -12,12 +12,12 @@
 #include "progress.h"
 #include "ranks.h"
 
-/* Different sentences that are told; the library has fewer. */
+/* The most different sentences; the library has fewer. */
 enum { NOTES = 16 };
 
 static _Atomic uint64_t *said; /* their hashes; 0: none yet */
 
-/* True for the first who asks. */
+/* True for the first caller with this sentence. */
 static bool is_new(const char *sentence)
 {
     const uint64_t hash = hash_bytes(HASH_START, sentence, strlen(sentence)) | 1; /* not 0 */

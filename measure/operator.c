@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * operator.c - see operator.h. Here the data get their shapes: what lies as (n, k) or (n, groups) is seen transposed.
+ * operator.c - see operator.h. The data get their shapes here: arrays stored as (n, k) or (n, groups) are viewed
+ * transposed.
  */
 #include "operator.h"
 
 #include "form.h"
 #include "workload_job.h"
 
-/* A (rows, columns) view of memory that lies so, or turned. */
+/* A (rows, columns) view of memory with that layout, or, if turned, with the transposed one. */
 static mmarn_tensor matrix(void *data, int32_t dtype, int64_t rows, int64_t columns, bool turned)
 {
     const int64_t shape[2] = {turned ? columns : rows, turned ? rows : columns};
@@ -89,7 +90,7 @@ mmarn_status operator_run(const struct workload *workload, const struct data *da
     return mmarn_op_run(op, &step);
 }
 
-/* Some rows at a time into the same small buffer: the result is not meant to reach memory. */
+/* Writes some rows at a time into the same small buffer, so that the result need not reach memory. */
 mmarn_status operator_matmul(const struct workload *workload, const struct data *data, mmarn_op *op)
 {
     const int32_t dtype = scenario_of(workload->dtype)->x1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * operator.h - the library's calls on one rank's data: an operator from its weights, a whole step, the matmul alone.
+ * operator.h - the library's calls on one rank's data: an operator from its weights, a whole step, and the matmul
+ * alone.
  */
 #ifndef MMARN_MEASURE_OPERATOR_H
 #define MMARN_MEASURE_OPERATOR_H

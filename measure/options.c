@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.c - the option parser of all subcommands and of build/bench/layers. Numbers are decimal digits and nothing
- * else: strtoll's leniency (spaces, signs, trailing text) would let a typing mistake through as another number.
+ * options.c - the option parser of all subcommands and of build/bench/layers. Numbers are decimal digits only: strtoll
+ * also accepts spaces, signs and trailing text, so a typing mistake would be read as another number.
  */
 #include "options.h"
 
@@ -23,7 +23,7 @@ const char *options_choice_name(const struct option_choice *choices, int value)
     return "?";
 }
 
-/* Digits up to an end character, or the string's end; *end is left behind them. */
+/* Parses digits up to an end character, or to the end of the string; *end is set to the character after them. */
 static bool parse_digits(const char *text, uint64_t *value, const char **end)
 {
     char *stop;
@@ -61,7 +61,7 @@ static bool parse_choice(const struct option_spec *spec, const char *text)
     return false;
 }
 
-/* Sizes up to spec->max each; so are the products that become numbers of elements. */
+/* Sizes are at most spec->max each; so are the products that become numbers of elements. */
 static bool parse_shape(const struct option_spec *spec, const char *text)
 {
     int64_t size[4], rows, elements;
@@ -103,7 +103,7 @@ static bool parse_value(const struct option_spec *spec, const char *text)
     return false;
 }
 
-/* What the option accepts, for the help and for the sentence about a wrong value. */
+/* The values that the option accepts, for the help and for the sentence about a wrong value. */
 static void describe_value(const struct option_spec *spec, char *buffer, size_t size)
 {
     size_t used = 0;
@@ -141,7 +141,7 @@ static void help(const struct option_command *command)
     printf("  %-24s %s\n", "-h, --help", "show this");
 }
 
-/* The sentence for what getopt_long could not make sense of. */
+/* The sentence for an argument that getopt_long could not parse. */
 static int refuse(const struct option_command *command, char **argv, int code)
 {
     const char *text = argv[optind - 1];
@@ -158,7 +158,7 @@ static int refuse(const struct option_command *command, char **argv, int code)
     return EXIT_USAGE;
 }
 
-/* Fills getopt_long's two tables; an option's code is its index plus LONG_BASE. */
+/* Fills the two tables of getopt_long; an option's code is its index plus LONG_BASE. */
 enum { LONG_BASE = 256 };
 static void build_tables(const struct option_spec *specs, struct option *longs, char *shorts)
 {

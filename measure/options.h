@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - command-line options from a table, on top of getopt_long. The table gives the parser, the limits and the
- * help text; a wrong option is answered with one sentence that names the option and the value.
+ * options.h - command-line options from a table, on top of getopt_long. The table defines the parser, the limits and
+ * the help text. A wrong option is answered with one sentence that names the option and the value.
  */
 #ifndef MMARN_MEASURE_OPTIONS_H
 #define MMARN_MEASURE_OPTIONS_H
@@ -35,7 +35,7 @@ struct option_spec {
 
 struct option_command {
     const char *name;     /* "run" */
-    const char *operands; /* what follows the options, for the usage line; NULL when nothing may */
+    const char *operands; /* what follows the options, for the usage line; NULL if nothing may follow */
     const char *summary;
     const struct option_spec *options;
 };
@@ -43,8 +43,8 @@ struct option_command {
 enum { OPTIONS_PROCEED = -1 };
 
 /*
- * Reads argv[1 ..]. OPTIONS_PROCEED, with *first the index of the first operand; or, when help was shown or an error
- * was reported, the status to exit with.
+ * Reads argv[1 ..]. Returns OPTIONS_PROCEED, with *first the index of the first operand; or, if help was shown or an
+ * error was reported, the status to exit with.
  */
 int options_parse(const struct option_command *command, int argc, char **argv, int *first);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peak.c - runs the peak kernels in several processes at once. Passes are aligned by a barrier. A pass counts with what
- * all processes did from the start of the first to the end of the last: were their rates added up instead, two that
- * had to take turns would each show what it could do alone. The median pass is the ceiling for times that are medians:
- * what disturbs the machine disturbs both alike. The best one tells how quiet it was.
+ * peak.c - runs the peak kernels in several processes at once. A barrier aligns the passes. The rate of a pass is what
+ * all processes did from the first start to the last end: if their rates were added up instead, two processes that had
+ * to take turns would each show what one can do alone. The median pass is the ceiling for times that are medians too,
+ * because the same disturbances of the machine affect both. The best pass shows how quiet the machine was.
  */
 #include "peak.h"
 
@@ -24,10 +24,10 @@
 #include "ranks.h"
 
 enum { PASSES = 48, BRIEF_PASSES = 3, MAX_LEVELS = 7 };
-/* Where is read from. */
+/* The places that are read from. */
 enum place { MEMORY, CACHE, PLACES };
 
-/* A few million cycles: long against the barrier, short against a scheduler's time slice. */
+/* A few million cycles: long compared with the barrier, short compared with a scheduler's time slice. */
 static const int64_t ROUNDS = 1 << 19;
 
 const char *const peak_kind_names[PEAK_KINDS] = {"fp32", "bf16", "int8"};
@@ -43,7 +43,7 @@ struct span {
     double start, end, amount; /* operations, or bytes */
 };
 
-/* How a place is read: a pass reads one slice of a worker's memory, so many times. */
+/* How a place is read: a pass reads one slice of a worker's memory, this many times. */
 struct reading {
     int64_t bytes; /* of each worker's memory; 0: the place is not measured */
     int slices, turns;
@@ -83,7 +83,7 @@ static void find_levels(struct measurement *all)
 #endif
 }
 
-/* Levels take turns, so that a disturbance of the machine does not hit one kind alone. */
+/* Levels take turns, so that a disturbance of the machine does not affect one kind alone. */
 static void measure_multiply_adds(struct measurement *all, int worker)
 {
     float sink = 0.0f;
@@ -109,7 +109,7 @@ static bool measure_reading(struct measurement *all, enum place place, int worke
     if (words == MAP_FAILED)
         return false;
     madvise(words, bytes, MADV_HUGEPAGE);
-    memset(words, 1, bytes); /* or every page would be the same page of zeros */
+    memset(words, 1, bytes); /* otherwise every page would be the same page of zeros */
     for (int pass = 0; pass < all->passes; pass++) {
         struct span *span = &all->span[all->levels + (int)place][pass][worker];
         pthread_barrier_wait(&all->barrier);
@@ -138,7 +138,7 @@ static int work(int worker, void *context)
     return EXIT_OK;
 }
 
-/* What one pass did, per second. */
+/* The work of one pass per second. */
 static double rate(const struct measurement *all, int what, int pass)
 {
     const struct span *span = all->span[what][pass];
@@ -151,7 +151,7 @@ static double rate(const struct measurement *all, int what, int pass)
     return end > start ? amount / (end - start) : 0.0;
 }
 
-/* In billions a second. */
+/* In billions per second. */
 static void summarise(const struct measurement *all, int what, double *median, double *best)
 {
     double rates[PASSES];
@@ -162,8 +162,8 @@ static void summarise(const struct measurement *all, int what, double *median, d
 }
 
 /*
- * Memory: much more than all last-level caches hold, slice after slice, so that when the first one is read again, the
- * others have driven it out. Cache: half of what they hold, over and over.
+ * Memory: much more than all last-level caches hold, slice after slice, so that the other slices have evicted the first
+ * one when it is read again. Cache: half of what they hold, again and again.
  */
 static void prepare_reading(struct measurement *all, unsigned what)
 {

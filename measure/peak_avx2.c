@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * peak_avx2.c - fused multiply-adds of fp32 on 256-bit registers; and int8 widened to int16, multiplied and added in
- * pairs, and the pairs added to sums of int32. Called only when the processor has AVX2.
+ * pairs, which are added to sums of int32. Called only if the processor has AVX2.
  */
 #include <immintrin.h>
 
 #include "peak.h"
 
-/* Floats, or int16, in a register; and sums of int32, fewer, as each needs a register for its products as well. */
+/*
+ * Floats, or int16, in a register; and sums of int32, of which there are fewer, because each also needs a register for
+ * its products.
+ */
 enum { WIDTH = 8, WORDS = 16, SUMS = PEAK_CHAINS / 2 };
 
 int64_t peak_fp32_avx2(int64_t rounds, float *sink)
@@ -36,7 +39,7 @@ int64_t peak_int8_avx2(int64_t rounds, float *sink)
         sum[i] = _mm256_setzero_si256();
     for (int64_t round = 0; round < rounds; round++)
         for (int i = 0; i < SUMS; i++) {
-            __asm__("" : "+x"(three)); /* for all that the compiler knows another number: or one product would do */
+            __asm__("" : "+x"(three)); /* hides the value from the compiler: otherwise one product would do */
             sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(three, three));
         }
     for (int i = 1; i < SUMS; i++)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * peak_avx512.c - fused multiply-adds of fp32 on 512-bit registers. Called only when the processor has AVX-512.
- */
+/* peak_avx512.c - fused multiply-adds of fp32 on 512-bit registers. Called only if the processor has AVX-512. */
 #include <immintrin.h>
 
 #include "peak.h"

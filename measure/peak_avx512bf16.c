@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peak_avx512bf16.c - dot products of two bf16 on 512-bit registers, added to sums of fp32. Called only when the
+ * peak_avx512bf16.c - dot products of two bf16 on 512-bit registers, added to sums of fp32. Called only if the
  * processor has AVX-512 and its BF16.
  */
 #include <immintrin.h>

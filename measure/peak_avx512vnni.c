@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peak_avx512vnni.c - dot products of four int8 on 512-bit registers, added to sums of int32. Called only when the
+ * peak_avx512vnni.c - dot products of four int8 on 512-bit registers, added to sums of int32. Called only if the
  * processor has AVX-512 and its VNNI.
  */
 #include <immintrin.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* peak_read.c - the loop that reads, as wide as the compiler makes it. */
+/* peak_read.c - the reading loop, as wide as the compiler makes it. */
 #include "peak.h"
 
 /* Places that are read at once, and words in a cache line. */

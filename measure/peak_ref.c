@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peak_ref.c - multiply-adds with the instructions that every processor of the architecture has. Those of fp32 are
- * fused where the architecture always has that (Arm), else a multiplication and an addition. Those of int8 are of
- * int32, which int8 is widened to where no instruction takes it as it is.
+ * peak_ref.c - multiply-adds with the instructions that every processor of the architecture has. In fp32 they are fused
+ * if the architecture always has fused ones (Arm), otherwise a multiplication and an addition. For int8 they are of
+ * int32, to which int8 is widened if no instruction takes it directly.
  */
 #include <math.h>
 

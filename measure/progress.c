@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * progress.c - a carriage return and "erase to the end of the line" keep it to one line.
- */
+/* progress.c - keeps the progress on one line with a carriage return and "erase to the end of the line". */
 #include "progress.h"
 
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ranks.c - fork, wait and signals. The parent blocks the signals that it cares about and takes them one at a time with
- * sigtimedwait, so there are no handlers and no races between a death and the wait for it.
+ * ranks.c - fork, wait and signals. The parent blocks the signals that it handles and takes them one at a time with
+ * sigtimedwait, so there are no handlers, and no races between a death and the wait for it.
  */
 #include "ranks.h"
 
@@ -18,10 +18,10 @@
 
 #include "mmarn/mmarn.h"
 
-/* How long ranks may take to end after SIGTERM before they get SIGKILL. */
+/* How long ranks may take to end after SIGTERM, before they get SIGKILL. */
 enum { GRACE_SECONDS = 5 };
 
-/* What this command was given, which the ranks get in turn. */
+/* The signal settings that this command inherited; the ranks get them in turn. */
 struct given {
     sigset_t blocked;
     struct sigaction on_child;
@@ -79,7 +79,7 @@ static void reap(struct group *group)
     }
 }
 
-/* Until the next signal, or the deadline of ranks that have been told to end. */
+/* Waits for the next signal, or for the deadline of ranks that have been told to end. */
 static int next_signal(const struct group *group, const sigset_t *signals, siginfo_t *info)
 {
     struct timespec now, left = {0, 0};
@@ -101,14 +101,15 @@ static void wait_all(struct group *group, const sigset_t *signals)
             group->deadline.tv_sec += GRACE_SECONDS;
         } else if (signal > 0 && signal != SIGCHLD) {
             group->outcome->signal = signal;
-            /* What a terminal sends (SI_KERNEL) has reached the ranks already: they are in its foreground too. */
+            /* A signal from a terminal (SI_KERNEL) has already reached the ranks, because they are in its foreground
+               too. */
             if (info.si_code != SI_KERNEL)
                 signal_all(group, signal);
         }
     }
 }
 
-/* What ends a rank whose parent has died: SIGTERM, unless the rank would never hear it. */
+/* The signal that ends a rank whose parent has died: SIGTERM, unless the rank ignores or blocks it. */
 static int death_signal(const struct given *given)
 {
     struct sigaction action;
@@ -145,7 +146,7 @@ bool ranks_run(int count, ranks_fn *fn, void *context, struct ranks_outcome *out
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, &given.blocked);
-    /* Whoever ignores it is not told of its children: they are gone before they can be waited for. */
+    /* A process that ignores SIGCHLD is not told of its children: they are gone before it can wait for them. */
     sigaction(SIGCHLD, &usual, &given.on_child);
     fflush(NULL);
     for (int rank = 0; rank < count && error == 0; rank++) {

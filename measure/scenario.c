@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scenario.c - see scenario.h. Where the operator takes several types of scales, one is chosen: words for f16, bf16 for
+ * scenario.c - see scenario.h. If the operator takes several types of scales, one is chosen: words for f16, bf16 for
  * bf16.
  */
 #include "scenario.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * scenario.h - the operator's combinations of element types, as --dtype names them, and the shapes that scales have.
- */
+/* scenario.h - the operator's combinations of element types, as --dtype names them, and the shapes of scales. */
 #ifndef MMARN_MEASURE_SCENARIO_H
 #define MMARN_MEASURE_SCENARIO_H
 
@@ -26,11 +24,11 @@ enum scenario_id {
     SCENARIO_BF16_INT4
 };
 
-/* mmarn_dtypes. */
+/* The types are values of mmarn_dtype. */
 struct scenario {
     int32_t x1, x2, bias;
     int32_t out;   /* residual, gamma, y and norm_out */
-    int32_t scale; /* 0: there are no scales */
+    int32_t scale; /* 0: no scales */
 };
 
 /* Values of --scale. */
@@ -46,7 +44,7 @@ bool scenario_is_int8(const struct scenario *scenario);
 /* Weights that are expanded to x1's type. */
 bool scenario_expands(const struct scenario *scenario);
 
-/* Bytes of so many elements of a mmarn_dtype. */
+/* Bytes of this many elements of a mmarn_dtype. */
 size_t scenario_bytes(int32_t dtype, size_t count);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table.c - see table.h. Lines are flushed as they come: rows of a long benchmark appear one by one, also in a pipe.
+ * table.c - see table.h. Each line is flushed at once, so rows of a long benchmark appear one by one, also in a pipe.
  */
 #include "table.h"
 

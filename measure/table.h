@@ -5,10 +5,10 @@
 #ifndef MMARN_MEASURE_TABLE_H
 #define MMARN_MEASURE_TABLE_H
 
-/* One "name    value" line; the value as printf makes it. */
+/* One "name    value" line; printf formats the value. */
 void table_pair(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A column's width; text columns are aligned to the left, the others to the right. */
+/* A column's width. Text columns are aligned to the left, the others to the right. */
 struct table_column {
     const char *title; /* NULL ends the list */
     int width;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * workload.c - the parent's side of a workload: prepares the job, starts the ranks, and puts together what they found.
- */
+/* workload.c - the parent's side of a workload: prepares the job, starts the ranks, and combines their results. */
 #include "workload.h"
 
 #include <errno.h>
@@ -69,7 +67,7 @@ int workload_workers(const struct workload *workload)
     return workload->ranks * workload->threads;
 }
 
-/* Median over repeats of the slowest rank's time. */
+/* The median over repeats of the slowest rank's time. */
 static double median_time(const struct job *job, bool matmul)
 {
     double slowest[JOB_MAX_REPEAT];
@@ -85,7 +83,7 @@ static double median_time(const struct job *job, bool matmul)
     return median_of(slowest, (size_t)job->repeat);
 }
 
-/* The rank whose failure explains the others': a rank that only lost its peers comes last. */
+/* The rank whose failure explains the others' failures: a rank that only lost its peers comes last. */
 static int culprit(const struct job *job)
 {
     int found = -1;

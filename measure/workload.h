@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * workload.h - the operator on random data, by ranks that it forks itself: timed, and checked if wanted. What
- * mmarn run, mmarn bench and build/bench/layers have in common.
+ * workload.h - runs the operator on random data, on ranks that it forks itself: timed, and checked if wanted. mmarn
+ * run, mmarn bench and build/bench/layers share it.
  */
 #ifndef MMARN_MEASURE_WORKLOAD_H
 #define MMARN_MEASURE_WORKLOAD_H
@@ -29,15 +29,15 @@ struct workload {
     int scale;          /* enum scale_shape */
     int64_t group_size; /* of SCALE_PER_GROUP; else 0 */
     bool offset, per_token;
-    int operators;  /* operators with copies of the weights, used in turn, so that no cache holds them all */
-    int64_t repeat; /* 0: so that the timing takes about `seconds`, but at least `least` */
+    int operators;  /* operators with copies of the weights, used in turn, so that no cache holds all of them */
+    int64_t repeat; /* 0: the timing takes about `seconds`, but at least `least` repeats */
     int64_t least;
     double seconds;
     uint64_t seed;
     bool check; /* against reference/bound.h; for one operator */
 };
 
-/* What the library says of a workload's operators (described.h). */
+/* What the library says about a workload's operators (described.h). */
 struct described {
     char kernel[24], multiply[8], layout[8], algorithm[12], why[192];
     int64_t block_rows, tile_columns, tiles;
@@ -55,25 +55,28 @@ struct workload_result {
 /* The option that chose the scales, or "none". */
 const char *workload_scale_name(const struct workload *workload);
 
-/* Threads of a rank that share this machine's processors evenly. */
+/* Threads of a rank if the ranks share this machine's processors evenly. */
 int workload_default_threads(int ranks);
 
 /* 2 * rows * k * n * ranks: the multiplications and additions of one step. */
 double workload_operations(const struct workload *workload);
 
-/* Scales as quantised models have them: per column, and for int4 per group; none where the type has none. */
+/* The scales that quantised models have: per column, and for int4 per group; none if the type has none. */
 void workload_usual_scales(struct workload *workload);
 
-/* Operators that weights come from memory with: twice the last-level cache in all ranks together, 128 MiB at least. */
+/*
+ * The number of operators with which weights come from memory: twice the last-level cache in all ranks together, at
+ * least 128 MiB.
+ */
 int workload_rotating_operators(const struct workload *workload);
 
-/* Processes x threads, for peak_measure. */
+/* Processes times threads, for peak_measure. */
 int workload_workers(const struct workload *workload);
 
-/* Which multiply-adds the library does it with on this processor, as far as MMARN_CPU allows. */
+/* The kind of multiply-add that the library uses for it on this processor, as far as MMARN_CPU allows. */
 enum peak_kind workload_peak_kind(const struct workload *workload);
 
-/* EXIT_OK, or the status to exit with after a failure that has been reported. */
+/* Returns EXIT_OK, or the status to exit with after a failure that has been reported. */
 int workload_run(const struct workload *workload, struct workload_result *result);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * workload_rank.c - what one rank of a workload does in its own process: data, group, operators, timing, check. Every
- * step returns false after writing why into the job; the parent shows it and ends the other ranks.
+ * step that fails writes the reason into the job and returns false; the parent shows it and ends the other ranks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +22,10 @@ struct rank {
     int number;
     struct data data;
     mmarn_comm *comm;
-    mmarn_op **ops; /* workload->operators of them */
+    mmarn_op **ops; /* as many as workload->operators */
 };
 
-/* Rank 0 speaks for all. */
+/* Rank 0 shows progress for all. */
 #define SHOW(rank, ...)                                                                                                \
     do {                                                                                                               \
         if ((rank)->number == 0)                                                                                       \
@@ -110,7 +110,7 @@ static bool pass(struct rank *rank, operator_step *step, double *seconds)
     return true;
 }
 
-/* Small steps are repeated, as the first ones are slowed by page faults and by a processor that has to wake up. */
+/* Small steps are repeated, because page faults and a processor that has to wake up slow the first ones down. */
 static bool warm_up(struct rank *rank)
 {
     const struct workload *workload = rank->workload;

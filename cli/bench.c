@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench.c - mmarn bench: a fixed set of cases, each set against the machine's two ceilings measured in the same run.
- * Prefill is bound by multiply-adds. Decode is bound by reading weights: its cases use as many operators in turn as
- * make their weights outgrow the last-level cache, as the layers of a model do. The types of a case take turns for some
- * rounds, so that a disturbance of the machine does not hit one of them alone.
+ * bench.c - mmarn bench: a fixed set of cases, each compared with the machine's two ceilings measured in the same run.
+ * Prefill is bound by multiply-adds. Decode is bound by reading weights: its cases use several operators in turn, so
+ * many that their weights outgrow the last-level cache, as the layers of a model do. The types of a case take turns for
+ * some rounds, so that a disturbance of the machine does not affect only one of them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,11 +23,11 @@ struct bench_case {
     int64_t rows, k, n; /* k of each rank */
     bool decode;
     bool quick; /* --quick runs it too */
-    int form;   /* of mmarn run --form; other forms than the whole are timed in the first type alone */
+    int form;   /* of mmarn run --form; forms other than the whole one are timed only in the first type */
 };
 
-/* Prefill on 2 and on 8 ranks comes in pairs with the same k in total: 2048, and 8192 as in the call of MindSpeed's
- * test.
+/*
+ * Prefill on 2 and on 8 ranks comes in pairs with the same total k: 2048, and 8192 as in the call of MindSpeed's test.
  */
 static const struct bench_case cases[] = {
     {"prefill", 1, 512, 1024, 8192, false, true, FORM_WHOLE},
@@ -45,7 +45,9 @@ static const struct bench_case cases[] = {
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
-/* Types without --dtype, and how many of them --quick is content with. f16 is first: the others are compared to it. */
+/*
+ * The types without --dtype, and the number of them that --quick runs. f16 is first: the others are compared with it.
+ */
 static const int types[] = {SCENARIO_F16,       SCENARIO_F16_INT8,  SCENARIO_F16_INT4,
                             SCENARIO_INT8_F16,  SCENARIO_BF16,      SCENARIO_BF16_INT8,
                             SCENARIO_BF16_INT4, SCENARIO_INT8_BF16, SCENARIO_F32};

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * bench_report.h - what mmarn bench shows: a table whose rows come one by one, or one JSON object.
- */
+/* bench_report.h - the output of mmarn bench: a table whose rows appear one by one, or one JSON object. */
 #ifndef MMARN_CLI_BENCH_REPORT_H
 #define MMARN_CLI_BENCH_REPORT_H
 

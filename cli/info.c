@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * info.c - mmarn info: the machine, and what the library chose for it.
- */
+/* info.c - mmarn info: the machine, and the kernels that the library chose for it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

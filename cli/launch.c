@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * launch.c - mmarn launch: the same program once per rank, with what mmarn_id_from_env reads in its environment.
- */
+/* launch.c - mmarn launch: runs the same program once per rank, with an environment for mmarn_id_from_env. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +13,7 @@
 #include "measure/ranks.h"
 #include "mmarn/mmarn.h"
 
-/* What a shell answers for a program that is not there, or cannot be executed. */
+/* The exit statuses of a shell for a program that is not there, or cannot be executed. */
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 struct launch {
@@ -46,7 +44,7 @@ static int start(int rank, void *context)
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-/* What all ranks will meet, and may have nobody to tell: MMARN_CPU, and where they are bound. */
+/* Notes that concern all ranks, which may have no way to write them: on MMARN_CPU, and on where the ranks are bound. */
 static void tell_notes(int ranks)
 {
     enum { WORDS = 128 };

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * main.c - the command's front door: picks the subcommand, and sees to the standard streams.
- */
+/* main.c - the entry point of the command: picks the subcommand, and prepares the standard streams. */
 #include <fcntl.h>
 #include <fenv.h>
 #include <stdio.h>
@@ -38,7 +36,7 @@ static void help(FILE *out)
           out);
 }
 
-/* Descriptors 0 to 2, lest what a command or its ranks open take the place of one that was closed. */
+/* Opens descriptors 0 to 2 if they were closed, so that no file of the command or its ranks gets one of them. */
 static void complete_streams(void)
 {
     int descriptor;
@@ -49,7 +47,7 @@ static void complete_streams(void)
         close(descriptor);
 }
 
-/* A report that nobody could read is no success. */
+/* A report that could not be written is a failure. */
 static int finish(int status)
 {
     if (status != EXIT_OK || (fflush(stdout) == 0 && !ferror(stdout)))
@@ -60,7 +58,7 @@ static int finish(int status)
 
 int main(int argc, char **argv)
 {
-    /* What the library is compared with is computed here, and a library may have changed this as it was loaded. */
+    /* The reference values are computed here, and a library may have changed the environment when it was loaded. */
     fesetenv(FE_DFL_ENV);
     complete_streams();
     notes_begin();

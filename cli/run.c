@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c - mmarn run: one shape on this machine's processors, timed, checked, and set against what the machine can do.
+ * run.c - mmarn run: one shape on this machine's processors, timed, checked, and compared with what the machine can do.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "measure/workload_job.h"
 #include "run_options.h"
 
-/* Operations of a step that says little about the machine: then its peak need not be measured well either. */
+/* A step of fewer operations says little about the machine, so its peak need not be measured well either. */
 static const double TINY = 1e8;
 
 struct report {
@@ -32,7 +32,7 @@ struct report {
     bool ok;
 };
 
-/* Short, so that it is easily typed again. */
+/* Short, so that it is easy to type again. */
 static uint64_t random_seed(void)
 {
     uint32_t seed = 0;
@@ -55,7 +55,7 @@ static void complete(struct report *report)
     report->ok = report->result.ok && report->result.bits_equal;
 }
 
-/* The peak that the share is of, and fp32's, which every type may be compared by. */
+/* The peak of the share, and the peak of fp32, with which every type may be compared. */
 static void show_peak(const struct report *report)
 {
     const struct peak_rate *rate = &report->peak.rate[report->kind], *fp32 = &report->peak.rate[PEAK_FP32];

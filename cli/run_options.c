@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run_options.c - the options of mmarn run, and which of them go together: what the operator would refuse on every rank
- * is refused here, before anything is computed.
+ * run_options.c - the options of mmarn run, and which of them go together. Combinations that the operator would refuse
+ * on every rank are refused here, before anything is computed.
  */
 #include "run_options.h"
 
@@ -16,7 +16,7 @@
 #include "measure/options.h"
 #include "measure/workload_job.h"
 
-/* Elements of the largest tensor that --shape may ask for; more than memory holds is found out later. */
+/* Elements of the largest tensor that --shape may ask for. Whether memory holds it is found out later. */
 static const int64_t MOST_ELEMENTS = (int64_t)1 << 40;
 
 enum { DEFAULT_GROUP = 128, GROUP_STEP = 32 };
@@ -45,7 +45,7 @@ static int complete_group(struct workload *workload)
     return OPTIONS_PROCEED;
 }
 
-/* The options of scales, by the scenario; fills in what was left out. */
+/* Checks the options of scales for the scenario, and fills in those that were left out. */
 static int complete_scales(struct workload *workload)
 {
     const struct scenario *scenario = scenario_of(workload->dtype);
@@ -69,7 +69,7 @@ static int complete_scales(struct workload *workload)
     return complete_group(workload);
 }
 
-/* Whether it serves so many ranks is for the library to say. */
+/* Checks only that the name exists: the library decides whether it serves this many ranks. */
 static int check_transport(const char *name)
 {
     char known[128], *rest = known, *one;

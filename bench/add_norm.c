@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * add_norm.c - see add_norm.h. 16-bit rows go through the library's conversions, piece by piece, in cache; the loops
- * themselves are left to the compiler, which may reorder their sums and use all of this processor.
+ * add_norm.c - see add_norm.h. 16-bit rows go through the library's conversions, piece by piece, in cache. The loops
+ * themselves are left to the compiler, which may reorder their sums and use all features of this processor.
  */
 #include "add_norm.h"
 
@@ -12,7 +12,7 @@
 
 enum { PIECE = 1024 };
 
-/* The piece as fp32: where it lies, or converted. */
+/* The piece as fp32: in its own memory, or converted into the buffer. */
 static const float *floats(int32_t dtype, const void *matrix, int64_t at, int64_t count, float *buffer)
 {
     if (dtype == MMARN_F32)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ceilings.c - what this machine can do at best, with as many workers as the argument says, as one line of JSON:
- * multiply-adds of fp32, bf16 and int8 and reading from memory and from the last-level cache, as measure/peak.h
- * measures them; here, how long a message takes from one processor to another, through a cache line and through a
- * futex, or to another thread of the same processor, and what each of many lines costs that one processor writes and
- * another reads, over and over.
+ * ceilings.c - the most that this machine can do, with as many workers as the argument says, as one line of JSON.
+ * measure/peak.h measures multiply-adds of fp32, bf16 and int8, and reading from memory and from the last-level cache.
+ * This file measures how long a message takes from one processor to another, through a cache line and through a futex,
+ * or to another thread of the same processor; and what each of many lines costs that one processor writes and another
+ * reads, again and again.
  */
 #include <linux/futex.h>
 #include <pthread.h>
@@ -29,12 +29,12 @@ enum { LINE_TURNS = 20000, FUTEX_TURNS = 2000, MESSAGE_PASSES = 7 };
 /* Twelve pieces of 16 KiB, as a ring of small tiles: all of them stay in a second-level cache. */
 enum { PIECE_WORDS = 2048, PIECES = 12, PIECE_TURNS = 4000, LINE_WORDS = 8 };
 
-/* Of the program; a thread begins with the mask of the one that made it. */
+/* The program's mask; a thread inherits the mask of the thread that made it. */
 static cpu_set_t allowed;
 
 /* ------------------------------------------------------------------------------- messages between two processors */
 
-/* How the other one is waited for: by looking, by sleeping, or, on the same processor, by letting it run. */
+/* How a thread waits for the other one: it spins, it sleeps, or, on the same processor, it lets the other run. */
 enum waiting { LOOK, SLEEP, YIELD };
 
 struct messages {
@@ -113,7 +113,7 @@ static void await_turn(struct handover *handover, unsigned turn)
         ; /* pairs with the exchange in end_turn */
 }
 
-/* The exchange waits until what was written has arrived. */
+/* The exchange waits until everything written has arrived. */
 static void end_turn(struct handover *handover, unsigned turn)
 {
     atomic_exchange(&handover->turn, turn + 1);
@@ -148,13 +148,15 @@ static void write_pieces(struct handover *handover)
     }
 }
 
-/* Nanoseconds for each line, in the middle pass: the best may be one whose lines were no longer where they belong. */
+/*
+ * Nanoseconds for each line, in the median pass: in the best pass lines may have been in other caches than they should.
+ */
 static double middle(double seconds[MESSAGE_PASSES])
 {
     return median_of(seconds, MESSAGE_PASSES) / PIECE_TURNS * LINE_WORDS / PIECE_WORDS * 1e9;
 }
 
-/* Of reading a line that a peer has written, and of writing one again that a peer has read. */
+/* Measures reading a line that a peer has written, and writing a line again that a peer has read. */
 static bool hand_over(double *read, double *written)
 {
     struct handover *handover = aligned_alloc(128, sizeof(*handover));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chain.c - the operator as a user without MMARN writes it: another library's matmul, another's all-reduce, and one
- * loop for the rest. Each part is timed.
+ * chain.c - the operator as a user without MMARN writes it: the matmul of one library, the all-reduce of another, and
+ * one loop for the rest. Each part is timed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +76,10 @@ void peer_drop(struct member *member)
     inputs_free(&chain.inputs);
 }
 
-/* When the last rank's matmul ended. All stamps are there once the all-reduce is done; two sets take turns. */
+/*
+ * The time at which the last rank's matmul ended. All stamps are there once the all-reduce is done; two sets take
+ * turns.
+ */
 static double last_stamp(const struct member *member, const double *stamps)
 {
     double last = 0.0;
@@ -125,7 +128,7 @@ bool peer_step(struct member *member, enum step step, int64_t index)
     if (step == STEP_MATMUL)
         return matmul_run(chain.matmul, index % chain.problem.copies, chain.inputs.x1, chain.partial) ||
                control_fail(member, "the matmul failed");
-    /* In place, so sums grow from step to step; the first one is what a dump must be taken of. */
+    /* In place, so sums grow from step to step, and a dump must be taken of the first step. */
     return comm_all_reduce(chain.reduced, MMARN_F32, chain.count) || control_fail(member, "the all-reduce failed");
 }
 

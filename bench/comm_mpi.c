@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * comm_mpi.c - MPI_Allreduce, fp32: MPI has no 16-bit floats.
- */
+/* comm_mpi.c - MPI_Allreduce, in fp32, because MPI has no 16-bit floats. */
 #include "comm.h"
 
 #include <mpi.h>

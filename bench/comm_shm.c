@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * comm_shm.c - two all-reduces through shared memory, as CPU inference engines have them, written anew:
+ * comm_shm.c - two all-reduces through shared memory, like those of CPU inference engines, written anew:
  *   oneshot  every rank copies its data to a slot, and every rank sums all slots, for any size
  *   twoshot  the same, but each rank sums one share of all slots and the others copy it from there
- * Data go in chunks through two halves of each slot: a rank that fills a half knows, from the stamps of the chunk
- * between, that nobody reads its older contents. Waiting is spinning, for ever.
+ * Data go in chunks through two halves of each slot. A rank that fills a half knows, from the stamps of the chunk
+ * before, that no rank reads its older contents. Ranks wait by spinning, without a deadline.
  */
 #include "comm.h"
 
@@ -70,7 +70,7 @@ static char *slot(int rank)
     return shm.slots + ((int64_t)rank * 2 + shm.chunk % 2) * shm.half;
 }
 
-/* Until every rank's stamp has come to this chunk; pairs with the release in stamp(). */
+/* Waits until every rank's stamp has reached this chunk; pairs with the release in stamp(). */
 static void wait_all(bool summed)
 {
     for (int rank = 0; rank < shm.world; rank++) {

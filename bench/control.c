@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control.c - see control.h. The barrier spins briefly, then yields, then naps: ranks may outnumber the processors, and
- * may wait for one that is still making its data.
+ * control.c - see control.h. The barrier spins briefly, then yields, then sleeps for short times: ranks may outnumber
+ * the processors, and may wait for a rank that is still making its data.
  */
 #include "control.h"
 
@@ -31,7 +31,7 @@ static int number(const char *name, const char *fallback)
     return text == NULL ? -1 : atoi(text);
 }
 
-/* BENCH_PIN: to processors of its own, of those that the coordinator may use. */
+/* BENCH_PIN: binds the rank to processors of its own, chosen from those of the coordinator. */
 static void pin(const struct member *member)
 {
     cpu_set_t allowed;
@@ -86,7 +86,7 @@ bool control_next(struct member *member, char line[CONTROL_LINE])
     strcpy(line, control->line);
     control->why[member->rank][0] = '\0';
     memset(control->parts[member->rank], 0, sizeof(control->parts[member->rank]));
-    control_barrier(member); /* the line has been read by all */
+    control_barrier(member); /* all ranks have read the line */
     return strcmp(line, "end") != 0;
 }
 
@@ -136,6 +136,6 @@ int control_failed(struct member *member)
     for (int rank = 0; rank < member->world && failed < 0; rank++)
         if (member->control->why[rank][0] != '\0')
             failed = rank;
-    control_barrier(member); /* nobody clears its own before all have looked */
+    control_barrier(member); /* no rank clears its entry before all have looked */
     return failed;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * inputs.c - see inputs.h. An element has one of 256 values, so types are converted by a table.
- */
+/* inputs.c - see inputs.h. An element has one of 256 values, so a table converts it to its type. */
 #include "inputs.h"
 
 #include <math.h>
@@ -13,7 +11,7 @@
 
 const char *const type_names[TYPES] = {"f32", "f16", "bf16", "int8", "f16-int8", "f16-int4"};
 
-/* Numbers of the streams of random numbers; those of x1 and x2 have one for each rank. */
+/* Numbers of the streams of random numbers; x1 and x2 have one for each rank. */
 enum stream { STREAM_X1 = 64, STREAM_X2 = 128, STREAM_SCALE = 192, STREAM_RESIDUAL = 256, STREAM_GAMMA = 257 };
 
 int32_t inputs_x1_type(enum type type)
@@ -54,7 +52,7 @@ static int level(uint32_t stream, int64_t index)
     return (int)(hash(stream, (uint32_t)index) & 255) - 128;
 }
 
-/* Element `index` of the stream becomes table[level + 128], of 1, 2 or 4 bytes. */
+/* Element `index` of the stream becomes table[level + 128], which has 1, 2 or 4 bytes. */
 static void fill(uint32_t stream, const void *table, int size, void *out, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
@@ -93,7 +91,7 @@ static void fill_int4(uint32_t stream, uint8_t *out, int64_t count)
         out[i / 2] = (uint8_t)((level(stream, i) >> 4 & 15) | (level(stream, i + 1) >> 4 & 15) << 4);
 }
 
-/* (k, n) elements of `size` bytes become (n, k), in squares that caches hold. False when memory is short. */
+/* Transposes (k, n) elements of `size` bytes to (n, k), in squares that fit a cache. False when memory is short. */
 static bool turn(void **matrix, int64_t k, int64_t n, int size)
 {
     enum { SIDE = 64 };
@@ -112,7 +110,7 @@ static bool turn(void **matrix, int64_t k, int64_t n, int size)
     return true;
 }
 
-/* 1, 1.25, 1.5 or 1.75 times the middle; the two lowest bits of a level choose. */
+/* 1, 1.25, 1.5 or 1.75 times the middle, by the two lowest bits of a level. */
 static void fill_scales(uint32_t stream, int32_t dtype, float middle, void *out, int64_t count)
 {
     float values[256];
@@ -123,7 +121,7 @@ static void fill_scales(uint32_t stream, int32_t dtype, float middle, void *out,
     fill(stream, table, (int)inputs_bytes(dtype, 1), out, count);
 }
 
-/* Half the bits of k * world - 1: sums of so many terms grow by about two to the power of it. */
+/* Half the number of bits of k * world - 1: a sum of this many terms grows by about two to that power. */
 static int half_bits(int64_t terms)
 {
     int bits = 0;
@@ -157,7 +155,7 @@ static void fill_all(const struct problem *problem, int rank, int world, struct 
     }
     fill_floats(STREAM_RESIDUAL, out, 0, 1.0f / 64, 0.0f, inputs->residual, rows * n);
     fill_floats(STREAM_GAMMA, out, 4, 1.0f / 16, 1.0f, inputs->gamma, n);
-    memset(inputs->y, 0xff, (size_t)inputs_bytes(out, rows * n)); /* all ones are a NaN in every type */
+    memset(inputs->y, 0xff, (size_t)inputs_bytes(out, rows * n)); /* all bits set is a NaN in every type */
     memset(inputs->norm_out, 0xff, (size_t)inputs_bytes(out, rows * n));
 }
 

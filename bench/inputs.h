@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inputs.h - what is computed: a problem, and one rank's operands of it. Elements are hashes of their index, scaled by
- * powers of two, and exact in every type of the case, so that every peer, in C or in Python (inputs.py), has the same.
+ * powers of two, and exact in every type of the case, so that every peer, in C or in Python (inputs.py), has the same
+ * ones.
  */
 #ifndef MMARN_BENCH_INPUTS_H
 #define MMARN_BENCH_INPUTS_H
@@ -23,10 +24,10 @@ enum { INPUTS_GROUP = 128 };
 struct problem {
     enum type type;
     int64_t rows, k, n; /* k of each rank */
-    int copies;         /* of the weights, used in turn, so that no cache holds them all */
+    int copies;         /* of the weights, used in turn, so that no cache holds all of them */
 };
 
-/* MMARN dtypes of x1, x2 and the outputs. */
+/* The MMARN dtypes of x1, x2 and the outputs. */
 int32_t inputs_x1_type(enum type type);
 int32_t inputs_x2_type(enum type type);
 int32_t inputs_out_type(enum type type);
@@ -38,7 +39,7 @@ struct inputs {
     void *y, *norm_out; /* filled with NaN */
 };
 
-/* x2 is (k, n), or (n, k) when `turned`. False when memory is short; inputs_free is needed all the same. */
+/* x2 is (k, n), or (n, k) if `turned`. False when memory is short; inputs_free must be called in any case. */
 bool inputs_make(const struct problem *problem, int rank, int world, bool turned, struct inputs *inputs);
 void inputs_free(struct inputs *inputs);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * matmul.h - another library's matmul of one rank, partial = x1 @ x2. Each matmul_*.c is one library; a program links
+ * matmul.h - one rank's matmul of another library, partial = x1 @ x2. Each matmul_*.c has one library; a program links
  * one of them.
  */
 #ifndef MMARN_BENCH_MATMUL_H
@@ -11,12 +11,12 @@
 
 struct matmul;
 
-/* Whether inputs_make should lay x2 out as (n, k). */
+/* Does inputs_make have to lay x2 out as (n, k)? */
 bool matmul_turned(void);
 
 /*
- * Packs problem->copies copies of the weights as the library likes them best. *wire is the dtype of the partial sums:
- * fp32, or on return something else if the caller set it to something else and the library can write that. NULL after
+ * Packs problem->copies copies of the weights in the layout that the library prefers. *wire is the dtype of the
+ * partials. It becomes fp32, unless the caller has set another type that the library can write. NULL after
  * control_fail.
  */
 struct matmul *matmul_create(struct member *member, const struct problem *problem, const struct inputs *inputs,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * matmul_ggml.c - ggml's mul_mat on the processor: weights (n, k) in fp32, f16, bf16, or in blocks of 32 that share an
- * f16 scale (q8_0, q4_0), activations in fp32. The blocks are made from this case's weights where those have a scale
- * for each column or for 128 rows, so they hold the same numbers; products are then of blocks of int8 activations.
+ * f16 scale (q8_0, q4_0), activations in fp32. If this case's weights have a scale for each column or for 128 rows, the
+ * blocks are made from them, so they hold the same numbers. ggml then multiplies them with blocks of int8 activations.
  */
 #include "matmul.h"
 
@@ -28,7 +28,7 @@ struct matmul {
 
 bool matmul_turned(void)
 {
-    return false; /* the int4 of the inputs cannot be turned byte by byte, so turning is done here */
+    return false; /* int4 inputs cannot be transposed byte by byte, so this file transposes them */
 }
 
 static enum ggml_type weights_type(enum type type)
@@ -40,7 +40,7 @@ static enum ggml_type weights_type(enum type type)
                                    : GGML_TYPE_Q4_0;
 }
 
-/* Element (p, j) of quantised weights, as a whole number. */
+/* Element (p, j) of quantised weights, as an integer. */
 static int quantum(const struct problem *problem, const uint8_t *x2, int64_t p, int64_t j)
 {
     const int64_t at = p * problem->n + j;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * matmul_onednn.c - oneDNN's matmul primitive (its interface of version 2), in every type that it says it can do on
- * this processor, with weights reordered once into the layout that it asks for.
+ * matmul_onednn.c - oneDNN's matmul primitive (version 2 of its interface), in every type that it supports on this
+ * processor, with weights reordered once into the layout that it asks for.
  */
 #include "matmul.h"
 

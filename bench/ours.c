@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ours.c - the library as a peer, by its public functions alone. Compiled a second time with split.c, which adds where
- * the time of a step goes.
+ * ours.c - the library as a peer, using its public functions only. It is compiled a second time with split.c, which
+ * adds where the time of a step goes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "split.h"
 #include "worker.h"
 
-/* Rows that the matmul alone is given at a time, so that its fp32 result stays in a cache. */
+/* Rows for one call of the matmul alone, so that its fp32 result stays in a cache. */
 enum { MATMUL_ROWS = 96 };
 
 static struct {
@@ -21,7 +21,7 @@ static struct {
     mmarn_op **ops;
     float *partial;
     int64_t count;  /* of an all-reduce */
-    float *reduced; /* in place, as the peers do it */
+    float *reduced; /* in place, like the peers */
 } ours;
 
 static bool check(struct member *member, mmarn_status status)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plan.c - what the library would do, for the model of docs/scaling.md: how it cuts a call of a group that need not
- * exist, on a machine that need not exist either, and how many buffers a rank's rings have. Questions come on standard
- * input, one a line, and are answered with one line of JSON each:
+ * plan.c - what the library would do, for the model of docs/scaling.md: how it cuts a call, and how many buffers a
+ * rank's rings have. Neither the group nor the machine need exist. Questions come on standard input, one per line, and
+ * each is answered with one line of JSON:
  *
  *     matmul|copy RANKS THREADS SHARED ROWS N     SHARED: 1 when the ranks' threads outnumber the processors, else 0
  *     rings THREADS
  *
- * (mmarn_op_describe says the same of operators that there are; tests/bench/test_model.py compares the two.)
+ * (mmarn_op_describe says the same of operators that exist; tests/bench/test_model.py compares the two.)
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static void answer_plan(struct json *json, const struct coll *coll, bool copies,
     json_bool(json, "one_shot", plan.algorithm == COLL_ONE_SHOT);
 }
 
-/* Those of a segment as a rank makes it. */
+/* The rings of a segment, as a rank makes it. */
 static void answer_rings(struct json *json, int threads)
 {
     mmarn_id id;

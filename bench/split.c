@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * split.c - see split.h. The linker's --wrap puts these functions between the library's pipeline and its steps. What
- * lies outside them is waiting: for other ranks' tiles, for room in a ring, for the ranks to agree. For one thread.
+ * split.c - see split.h. The linker's --wrap puts these functions between the library's pipeline and its steps. The
+ * time outside them is waiting: for other ranks' tiles, for free buffers in a ring, for the ranks to agree. For one
+ * thread.
  */
 #include "split.h"
 
@@ -14,7 +15,7 @@
 #include "op/epilogue.h"
 
 static double total[PARTS], began;
-static int depth; /* a step may call another one: the outer one counts */
+static int depth; /* a step may call another one: only the outer one counts */
 
 void split_begin(void)
 {

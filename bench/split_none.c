@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * split_none.c - the library is measured as a whole, undisturbed.
- */
+/* split_none.c - measures the library as a whole, undisturbed. */
 #include "split.h"
 
 void split_begin(void)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sum_error.c - how far sums of k products are from exact, by the length of the chains of multiply-adds that make them
- * (docs/numerics.md, "How long a chain"). Products of uniform numbers in (0, 1) and in (-1, 1); errors in units in the
- * last place of fp32 at the exact sum, or at the root of the sum of squares; the largest of 400 sums, or of 40 long
- * ones. One line for each form, and a minute for all of them.
+ * sum_error.c - the error of sums of k products, by the length of the chains of multiply-adds that make them
+ * (docs/numerics.md, "How long a chain"). The products are of uniform numbers in (0, 1) and in (-1, 1). Errors are in
+ * units in the last place of fp32, at the exact sum or at the root of the sum of squares. Each is the largest of 400
+ * sums, or of 40 long ones. One line for each form; all of them take a minute.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@ enum { LONGEST = 1 << 20, SIGNS = 2 };
 static const int depths[] = {4096, 65536, LONGEST};
 enum { DEPTHS = sizeof depths / sizeof *depths };
 
-/* chain: rows in one chain, and whether its even and odd rows are two chains, added to each other first. */
+/* chain: rows in one chain, and whether its even and odd rows are two chains that are added first. */
 static const struct form {
     const char *name;
     int chain;
@@ -45,7 +45,7 @@ static float sum_by(const struct form *form, int k, const float *a, const float 
     return sum;
 }
 
-/* One sum in all forms: raises the largest errors. */
+/* Computes one sum in all forms, and updates the largest errors. */
 static void measure(int k, bool one_sign, const float *a, const float *b, double worst[FORMS])
 {
     double exact = 0, squares = 0;

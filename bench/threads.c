@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads.c - what it costs to hand work to the threads of a rank (base/threads.h) and to have it back, beside OpenMP's
- * team where the compiler has one: microseconds of a call, medians. Both take turns in one process, so that what else
- * the machine does hits both. By hand: build/bench/threads.
+ * threads.c - the cost of handing work to the threads of a rank (base/threads.h) until it is done, next to OpenMP's
+ * team if the compiler has one: microseconds per call, medians. Both take turns in one process, so that the same
+ * disturbances affect both. To run it: build/bench/threads.
  *
  *   meet     every thread waits for all the others: the slowest one's way there and back
- *   share    64 pieces of work, each of about 0.2 us, which go to whoever comes for them
+ *   share    64 pieces of work, each of about 0.2 us, claimed by any thread that is free
  *
- * Calls follow each other at once, and after 200 us, by when the library's threads are asleep.
+ * Calls follow each other at once, or after 200 us, when the library's threads are asleep.
  */
 #include <sched.h>
 #include <stdatomic.h>

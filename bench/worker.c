@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.c - the main program of every worker: commands from run.py, steps timed, times answered. Commands:
+ * worker.c - the main program of every worker: it takes commands from run.py, times steps, and answers with the times.
+ * Commands:
  *
  *     prepare TYPE ROWS K N COPIES        reduce COUNT                  describe
  *     run operator|matmul|reduce INNER SAMPLES                          dump FILE          drop
  *
- * A sample is INNER steps back to back, begun by all ranks together; its time is the slowest rank's, for one step.
+ * A sample is INNER steps in a row, which all ranks begin together. Its time is that of the slowest rank, per step.
  */
 #include "worker.h"
 
@@ -18,13 +19,13 @@
 static const char *const step_names[STEPS] = {"operator", "matmul", "reduce"};
 static const char *const part_names[PARTS] = {"matmul", "wait", "reduce", "norm"};
 
-/* Rows of the outputs that a dump has, at equal distances. */
+/* Rows of the outputs in a dump, at equal distances. */
 enum { DUMP_ROWS = 64 };
 
 struct worker {
     struct member member;
     struct problem problem;
-    bool reducing; /* an all-reduce is prepared, not a problem */
+    bool reducing; /* an all-reduce is prepared, instead of a problem */
     int64_t index; /* steps taken */
 };
 
@@ -84,7 +85,7 @@ static void write_rows(FILE *file, const char *matrix, int64_t rows, int64_t byt
         fwrite(matrix + i * (rows / shown) * bytes, 1, (size_t)bytes, file);
 }
 
-/* Each rank writes a file of its own: FILE.RANK. */
+/* Each rank writes its own file: FILE.RANK. */
 static bool dump(struct worker *worker, const char *line)
 {
     const struct problem *problem = &worker->problem;

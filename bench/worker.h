@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.h - one peer as the common main program (worker.c) sees it: it makes a problem ready, takes steps of it, and
- * lets it go. Every executable links one peer. Functions that can fail return false after control_fail.
+ * worker.h - the interface of one peer to the common main program (worker.c): it prepares a problem, does steps of it,
+ * and drops it. Every executable links one peer. Functions that can fail return false after control_fail.
  */
 #ifndef MMARN_BENCH_WORKER_H
 #define MMARN_BENCH_WORKER_H
@@ -12,7 +12,7 @@
 /* The whole operator; its matmul alone; an all-reduce of fp32 alone. */
 enum step { STEP_OPERATOR, STEP_MATMUL, STEP_REDUCE, STEPS };
 
-/* Once, by every rank; variant is the program's argument, or "". */
+/* Called once by every rank; variant is the program's argument, or "". */
 bool peer_start(struct member *member, const char *variant);
 
 /* Versions and kernels, for the report. */
@@ -26,7 +26,7 @@ void peer_drop(struct member *member);
 /* index counts the steps since the problem was prepared. */
 bool peer_step(struct member *member, enum step step, int64_t index);
 
-/* The prepared problem's outputs; or, for an all-reduce, its result and how many elements it has. */
+/* The outputs of the prepared problem; or, for an all-reduce, its result and the number of its elements. */
 const struct inputs *peer_outputs(void);
 const float *peer_reduced(int64_t *count);
 

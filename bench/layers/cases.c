@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cases.c - see cases.h. On top of measure/workload.h, which says how a case is measured, and measure/data.h for its
- * sizes.
+ * cases.c - see cases.h. On top of measure/workload.h, which defines how a case is measured, and measure/data.h, which
+ * gives its sizes.
  */
 #include "cases.h"
 
@@ -24,14 +24,17 @@ static const struct model models[] = {
     [QWEN_3_32B] = {"Qwen3-32B", 5120, 8192, 25600},
 };
 
-/* Repeats of a case take about so long, and are so many at least. */
+/* The repeats of a case take about this many seconds, and are at least this many. */
 static const double SECONDS = 0.3, QUICK_SECONDS = 0.2;
 enum { LEAST = 5, QUICK_LEAST = 3 };
 
-/* With more, multiply-adds take so much longer than reading that it does not matter where weights come from. */
+/* With more rows, multiply-adds take so much longer than reading that the place of the weights does not matter. */
 enum { FEW_ROWS = 16 };
 
-/* For the estimate: a weight made and packed, a group of processes started, and how near to the ceilings cases come. */
+/*
+ * For the estimate: seconds to make and pack a weight, seconds to start a group of processes, and the share of the
+ * ceilings that cases reach.
+ */
 static const double SETUP_PER_WEIGHT = 15e-9, START = 0.1, EFFICIENCY = 0.6;
 
 static struct workload make_workload(bool quick, int ranks, int rows, int dtype, int64_t k, int64_t n)
@@ -52,7 +55,7 @@ static struct workload make_workload(bool quick, int ranks, int rows, int dtype,
     return workload;
 }
 
-/* The cases of one block, rows by rows, the types of a shape next to each other. Returns how many. */
+/* Makes the cases of one block: rows by rows, with the types of a shape next to each other. Returns their number. */
 static int make_block(const struct selection *selection, const struct model *model, int ranks, bool down,
                       struct layer_case *cases)
 {

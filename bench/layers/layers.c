@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * layers.c - build/bench/layers: the operator as the layers of real models call it, next to the machine's two ceilings.
- * Ranks are processes; weights are rotated, so that those of calls with few rows come from memory, as a model's layers
- * do. Ceilings are measured anew for each block of cases, as what a shared machine can do changes within a long run.
+ * Ranks are processes. Weights are rotated, so that those of calls with few rows come from memory, as in the layers of
+ * a model. Ceilings are measured again for each block of cases, because the speed of a shared machine can change during
+ * a long run.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct run {
     struct report report;
     struct report_progress progress;
     double start;         /* of the first case */
-    double expected_done; /* by the estimate, for the cases that are done */
+    double expected_done; /* the estimate for the cases that are done */
     bool ok;
 };
 
@@ -36,7 +37,7 @@ static double expected_seconds(const struct layer_case *cases, int count, const 
     return sum;
 }
 
-/* What a run without filters would take. */
+/* Estimates the time of a run without filters. */
 static bool estimate_full_run(const struct peak *peak, struct report_progress *full)
 {
     struct selection all;
@@ -57,7 +58,7 @@ static int begin_block(struct run *run, const struct layer_case *first)
 
     if (status != EXIT_OK)
         return status;
-    /* The estimate, corrected by what the cases until now have shown it to be worth. */
+    /* The estimate, corrected by how it has turned out for the cases so far. */
     progress->left = progress->expected - run->expected_done;
     if (run->expected_done > 0)
         progress->left *= (clock_seconds() - run->start) / run->expected_done;
@@ -104,7 +105,7 @@ static int run_all(struct run *run, const struct peak *first_peak)
     return status != EXIT_OK || run->ok ? status : EXIT_WRONG;
 }
 
-/* An interrupted run leaves a whole JSON object too, with the cases until then. */
+/* An interrupted run also leaves a complete JSON object, with the cases so far. */
 static int measure(struct run *run)
 {
     struct report_progress full = {0};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.c - see report.h. Shares of the ceilings stand next to the figures that they belong to. On top of
- * measure/table.h and measure/json.h.
+ * report.c - see report.h. Each share of a ceiling is next to its figure. On top of measure/table.h and measure/json.h.
  */
 #include "report.h"
 
@@ -81,7 +80,7 @@ static void show_row(const struct figures *figures)
     table_row(columns, cells);
 }
 
-/* The members that say which case it is. */
+/* The members that identify the case. */
 static void begin_case(struct json *json, const struct layer_case *one)
 {
     const struct workload *workload = &one->workload;

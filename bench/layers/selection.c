@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * selection.c - the options of build/bench/layers. A list on an axis replaces what --quick, or its absence, would take
- * there. Values are measured in the order of the tables below, however they were listed.
+ * selection.c - the options of build/bench/layers. A list for an axis replaces the values that --quick, or its absence,
+ * would select. Values are measured in the order of the tables below, in whatever order they were listed.
  */
 #include "selection.h"
 
@@ -16,7 +16,7 @@
 struct choice {
     const char *name; /* NULL ends the list */
     int value;
-    bool quick; /* --quick takes it too */
+    bool quick; /* --quick selects it too */
 };
 
 static const struct choice choices[AXES][AXIS_VALUES + 1] = {

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * selection.h - which cases a run is to measure: the values chosen on each axis, from the options.
- */
+/* selection.h - the cases that a run measures: the values chosen on each axis, from the options. */
 #ifndef MMARN_BENCH_LAYERS_SELECTION_H
 #define MMARN_BENCH_LAYERS_SELECTION_H
 
 #include <stdbool.h>
 
-/* What the axes' values are: places in layers_models, ranks, rows, and enum scenario_id. */
+/* The values of the axes: indices into layers_models, ranks, rows, and enum scenario_id. */
 enum axis { AXIS_MODEL, AXIS_TP, AXIS_ROWS, AXIS_DTYPE, AXES };
 enum { AXIS_VALUES = 12 };
 
@@ -17,7 +15,7 @@ struct selection {
     const char *json; /* the file to write, or NULL */
 };
 
-/* Everything. */
+/* Selects everything. */
 void selection_all(struct selection *selection);
 
 /* OPTIONS_PROCEED of measure/options.h, or the status to exit with. */

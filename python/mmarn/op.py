@@ -34,7 +34,7 @@ class Op(_core.Op):
     bias: (n). IT IS PART OF EACH RANK'S MATMUL: a bias that every rank passes is added world_size times. Pass it on one
         rank only, or set bias_once, with which it is added once, from rank 0.
     epsilon: above 0. reduce_op: 'sum'. comm_turn: 0.
-    numerics: where is rounded: 'default', 'ascend' or 'fp32'; the same on all ranks.
+    numerics: where results are rounded: 'default', 'ascend' or 'fp32'; the same on all ranks.
     strict: refuse whatever the original refuses, npu_mm_all_reduce_add_rms_norm of MindSpeed and CANN.
     borrow_x2: use x2 where it lies; the Op keeps it alive, and it must not be changed.
     dequant_scale: int8 x int8: (1), (n) or (1, n); int64 or uint64 words of trans_quant_param or float32 for float16

@@ -1,25 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads.c - the cost of handing work to the threads of a rank (base/threads.h) until it is done, next to OpenMP's
- * team if the compiler has one: microseconds per call, medians. Both take turns in one process, so that the same
- * disturbances affect both. To run it: build/bench/threads.
+ * threads.c - what it costs to hand work to the threads of a rank (base/threads.h) and to have it back, beside OpenMP's
+ * team where the compiler has one: microseconds of a call, medians. Both take turns in one process, so that what else
+ * the machine does hits both. By hand: build/bench/threads.
  *
  *   meet     every thread waits for all the others: the slowest one's way there and back
- *   share    64 pieces of work, each of about 0.2 us, claimed by any thread that is free
+ *   share    64 pieces of work, each of about 0.1 us, which go to whoever comes for them
  *
- * Calls follow each other at once, or after 200 us, when the library's threads are asleep.
+ * Calls follow each other at once, and after 200 us, by when the library's threads are asleep.
  */
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/sync.h"
 #include "base/threads.h"
 
-enum { ROUNDS = 40, CALLS = 50, PAUSE_NS = 200000, PIECES = 64, PIECE = 100, POLLS = 1000 };
+enum {
+    ROUNDS = 40,
+    CALLS = 50,
+    PAUSE_NS = 200000,
+    PIECES = 64,
+    PIECE = 100,
+    POLLS = 1000,
+    SETTLE_US = 20000,
+    WARM = 10
+};
 
 struct call {
     int threads;
@@ -69,15 +79,18 @@ static void pause_for(int64_t nanoseconds)
         sync_relax();
 }
 
-/* Microseconds of each of CALLS calls. */
+/* Microseconds of each of CALLS calls. The other side's threads are let fall asleep: OpenMP's spin for milliseconds, on
+   the processor that this side's need. */
 static void measure(run_fn *run, work_fn *fn, int threads, int64_t pause, double *times)
 {
-    for (int i = 0; i < CALLS; i++) {
+    usleep(SETTLE_US);
+    for (int i = -WARM; i < CALLS; i++) {
         struct call call = {.threads = threads};
         pause_for(pause);
         const int64_t begin = sync_now();
         run(threads, fn, &call);
-        times[i] = (double)(sync_now() - begin) / 1000;
+        if (i >= 0)
+            times[i] = (double)(sync_now() - begin) / 1000;
     }
 }
 

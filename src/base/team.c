@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * team.c - the threads of a team and their one word of work: the number of the job, how many threads it is open to, and
- * how many have begun. A thread that finds a new number begins by counting itself in, unless the caller has already
- * closed the job. So the caller waits for exactly the threads that have begun.
+ * team.c - a team's one word says what there is to do: the number of the job, how many threads it is open to, and how
+ * many have begun. A thread that finds a new number begins by counting itself in, unless the caller has closed the job
+ * by then; so whoever has begun is waited for, and nobody else is.
  */
 #include "base/team.h"
 
@@ -12,29 +12,34 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/cpu.h"
 #include "base/float_env.h"
 #include "base/memory.h"
 #include "base/sync.h"
 #include "mmarn/mmarn_types.h"
 
-/* Kernels need 96 KiB. The rest is for the caller's functions, and for what a program keeps for each thread. */
+/* Kernels need 96 KiB; the rest is for the caller's functions, and for what a program keeps for each thread. */
 enum { STACK_SIZE = 2 << 20 };
 
-/* A thread spins for as long as ranks do (coll/shm/wait.c): that covers the time between most calls. */
+/* A thread looks again for as long as ranks do (coll/shm/wait.c): that covers the time between most calls. */
 enum { SPIN_NS = 50000, SPINS_PER_CLOCK = 16 };
 
-/* The fields of the word. open: the threads 1 .. open may begin; 0: the job is closed; STOP: threads must end. */
+/* How often a thread may move away from another one's processor, at most. */
+enum { MOVE_NS = 1000000 };
+
+/* The word. open: the threads 1 .. open may begin; 0 when the job is closed; STOP: threads are to end. */
 enum { OPEN_SHIFT = 16, NUMBER_SHIFT = 32, FIELD = 0xffff, STOP = FIELD };
 _Static_assert(MMARN_MAX_THREADS < STOP, "the number of a thread must fit into its field");
 
 struct worker {
     struct team *team;
     int thread;
-    uint32_t number; /* of the last job that this thread has looked at */
+    uint32_t number; /* of the last job that it has looked at */
+    int64_t moved;   /* when it last moved */
     pthread_t handle;
 };
 
-/* Members that are written together share cache lines. */
+/* Lines that are written together lie together. */
 struct team {
     /* Stored by the caller, seq_cst with the event below, and counted up by threads that begin: their acquire pairs
        with the caller's store, and is what makes fn and the rest visible to them. */
@@ -49,7 +54,9 @@ struct team {
     _Alignas(64) _Atomic uint32_t finished;
     struct sync_event done;
     _Alignas(64) int size;
-    struct worker *workers[MMARN_MAX_THREADS - 1]; /* kept after their threads have ended */
+    struct worker *workers[MMARN_MAX_THREADS - 1]; /* kept when their threads have ended */
+    /* By thread: the processor that it was on last, or -1. Hints, which nothing pairs with; rarely written. */
+    _Alignas(64) atomic_int processors[MMARN_MAX_THREADS];
 };
 
 static uint32_t number_of(uint64_t job)
@@ -76,7 +83,7 @@ static uint64_t job_of(uint32_t number, uint32_t open, uint32_t begun)
 
 typedef bool ready_fn(const struct team *team, uint32_t number);
 
-/* Is there a new job for a thread that has seen this one? */
+/* Is there something new for a thread that has seen this job? */
 static bool is_called(const struct team *team, uint32_t number)
 {
     const uint64_t job = atomic_load(&team->job);
@@ -88,9 +95,8 @@ static bool is_finished(const struct team *team, uint32_t number)
     return atomic_load(&team->finished) == number;
 }
 
-static void wait_until(struct team *team, ready_fn *ready, uint32_t number, struct sync_event *event)
+static void wait_until(struct team *team, bool spin, ready_fn *ready, uint32_t number, struct sync_event *event)
 {
-    const bool spin = atomic_load_explicit(&team->spin, memory_order_relaxed);
     if (ready(team, number))
         return;
     const int64_t end = spin ? sync_now() + SPIN_NS : 0;
@@ -109,10 +115,59 @@ static void wait_until(struct team *team, ready_fn *ready, uint32_t number, stru
     }
 }
 
+/* -------------------------------------------------------------------------------------------------- processors */
+
+/* Notes where a thread is, and returns it. */
+static int note_processor(struct team *team, int thread)
+{
+    atomic_int *noted = &team->processors[thread];
+    const int here = cpu_current();
+    if (atomic_load_explicit(noted, memory_order_relaxed) != here)
+        atomic_store_explicit(noted, here, memory_order_relaxed);
+    return here;
+}
+
+/* Is one of the threads from the first one on, before the end, on this processor? */
+static bool is_shared(const struct team *team, int processor, int first, int end)
+{
+    for (int thread = first; thread < end; thread++)
+        if (atomic_load_explicit(&team->processors[thread], memory_order_relaxed) == processor)
+            return true;
+    return false;
+}
+
+/* May the thread look again without keeping another one from its work? Of two on one processor the later sleeps. */
+static bool may_spin(struct team *team, int thread)
+{
+    return atomic_load_explicit(&team->spin, memory_order_relaxed) &&
+           !is_shared(team, note_processor(team, thread), 0, thread);
+}
+
+/*
+ * A thread that wakes up while all other processors are busy for a moment does so on its caller's, and is left there by
+ * the system, as it sleeps again before its load is balanced. So it moves by itself, and of two the later.
+ */
+static void move_apart(struct worker *worker, int threads)
+{
+    struct team *team = worker->team;
+    int taken[MMARN_MAX_THREADS];
+    const int here = note_processor(team, worker->thread);
+    if (!atomic_load_explicit(&team->spin, memory_order_relaxed) || !is_shared(team, here, 0, worker->thread))
+        return;
+    const int64_t now = sync_now();
+    if (now - worker->moved < MOVE_NS)
+        return;
+    for (int thread = 0; thread < threads; thread++)
+        taken[thread] = atomic_load_explicit(&team->processors[thread], memory_order_relaxed);
+    cpu_avoid(taken, threads);
+    worker->moved = now;
+    note_processor(team, worker->thread);
+}
+
 /* ------------------------------------------------------------------------------------------------------ threads */
 
-/* Counts the thread in for a new job. */
-static bool begin(struct worker *worker)
+/* Counts the thread in for a new job, and says of how many threads. */
+static bool begin(struct worker *worker, int *threads)
 {
     struct team *team = worker->team;
     uint64_t job = atomic_load(&team->job);
@@ -125,6 +180,7 @@ static bool begin(struct worker *worker)
         }
     } while (!atomic_compare_exchange_weak(&team->job, &job, job + 1));
     worker->number = number_of(job);
+    *threads = (int)open_of(job) + 1;
     return true;
 }
 
@@ -140,13 +196,15 @@ static void *worker_main(void *arg)
 {
     struct worker *worker = arg;
     struct team *team = worker->team;
+    int threads;
     while (open_of(atomic_load(&team->job)) != STOP) {
-        if (begin(worker)) {
+        if (begin(worker, &threads)) {
+            move_apart(worker, threads);
             work(worker);
             atomic_fetch_add(&team->finished, 1);
             sync_event_notify(&team->done);
         }
-        wait_until(team, is_called, worker->number, &team->called);
+        wait_until(team, may_spin(team, worker->thread), is_called, worker->number, &team->called);
     }
     return NULL;
 }
@@ -158,6 +216,7 @@ static int start(struct team *team, struct worker *worker)
     worker->team = team;
     worker->thread = team->size + 1;
     worker->number = number_of(atomic_load(&team->job));
+    atomic_store_explicit(&team->processors[worker->thread], -1, memory_order_relaxed);
     int error = pthread_attr_init(&attributes);
     if (error)
         return error;
@@ -213,7 +272,7 @@ void team_place(struct team *team, int thread, const struct affinity *mask)
     pthread_setaffinity_np(team->workers[thread - 1]->handle, sizeof mask->sets, mask->sets);
 }
 
-/* From here on no thread can begin. Returns how many have begun. */
+/* Nobody can begin any more. How many have? */
 static uint32_t close_job(struct team *team)
 {
     uint64_t job = atomic_load(&team->job);
@@ -227,13 +286,17 @@ void team_run(struct team *team, int threads, bool spin, team_fn *fn, void *ctx)
     team->fn = fn;
     team->ctx = ctx;
     team->of_caller = float_env_of_caller();
+    note_processor(team, 0);
     atomic_store_explicit(&team->spin, spin, memory_order_relaxed);
-    atomic_store_explicit(&team->finished, 0, memory_order_relaxed); /* no thread is working */
+    atomic_store_explicit(&team->finished, 0, memory_order_relaxed); /* nobody is at work */
     const uint32_t number = number_of(atomic_load_explicit(&team->job, memory_order_relaxed)) + 1;
     atomic_store(&team->job, job_of(number, (uint32_t)threads - 1, 0));
     sync_event_notify(&team->called);
     fn(ctx, 0);
-    wait_until(team, is_finished, close_job(team), &team->done);
+    const uint32_t begun = close_job(team);
+    if (!is_finished(team, begun))
+        wait_until(team, spin && !is_shared(team, note_processor(team, 0), 1, threads), is_finished, begun,
+                   &team->done);
 }
 
 void team_stop(struct team *team)
@@ -244,7 +307,7 @@ void team_stop(struct team *team)
         pthread_join(team->workers[--team->size]->handle, NULL);
 }
 
-/* A thread that forked in the middle of a job finds the job closed, or ends. */
+/* A thread that forked in the middle of a job finds that it is closed, or ends. */
 void team_forget(struct team *team)
 {
     atomic_store(&team->job, job_of(number_of(atomic_load(&team->job)), STOP, 0));

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "base/cpu.h"
 #include "base/sync.h"
 #include "mmarn/mmarn.h"
 #include "tasks.h"
@@ -243,6 +244,47 @@ static void processors_change(void **state)
         threads_drop(false);
 }
 
+/* A call of two, after which the second is on the processor of the first. */
+struct crowding {
+    struct meeting meeting;
+    atomic_int processors[2]; /* where they were at first */
+};
+
+static void crowd(void *ctx, int thread)
+{
+    struct crowding *crowding = ctx;
+    atomic_store(&crowding->processors[thread], cpu_current());
+    meet(&crowding->meeting, thread);
+    if (thread == 1) {
+        struct affinity one = {0};
+        affinity_add(&one, atomic_load(&crowding->processors[0]));
+        affinity_set(&one);
+        affinity_set(&crowding->meeting.masks[1]);
+    }
+}
+
+/* It leaves by itself; the system may have put both together, but not always, and what they may use stays. */
+static void threads_move_apart(void **state)
+{
+    (void)state;
+    enum { CALLS = 100 };
+    struct affinity before;
+    int together = 0;
+    assert_true(affinity_get(&before));
+    if (affinity_count(&before) < 2)
+        skip();
+    threads_hold(2, false);
+    for (int i = 0; i < CALLS; i++) {
+        struct crowding crowding = {.meeting.expected = 2};
+        usleep(2000);
+        threads_run(2, crowd, &crowding);
+        assert_true(all_run_on(&crowding.meeting, &before));
+        together += atomic_load(&crowding.processors[0]) == atomic_load(&crowding.processors[1]);
+    }
+    threads_drop(false);
+    assert_true(together < CALLS / 2);
+}
+
 /* ----------------------------------------------------------------------------------------------- bound, limited */
 
 static void limits(void **state)
@@ -293,6 +335,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(shortage),
         cmocka_unit_test(signals_are_blocked),
         cmocka_unit_test(processors_change),
+        cmocka_unit_test(threads_move_apart),
     };
     const struct CMUnitTest bound[] = {cmocka_unit_test(limits), cmocka_unit_test(places)};
     if (argc > 1 && strcmp(argv[1], "bound") == 0)

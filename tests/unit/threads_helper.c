@@ -7,7 +7,7 @@
 
 #include "base/sync.h"
 
-static void meet(void *ctx, int thread)
+void meet(void *ctx, int thread)
 {
     struct meeting *meeting = ctx;
     meeting->times[thread]++;

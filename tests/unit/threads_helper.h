@@ -23,6 +23,9 @@ struct meeting {
     sigset_t blocked[MOST];
 };
 
+/* For threads_run, with a meeting that says how many are expected. */
+void meet(void *meeting, int thread);
+
 /* Asks for so many, of whom so many come. */
 struct meeting meet_with(int threads, int expected);
 

@@ -80,7 +80,7 @@ void machine_caches(char *buffer, size_t size)
     }
 }
 
-/* The number that a text of the system's begins with. */
+/* The number at the beginning of a text from the system. */
 static int number_of(const char *text)
 {
     return (int)strtol(text, NULL, 10);
@@ -107,7 +107,7 @@ int64_t machine_last_level_cache(void)
     for (int cpu = 0; cpu < cpus; cpu++) {
         const int cache = highest_cache(cpu);
         char shared[256], size[32];
-        /* A cache is counted once: for the first processor of those that share it. */
+        /* A cache is counted once, for the first of the processors that share it. */
         if (cache >= 0 && cache_text(cpu, cache, "shared_cpu_list", shared, sizeof(shared)) &&
             number_of(shared) == cpu && cache_text(cpu, cache, "size", size, sizeof(size)))
             total += cache_bytes(size);

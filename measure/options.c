@@ -163,7 +163,8 @@ enum { LONG_BASE = 256 };
 static void build_tables(const struct option_spec *specs, struct option *longs, char *shorts)
 {
     int count = 0;
-    /* '+': options end at the first operand, whose own options are not ours; ':': a missing value is told apart. */
+    /* '+': options end at the first operand, whose own options are not ours; ':': reports a missing value
+       separately. */
     *shorts++ = '+';
     *shorts++ = ':';
     *shorts++ = 'h';

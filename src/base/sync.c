@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sync.c - the event and the clock. The futex is a shared one: events lie in memory that several processes have mapped.
- * Every operation on a event is seq_cst; sync.h says why.
+ * sync.c - the event count and the clock. The futex is a shared one, because event counts lie in memory that several
+ * processes have mapped. Every operation on an event count is seq_cst; sync.h says why.
  */
 #include "base/sync.h"
 
@@ -67,7 +67,8 @@ bool sync_event_sleep(struct sync_event *event, uint32_t ticket, int64_t nanosec
 {
     struct timespec span = {nanoseconds / NANOSECONDS_PER_S, nanoseconds % NANOSECONDS_PER_S};
     atomic_fetch_add(&event->sleepers, 1);
-    /* Why it returns does not matter (notified, time over, a signal, a count that has moved on): the count decides. */
+    /* The reason for its return does not matter (notified, time over, a signal, a count that has moved on): the count
+       decides. */
     syscall(SYS_futex, &event->count, FUTEX_WAIT, ticket, &span, NULL, 0);
     atomic_fetch_sub(&event->sleepers, 1);
     return atomic_load(&event->count) != ticket;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sync.h - waiting without losing a wake-up: a monotonic clock, deadlines, and the event, an eventcount over a futex
- * that also works between processes.
+ * sync.h - waiting without losing a wake-up: a monotonic clock, deadlines, and struct sync_event, an event count over a
+ * futex that also works between processes.
  *
- * Whoever changes a word that others wait for stores it seq_cst and then notifies; whoever waits enters the event,
- * loads the word seq_cst, and then sleeps. In the single order of these operations either the waiter sees the change,
- * or the ringer sees the waiter. There are no bare fences, so ThreadSanitizer can follow every edge.
+ * A thread that changes a word that others wait for stores it seq_cst and then notifies. A thread that waits enters the
+ * event count, loads the word seq_cst, and then sleeps. In the single order of these operations either the waiter sees
+ * the change, or the notifier sees the waiter. There are no bare fences, so ThreadSanitizer can follow every edge.
  */
 #ifndef MMARN_BASE_SYNC_H
 #define MMARN_BASE_SYNC_H
@@ -30,18 +30,20 @@ static inline void sync_relax(void)
 #endif
 }
 
-/* An event count; all zeros is one that is ready. Many may notify it and many may wait. */
+/* An event count. All zeros is one that is ready. Many threads may notify it and many may wait. */
 struct sync_event {
     _Atomic uint32_t count;    /* notifications that found a waiter; the futex */
     _Atomic uint32_t waiters;  /* between enter and exit */
     _Atomic uint32_t sleepers; /* of these, those in the kernel or on their way */
 };
 
-/* Notifies those who have entered. One load when nobody has. */
+/* Notifies those who have entered. One load if nobody has. */
 void sync_event_notify(struct sync_event *event);
 
-/* Would a notification find somebody? Orders as sync_event_notify does, so whoever this misses sees what was stored
- * before. */
+/*
+ * Would a notification find a waiter? Orders as sync_event_notify does, so a waiter that this misses sees what was
+ * stored before.
+ */
 static inline bool sync_event_waited_for(const struct sync_event *event)
 {
     return atomic_load(&event->waiters) != 0;
@@ -51,7 +53,7 @@ static inline bool sync_event_waited_for(const struct sync_event *event)
 uint32_t sync_event_enter(struct sync_event *event);
 void sync_event_exit(struct sync_event *event);
 
-/* Between enter and exit: was the event notified since the ticket was taken? Looks for at most `nanoseconds`. */
+/* Between enter and exit: was the event notified since the ticket was taken? Spins for at most `nanoseconds`. */
 bool sync_event_spin(struct sync_event *event, uint32_t ticket, int64_t nanoseconds);
 bool sync_event_sleep(struct sync_event *event, uint32_t ticket, int64_t nanoseconds);
 

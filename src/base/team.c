@@ -41,15 +41,15 @@ struct worker {
 
 /* Lines that are written together lie together. */
 struct team {
-    /* Stored by the caller, seq_cst with the event below, and counted up by threads that begin: their acquire pairs
-       with the caller's store, and is what makes fn and the rest visible to them. */
+    /* Stored by the caller, seq_cst with the event count below, and counted up by threads that begin: their acquire
+       pairs with the caller's store, and makes fn and the rest visible to them. */
     _Alignas(64) _Atomic uint64_t job;
     struct sync_event called; /* notified of a new job */
-    atomic_bool spin;         /* a hint, which nothing pairs with */
+    atomic_bool spin;         /* a hint; nothing pairs with it */
     team_fn *fn;
     void *ctx;
     const struct float_env *of_caller;
-    /* Added to by threads that have come to their end, seq_cst with the event; the caller's load of the full number
+    /* Incremented by threads that have finished, seq_cst with the event count. The caller's load of the full number
        pairs with these and makes all that they did visible to it. */
     _Alignas(64) _Atomic uint32_t finished;
     struct sync_event done;

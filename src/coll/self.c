@@ -152,7 +152,7 @@ static bool read_tile(struct coll *coll, enum coll_ring kind, int64_t tile, cons
 static void release(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
     self_of(coll)->rings[kind].read = tile;
-    /* For threads that have gone to sleep: they poll again under the lock that the caller holds now. */
+    /* Wakes threads that have gone to sleep: they poll again under the lock that the caller holds now. */
     sync_event_notify(coll->event);
 }
 

@@ -82,9 +82,8 @@ struct coll {
     int max_threads; /* the largest `threads` of any rank: the same number on all of them */
     int timeout_ms;
     struct coll_interrupt interrupt;
-    bool oversubscribed; /* all ranks' threads outnumber the processors they may use: the same on all ranks */
-    struct sync_event
-        *event; /* this rank's own: notified whenever something that its threads may wait for has changed */
+    bool oversubscribed;      /* all ranks' threads outnumber the processors they may use: the same on all ranks */
+    struct sync_event *event; /* this rank's own: notified of changes that its threads wait for */
 
     /* Set by agreement.c: the number of the current or last call, and its shape. A call that is empty, or that this
        rank refuses, has a shape without tiles. */

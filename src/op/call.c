@@ -66,7 +66,7 @@ void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms
     pipeline->fields = fields;
     memcpy(pipeline->values, values, sizeof values);
 
-    /* A sum that is the result is rounded once either way. */
+    /* A sum that is itself the result is rounded once either way. */
     op_epilogue_round(&pipeline->epilogue, terms->numerics,
                       terms->kind != CALL_ALL_REDUCE && terms->kind != CALL_REDUCE_SCATTER);
     pipeline->epilogue.epsilon = terms->epsilon;

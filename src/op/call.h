@@ -27,14 +27,14 @@ struct call_terms {
 };
 
 /*
- * Fills pipeline's fields and values from the terms, and how its epilogue sums and rounds; the epilogue's tensors and
- * their dtypes are each rank's own.
+ * Fills pipeline's fields and values from the terms, and sets how its epilogue sums and rounds. The epilogue's tensors
+ * and their dtypes are each rank's own.
  */
 void call_terms_set(struct op_pipeline *pipeline, const struct call_terms *terms);
 
 /*
- * With the group taken and every check made: plans the call, runs the pipeline, of which work and epilogue have been
- * set, and leaves the group.
+ * Called with the group taken and every check made, and with the pipeline's work and epilogue set: plans the call, runs
+ * the pipeline, and leaves the group.
  */
 bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_kind source,
               struct op_pipeline *pipeline, struct error *error);

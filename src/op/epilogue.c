@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epilogue.c - residual and norm. A tile is taken in as soon as it is there, while it is in cache; a row's statistic
- * needs the whole row, so norms run over finished rows, which are then still in cache too.
+ * epilogue.c - residual and norm. A tile gets its residual as soon as its sum has come, while it is in cache. A row's
+ * statistic needs the whole row, so norms run over finished rows, which are then still in cache too.
  */
 #include "op/epilogue.h"
 
@@ -15,13 +15,13 @@
 
 enum { LINE = 64 };
 
-/* Element `at` of a matrix that there is. */
+/* Element `at` of a matrix that is not NULL. */
 static void *element(const void *matrix, int32_t dtype, int64_t at)
 {
     return (char *)(uintptr_t)matrix + (size_t)at * dtype_size(dtype);
 }
 
-/* norm.h's index of kernels whose y is fp32. */
+/* The index in norm.h's tables of kernels whose y is fp32. */
 static bool wide_y(const struct op_epilogue *epilogue)
 {
     return epilogue->y_dtype != epilogue->dtype;
@@ -46,7 +46,7 @@ void op_epilogue_round(struct op_epilogue *epilogue, int32_t numerics, bool keep
     epilogue->rescale = !epilogue->in_rank_order;
 }
 
-/* From one type to another, of which one is fp32 if they differ. */
+/* Converts from one type to another; if they differ, one is fp32. */
 static void convert(int32_t from, const void *in, int32_t to, void *out, size_t count)
 {
     assert(from == to || from == MMARN_F32 || to == MMARN_F32);
@@ -60,7 +60,7 @@ static void convert(int32_t from, const void *in, int32_t to, void *out, size_t 
     }
 }
 
-/* Elements of the outputs from `at`, in one row, from their sums in sum_dtype. */
+/* Stores elements of the outputs from `at`, in one row, from their sums in sum_dtype. */
 static void take_in(const struct op_epilogue *epilogue, int64_t at, const void *sum, size_t count)
 {
     if (epilogue->mm)
@@ -91,8 +91,8 @@ static void prefetch_write(const void *matrix, size_t first, size_t bytes)
 }
 
 /*
- * Asks for what the next row of a tile will need: a tile's rows are short runs, far apart, in which the processor's own
- * prefetchers are late each time.
+ * Prefetches what the next row of a tile needs: the rows of a tile are short runs, far apart, and the processor's own
+ * prefetchers are late for each of them.
  */
 static void prefetch_row(const struct op_epilogue *epilogue, int64_t at, size_t count)
 {
@@ -109,7 +109,7 @@ static void prefetch_row(const struct op_epilogue *epilogue, int64_t at, size_t 
         prefetch_write(epilogue->y, first, bytes);
 }
 
-/* The rows of a tile that are taken in here: [*from, *to), counted from the tile's first. */
+/* The rows of a tile that this rank stores: [*from, *to), counted from the tile's first row. */
 static void own_rows(const struct op_epilogue *epilogue, int64_t row, int rows, int *from, int *to)
 {
     const int64_t end = epilogue->first + epilogue->count;
@@ -131,7 +131,7 @@ void op_epilogue_sum(const struct op_epilogue *epilogue, int64_t n, const struct
     }
 }
 
-/* The same from all ranks' parts of it. */
+/* The same from all ranks' partials of it. */
 static void take_in_parts(const struct op_epilogue *epilogue, int64_t at, const float *const parts[], int world_size,
                           size_t count)
 {
@@ -180,7 +180,7 @@ static void add_after(const struct op_epilogue *epilogue, int64_t n, int64_t row
         convert(epilogue->dtype, norm_out, epilogue->y_dtype, y, (size_t)n);
 }
 
-/* What follows a row's norm. */
+/* The work that follows a row's norm. */
 static void finish_row(const struct op_epilogue *epilogue, int64_t n, int64_t row, const void *norm_out)
 {
     if (epilogue->quantised)

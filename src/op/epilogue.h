@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epilogue.h - from sums to outputs: mm_out, residual and norm over tiles and rows of one call. Knows nothing of where
- * sums come from. A norm reads rows that are complete: of y, or of mm_out where the norm comes first.
+ * epilogue.h - from sums to outputs: mm_out, residual and norm over tiles and rows of one call. It does not know where
+ * sums come from. A norm reads complete rows: of y, or of mm_out where the norm comes first.
  */
 #ifndef MMARN_OP_EPILOGUE_H
 #define MMARN_OP_EPILOGUE_H
@@ -34,17 +34,19 @@ struct op_epilogue {
     char *rows; /* one row in dtype for each thread, if norm_out is NULL */
 };
 
-/* How sums travel and norms round in a mode. keep_sum: in the mode that keeps sums in fp32, they come in fp32. */
+/*
+ * Sets how sums travel and norms round in a mode. keep_sum: in the mode that keeps sums in fp32, sums travel in fp32.
+ */
 void op_epilogue_round(struct op_epilogue *epilogue, int32_t numerics, bool keep_sum);
 
-/* Takes in a tile of sums (dense, sum_dtype). */
+/* Stores a tile of sums (dense, sum_dtype), with the residual add. */
 void op_epilogue_sum(const struct op_epilogue *epilogue, int64_t n, const struct op_tile *tile, const void *sum);
 
-/* The same from all ranks' parts, which are summed on the way. */
+/* The same from all ranks' partials, which are summed on the way. */
 void op_epilogue_partials(const struct op_epilogue *epilogue, int64_t n, const struct op_tile *tile,
                           const float *const parts[], int world_size);
 
-/* Finishes rows of the call whose sums have all been taken in. */
+/* Finishes rows of the call whose sums have all been stored. */
 void op_epilogue_norm(const struct op_epilogue *epilogue, int64_t n, int64_t row, int rows, int thread);
 
 #endif

@@ -19,7 +19,7 @@ struct norm_call {
 bool norm_call_take(struct norm_call *norm, const mmarn_comm *comm, mmarn_form form, const mmarn_op_config *config,
                     const mmarn_step *step, struct error *error);
 
-/* outputs_open for the call, with its gamma; norm_call_close gives back what either took. Errors: MEMORY. */
+/* Does outputs_open for the call, with its gamma. norm_call_close frees what both allocated. Errors: MEMORY. */
 bool norm_call_open(struct norm_call *norm, int threads, struct op_epilogue *epilogue, void **room,
                     struct error *error);
 void norm_call_close(struct norm_call *norm, void *room);

@@ -26,7 +26,7 @@ static void *data_of(const mmarn_tensor *tensor)
     return tensor ? tensor->data : NULL;
 }
 
-/* The memory of an output in which rows of this type can lie until their norm overwrites them, or NULL. */
+/* An output whose memory can hold rows of this type until their norm overwrites them, or NULL. */
 static void *place_for(const struct op_epilogue *epilogue, int32_t dtype)
 {
     return dtype == epilogue->dtype ? epilogue->norm_out : NULL;
@@ -56,7 +56,7 @@ static void set_outputs(const struct op_call *call, const struct op_gamma *gamma
     }
 }
 
-/* Where the rows lie that the norm reads; NULL: nowhere yet. */
+/* The pointer to the rows that the norm reads. It is NULL if they have no memory yet. */
 static void **find_normed(struct op_epilogue *epilogue)
 {
     if (!epilogue->norm_first) {
@@ -80,7 +80,7 @@ bool outputs_open(const struct op_call *call, const struct op_gamma *gamma, int6
         return true;
     void **normed = find_normed(epilogue);
     const size_t element = dtype_size(epilogue->norm_first ? epilogue->dtype : epilogue->y_dtype);
-    /* Rows of a shard that has none need no place, but somewhere that is not NULL to point to. */
+    /* A shard without rows needs no memory, but a pointer that is not NULL. */
     const size_t kept = *normed ? 0 : (size_t)(epilogue->count * columns) * element;
     const size_t whole = (kept + 63) / 64 * 64;
     const size_t rows = epilogue->norm_out ? 0 : (size_t)(threads * columns) * dtype_size(epilogue->dtype);

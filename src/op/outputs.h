@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outputs.h - from a step to its epilogue: which outputs there are, where rows are kept that a norm reads twice, and
- * gamma as the norm multiplies by it.
+ * outputs.h - from a step to its epilogue: the outputs, the memory of rows that a norm reads twice, and gamma as the
+ * norm multiplies by it.
  */
 #ifndef MMARN_OP_OUTPUTS_H
 #define MMARN_OP_OUTPUTS_H
@@ -20,8 +20,8 @@ struct op_gamma {
 float *outputs_gamma_plus_one(const mmarn_tensor *gamma);
 
 /*
- * Fills the epilogue's tensors, and its rows and dtypes, for a checked call; columns is n. *room is memory that the
- * epilogue needs until the call ends, NULL where it needs none; the caller frees it with memory_free. Errors: MEMORY.
+ * Fills the epilogue's tensors, rows and dtypes for a checked call; columns is n. *room is memory that the epilogue
+ * needs until the call ends, or NULL if it needs none; the caller frees it with memory_free. Errors: MEMORY.
  */
 bool outputs_open(const struct op_call *call, const struct op_gamma *gamma, int64_t columns, int threads,
                   struct op_epilogue *epilogue, void **room, struct error *error);

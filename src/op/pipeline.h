@@ -20,7 +20,7 @@ struct op_pipeline {
     struct coll *coll;
     const struct op_plan *plan;
     op_produce_fn *produce;
-    op_gather_fn *gather; /* NULL: parts are summed, into the epilogue. With it the algorithm is COLL_ONE_SHOT */
+    op_gather_fn *gather; /* NULL: partials are summed, into the epilogue. Otherwise the algorithm is COLL_ONE_SHOT */
     void *ctx;
     struct op_epilogue epilogue;
     const struct coll_field *fields; /* what the ranks must agree on, and this rank's values */

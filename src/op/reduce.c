@@ -27,7 +27,7 @@ static void produce(void *ctx, int thread, const struct op_tile *tile, float *pa
     }
 }
 
-/* With the group taken: runs and leaves it. */
+/* Called with the group taken: runs the call and leaves the group. */
 static bool run(mmarn_comm *comm, const struct call_terms *terms, const void *in, const struct op_epilogue *epilogue,
                 struct error *error)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench.c - times every kernel of every table that this machine can run, beside the first one of the table, which is
+ * bench.c - times every kernel of every table that this machine can run, next to the first one of the table, which is
  * plain C. Sizes are those that the operator uses, all within the caches.
  */
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 enum { ELEMENTS = 16384, ROW = 4096, BLOCK_N = 128, BLOCK_K = 512, ROUNDS = 15 };
 
-/* Big enough for any case; zeros are as fast as anything, since no kernel looks at values. */
+/* Big enough for any case. Zeros are as fast as other values, because no kernel looks at values. */
 static struct {
     void *in, *other, *out;
     float *wide;
@@ -104,7 +104,7 @@ static void bench_block(int32_t dtype, int m, double peak)
     }
 }
 
-/* There is no plain kernel: the first of the table takes its place. */
+/* There is no plain kernel, so the first of the table takes its place. */
 static void bench_bf16(int m, double peak)
 {
     const struct bf16_block block = {

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * bench.h - what the files bench*.c share: timing a statement, and printing a line beside the machine's ceilings.
- */
+/* bench.h - what the files bench*.c share: timing a statement, and printing a line next to the machine's ceilings. */
 #ifndef CHECKASM_BENCH_H
 #define CHECKASM_BENCH_H
 
 #include "measure/clock.h"
 #include "measure/peak.h"
 
-/* seconds = the best round's time of one execution of `statement`. The best, because noise only ever adds. */
+/* seconds = the best round's time of one execution of `statement`. The best, because disturbances only add time. */
 #define BEST_OF(rounds, times, seconds, statement)                                                                     \
     do {                                                                                                               \
         (seconds) = 1e9;                                                                                               \
@@ -23,7 +21,7 @@
 
 /*
  * Prints one line: rate is work / seconds / 1e9. *plain holds the rate of the first line of its kind (0 before it),
- * which the others are compared with; a ceiling of 0 is left out. Ceilings are the best of one thread.
+ * with which the others are compared. A ceiling of 0 is left out. Ceilings are the best of one thread.
  */
 void bench_line(const char *kernel, const char *what, double seconds, double work, const char *unit, double ceiling,
                 double *plain);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench_tile.c - times gemm_tile with the best kernels, as the operator uses it: a tile of many rows, bound by
- * multiply- adds; and a few rows against matrices that take turns and do not fit any cache, bound by reading them.
- * Every pair of types takes turns with f16 in the same layout, which it is compared with.
+ * multiply-adds; and a few rows against matrices that take turns and do not fit any cache, bound by reading them. Every
+ * pair of types takes turns with f16 in the same layout, with which it is compared.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +18,8 @@ static const char *const layout_names[] = {[GEMM_KN] = "kn", [GEMM_NK] = "nk", [
 
 static const struct pair {
     int32_t x_dtype, dtype;
-    int group;   /* 0: one */
-    bool offset; /* otherwise none */
+    int group;   /* 0: one group */
+    bool offset; /* false: no offset */
 } pairs[] = {
     {MMARN_F16, MMARN_F16, 0, false},   {MMARN_BF16, MMARN_BF16, 0, false},  {MMARN_F32, MMARN_F32, 0, false},
     {MMARN_I8, MMARN_I8, 0, false},     {MMARN_F16, MMARN_I8, 0, false},     {MMARN_F16, MMARN_I8, 0, true},
@@ -35,7 +35,7 @@ static struct {
     const struct peak *peak;
 } bench_data;
 
-/* Any memory does as a matrix of any layout: only where its elements lie matters here. */
+/* Any memory serves as a matrix of any layout: only the addresses of its elements matter here. */
 static struct gemm_weights view(const struct pair *pair, enum gemm_layout layout, int k, int n)
 {
     return (struct gemm_weights){
@@ -55,14 +55,14 @@ static struct gemm_weights view(const struct pair *pair, enum gemm_layout layout
 
 static double time_tall(struct gemm_weights *w, struct gemm_scratch *scratch)
 {
-    /* Eight tiles' columns, as one row-block has them. */
+    /* The columns of eight tiles, as in one row-block. */
     double start = clock_seconds();
     for (int tile = 0; tile < 8; tile++)
         gemm_tile(w, scratch, bench_data.x1, 0, TILE_M, (int64_t)tile * TILE_N, TILE_N, bench_data.c, TILE_N);
     return (clock_seconds() - start) / 8;
 }
 
-/* One of the matrices that x2 holds after the other. */
+/* Times one matrix of several that lie one after another in x2. */
 static double time_flat(struct gemm_weights *w, struct gemm_scratch *scratch, int rows)
 {
     const size_t bytes = (size_t)gemm_bytes(w->dtype, (int64_t)DECODE_K * DECODE_N);

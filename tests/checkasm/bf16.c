@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bf16.c - kernels for pairs of bf16 against a loop of fmaf, on numbers whose products reach down to the smallest
- * normal one; and when gemm_tile takes them: always on ordinary numbers, never where a subnormal number can arise, be
- * it one binade below, or left over from an earlier block of k. A kernel that counts its calls stands before the real
- * one.
+ * bf16.c - compares kernels for pairs of bf16 with a loop of fmaf, on numbers whose products reach down to the smallest
+ * normal one. It also checks when gemm_tile uses them: always on ordinary numbers, and never where a subnormal number
+ * can arise, either one binade lower or left over from an earlier block of k. A kernel that counts its calls wraps the
+ * real one.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -24,7 +24,10 @@ static float value_of(uint32_t pairs, bool lower)
     return data_get(MMARN_BF16, halves, lower);
 }
 
-/* A bf16 whose exponent field is `lowest` or above: often it, or zero; with hostile, sometimes no number at all. */
+/*
+ * A bf16 whose exponent field is `lowest` or above: often exactly that, or zero; with hostile, sometimes a NaN or an
+ * infinity.
+ */
 static uint16_t number(int lowest, bool hostile)
 {
     const uint16_t fraction = (uint16_t)random_int(0, 127), sign = (uint16_t)(random_bits() & 0x8000);
@@ -93,7 +96,7 @@ static void test_block(const struct bf16_kernel *kernel, int m, int n, int k)
     fill(a, a_count, lowest_a, hostile);
     fill(b, b_count, lowest_b, hostile);
     for (size_t i = 0; i < c_count; i++)
-        if ((ptrdiff_t)i % g.ldc < n) { /* what another such chain has left */
+        if ((ptrdiff_t)i % g.ldc < n) { /* the result of another such chain */
             fill(left, 2, lowest_a, hostile);
             fill(right, 2, lowest_b, hostile);
             g.c[i] = add(add(0.0F, left[0], right[0]), left[1], right[1]);
@@ -160,7 +163,7 @@ static void count_block(const struct bf16_block *block)
     gemm_kernels_best()->bf16.block(block);
 }
 
-/* The tile, and how many blocks of it went by pairs. */
+/* Computes the tile; returns how many of its blocks the pair kernel computed. */
 static int multiply(const struct gemm_weights *weights, const void *x1, int m, float *c)
 {
     struct gemm_scratch *scratch = gemm_scratch_create();
@@ -204,7 +207,7 @@ static void test_ordinary(int32_t dtype, enum gemm_layout layout, int m)
 }
 
 /*
- * Every row of x1 and column of x2 is zero but for rows `at` and at + 1 of k, where the two products differ by one unit
+ * Every row of x1 and column of x2 is zero except rows `at` and at + 1 of k, where the two products differ by one unit
  * of the smallest grid that numbers with these exponent fields can have: 2^(sum - 268).
  */
 static void test_grid(enum gemm_layout layout, int m, int k, int at, int sum)
@@ -252,7 +255,7 @@ static void test_choice(void)
     for (int layout = GEMM_KN; layout <= GEMM_PACKED; layout++)
         for (int sum = LOWEST_SUM - 1; sum <= LOWEST_SUM; sum++)
             for (int repeat = 0; repeat < 8; repeat++) {
-                /* One block of k; the last of two; the first of two, whose sums the second must not lose. */
+                /* One block of k; the last of two; and the first of two, whose sums the second must keep. */
                 test_grid((enum gemm_layout)layout, random_int(9, 20), random_int(2, 90), 0, sum);
                 test_grid((enum gemm_layout)layout, random_int(9, 20), 1030, 1024, sum);
                 test_grid((enum gemm_layout)layout, random_int(9, 20), 1030, 0, sum);

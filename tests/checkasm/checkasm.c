@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checkasm.c - the command: which tests and kernels run, with which seed, and what is said of failures and faults.
+ * checkasm.c - the command: which tests and kernels run, with which seed, and the reports of failures and faults.
  *
- * Random numbers begin anew for each kernel, so that a failure is repeated by that kernel alone. A fault, as of a read
- * beyond a guard page, ends the program; the kernel and the shape that it was at are told first.
+ * Random numbers restart for each kernel, so that running that kernel alone repeats a failure. A fault, for example a
+ * read beyond a guard page, ends the program; it first reports the kernel and the shape that it was testing.
  */
 #include "checkasm.h"
 
@@ -46,7 +46,7 @@ static const char *only_test, *only_function;
 static bool lists, runs_any;
 static char function[NAME_SIZE], subject[SUBJECT_SIZE];
 
-/* What repeats the kernel at hand. */
+/* The command that repeats the current kernel. */
 static int write_command(char *text, size_t size)
 {
     const char *level = getenv("MMARN_CPU");
@@ -117,7 +117,7 @@ bool check_kernel(const char *kind, const char *name, unsigned needs)
     return true;
 }
 
-/* The processor has stopped at an instruction of the kernel, so this thread holds nothing that is needed here. */
+/* The processor has stopped at an instruction of the kernel, so this thread holds no lock that is needed here. */
 static void report_fault(int number)
 {
     char text[2 * SUBJECT_SIZE], command[SUBJECT_SIZE];
@@ -157,7 +157,7 @@ static bool is_test(const char *name)
     return false;
 }
 
-/* -1: go on; else the exit status. */
+/* -1: continue; otherwise the exit status. */
 static int parse(int argc, char **argv, bool *with_bench)
 {
     enum { TEST = 1, FUNCTION, LIST, SEED, BENCH, HELP };

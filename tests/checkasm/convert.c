@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * convert.c - the conversions, payloads of NaN included: widening on all 65536 numbers of each type, narrowing on every
- * boundary between two of them and on random bits; then every length up to a few registers, at both edges.
+ * convert.c - tests the conversions, including payloads of NaN: widening all 65536 numbers of each type, narrowing
+ * every boundary between two of them and random bits; then every length up to a few registers, at both edges.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static void test_narrow_boundaries(const struct convert_kernel *kernel, int32_t 
     free(wide);
 }
 
-/* Random bits reach every exponent; half of them are moved to where the type's denormals and its overflow are. */
+/* Random bits reach every exponent; half of them are moved to the range of the type's denormals and of its overflow. */
 static void test_narrow_random(const struct convert_kernel *kernel, int32_t dtype)
 {
     float *wide = malloc(RANDOM * sizeof *wide);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * data.c - random and hostile numbers, and a second definition of the 16-bit types: by ldexp and rint in double
- * precision, where convert_ref.c works on bits, so that one can be wrong without the other.
+ * data.c - random and hostile numbers, and a second definition of the 16-bit types: it uses ldexp and rint in double
+ * precision, while convert_ref.c works on bits, so that one can be wrong without the other.
  */
 #include "checkasm.h"
 
@@ -55,7 +55,7 @@ static float decode(int32_t dtype, uint16_t code)
     uint32_t sign = (uint32_t)(code & 0x8000) << 16;
     double value;
     if (exponent > f->highest - f->lowest + 1) {
-        /* A NaN's payload moves up; widening from f16 sets the quiet bit, from bf16 it changes nothing. */
+        /* A NaN's payload moves up. Widening from f16 sets the quiet bit; from bf16 it changes nothing. */
         uint32_t quiet = fraction && dtype == MMARN_F16 ? 0x400000 : 0;
         return of_bits(sign | 0x7f800000 | quiet | (uint32_t)fraction << (23 - f->digits));
     }
@@ -148,7 +148,7 @@ static float hostile(int32_t dtype)
         return INFINITY;
     case 1:
         return -INFINITY;
-    case 2: /* a NaN with any sign and payload, signalling ones among them */
+    case 2: /* a NaN with any sign and payload, including signalling ones */
         return of_bits(0x7f800000 | (uint32_t)random_bits() | 0x2000);
     default:
         return extreme(dtype);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* data_int.c - integers, and the scales and offsets that turn them into weights. The last step is arithmetic of data.c.
+/*
+ * data_int.c - integers, and the scales and offsets that make weights of them. The last step uses the arithmetic of
+ * data.c.
  */
 #include "checkasm.h"
 
@@ -26,7 +28,7 @@ void data_fill_int(enum data kind, int32_t dtype, void *dst, size_t count)
                                           : extremes[dtype][i % 7 % 2];
 }
 
-/* A number of dtype, 2^-14 <= |number| <= 255: any significand, the longest, or a power of two. */
+/* A number of dtype, 2^-14 <= |number| <= 255: with any significand, the longest one, or a power of two. */
 static float ordinary_scale(int32_t dtype)
 {
     const int digits = dtype == MMARN_F16 ? 10 : dtype == MMARN_BF16 ? 7 : 23;
@@ -46,8 +48,10 @@ static float rounded(int32_t dtype, float value)
     return data_get(dtype, number, 0);
 }
 
-/* Half of the arrays that are not ordinary go a little beyond it, all of them by the same factor: where a quick way
-   ends, one number that is far beyond would hide the others. */
+/*
+ * Half of the arrays that are not ordinary go slightly beyond the range of the fast method, all elements by the same
+ * factor: one number far beyond it would hide the others.
+ */
 void data_fill_scales(enum data kind, int32_t dtype, float *dst, size_t count)
 {
     const bool near = random_bits() & 1;

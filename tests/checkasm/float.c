@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * float.c - the matmul kernels' blocks against a triple loop, and the packing functions element by element. The sizes:
- * every pair of rows and columns, of rows and depth, and of columns and depth, with the third at random; both layouts
- * of B; odd strides; all of it between guard pages, with poison in the gaps between rows.
+ * float.c - compares the matmul kernels' blocks with a triple loop, and the packing functions element by element.
+ * Sizes: every pair of rows and columns, of rows and depth, and of columns and depth, with the third at random. Both
+ * layouts of B; odd strides; everything between guard pages, with poison in the gaps between rows.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static size_t panels_of(int n)
     return (size_t)((n + GEMM_NR - 1) / GEMM_NR);
 }
 
-/* Where a panel of k rows has row p, column j. */
+/* The index of row p, column j in a panel of k rows. */
 static ptrdiff_t place_in_panel(int32_t dtype, int p, int j)
 {
     return dtype == MMARN_BF16 ? (p / 2 * GEMM_NR + j) * 2 + 1 - p % 2 : p * GEMM_NR + j;
@@ -153,7 +153,7 @@ static void test_sizes(const struct float_kernel *kernel, int32_t dtype)
         test_block(kernel, dtype, large[i][0], large[i][1], large[i][2]);
 }
 
-/* Of int8 only packing is here; its blocks, and int4, are in quant.c. */
+/* For int8 only packing is tested here; its blocks, and int4, are in quant.c. */
 static void test_packs(const struct pack_kernel *kernel, int32_t dtype)
 {
     for (int n = 1; n <= MOST; n++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.c - a few arenas with unreadable pages on both sides, set up once: a read or write one byte outside a place
- * that touches the edge ends the program at the instruction that did it.
+ * guard.c - a few arenas with unreadable pages on both sides, set up once. A read or write one byte outside a place
+ * that touches the edge ends the program at that instruction.
  */
 #include "checkasm.h"
 

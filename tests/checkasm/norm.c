@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * norm.c - the norm kernels against a model written from norm.h: every length up to two rounds of lanes and some long
- * ones, y in its own memory and in residual's, norm_out in its own and in y's, all combinations of types, both ways of
- * rounding, rows that overflow; rows in int8.
+ * norm.c - compares the norm kernels with a model written from norm.h: every length up to two rounds of lanes and some
+ * long ones, y in its own memory and in residual's, norm_out in its own and in y's, all combinations of types, both
+ * ways of rounding, rows that overflow; rows in int8.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static int32_t wide_or(bool wide, int32_t dtype)
     return wide ? MMARN_F32 : dtype;
 }
 
-/* What a call of add or add_sum adds to: residual, and y, which may be it. */
+/* The arrays of a call of add or add_sum: residual, and y, which may be the same. */
 struct target {
     int32_t dtype; /* of both */
     size_t count;
@@ -73,7 +73,7 @@ static void test_add(const struct norm_kernel *kernel, int32_t dtype, bool wide,
     check_this(target_right(&t));
 }
 
-/* fp32 on or beside numbers of the narrow type, so that the sum's rounding and overflow matter. */
+/* fp32 values at or near numbers of the narrow type, so that the sum's rounding and overflow matter. */
 static float *place_mm(int slot, int32_t dtype, size_t count, bool at_end, enum data kind)
 {
     float *mm = guard_place(slot, count * sizeof *mm, at_end);
@@ -144,7 +144,7 @@ static float model_row(int32_t dtype, const struct norm_row *r, void *expected)
     return rstd * down;
 }
 
-/* Wide numbers of a narrow type's range overflow nothing, so some rows are scaled up to where squares do. */
+/* Wide numbers in the range of a narrow type do not overflow, so some rows are scaled up until their squares do. */
 static void enlarge(int32_t dtype, void *y, size_t n)
 {
     for (size_t i = 0; i < n && dtype != MMARN_F16; i++)
@@ -209,7 +209,7 @@ static void test_quantise(const struct norm_kernel *kernel, int32_t dtype, size_
     signed char *out = guard_place(SLOT_OUT, n, at_end), *expected = malloc(n);
     data_fill(kind, dtype, row, n);
     const int change = random_int(0, 7);
-    for (size_t i = 0; i < n && change < 2; i++) /* among subnormal numbers, or all zero */
+    for (size_t i = 0; i < n && change < 2; i++) /* to subnormal numbers, or all zero */
         data_set(dtype, row, i, change ? ldexpf(data_get(dtype, row, i), -random_int(100, 140)) : 0);
     const float expected_scale = model_quantise(dtype, row, n, expected);
     check_next("norm %s: quantise %s, n = %zu, data %d, change %d", kernel->name, dtype_name(dtype), n, (int)kind,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quant.c - the kernels for integer weights: int8 x int8 blocks against sums in 64 bits, expansion and the blocks that
- * expand as they go against data_expand and a triple loop, int4 packing nibble by nibble. All sizes up to a few panels,
- * odd depths, gaps between panels, extremes, between guard pages.
+ * quant.c - tests the kernels for integer weights: int8 x int8 blocks against sums in 64 bits, expansion and the blocks
+ * that expand as they go against data_expand and a triple loop, int4 packing nibble by nibble. All sizes up to a few
+ * panels, odd depths, gaps between panels, extremes, between guard pages.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -27,8 +27,10 @@ static int panels_of(int n)
 
 /* -------------------------------------------------------------------------------------------------- int8 x int8 */
 
-/* Strides of B, whose first `skipped` rows are not the block's: packed with or without gaps, or row-major with rows of
-   odd length. Returns its bytes. */
+/*
+ * Strides of B, whose first `skipped` rows are not part of the block: packed with or without gaps, or row-major with
+ * rows of odd length. Returns the bytes of B.
+ */
 static size_t choose_b(struct i8_block *g, int skipped)
 {
     const int panels = panels_of(g->n), k = skipped + g->k;
@@ -41,7 +43,7 @@ static size_t choose_b(struct i8_block *g, int skipped)
     return (size_t)((panels - 1) * g->panel_stride + (k - 1) * g->k_stride + GEMM_NR);
 }
 
-/* a and b: the block's own before they took the kernel's form. */
+/* a and b: the block's data before their conversion to the kernel's form. */
 static bool compare_i8(const struct i8_block *g, const int8_t *a, const int8_t *b, const int32_t *before)
 {
     for (int i = 0; i < g->m; i++) {
@@ -58,7 +60,7 @@ static bool compare_i8(const struct i8_block *g, const int8_t *a, const int8_t *
     return guard_intact(SLOT_C);
 }
 
-/* Elements of A between guard pages, widened where the kernel asks for it. */
+/* Puts elements of A between guard pages, widened if the kernel asks for it. */
 static const void *place_left(const struct i8_kernel *kernel, const int8_t *narrow, size_t count)
 {
     void *a = guard_place(SLOT_A, count * (kernel->x1 == I8_X1_WIDENED ? sizeof(int16_t) : sizeof(int8_t)),
@@ -70,7 +72,7 @@ static const void *place_left(const struct i8_kernel *kernel, const int8_t *narr
     return a;
 }
 
-/* Interleaves the k rows of each panel, in one run or with another one behind the first few groups of rows. */
+/* Interleaves the k rows of each panel, in one run, or in two that part after the first few groups of rows. */
 static void interleave(const struct i8_kernel *kernel, const struct i8_block *g, int8_t *b, int k)
 {
     const int run = random_int(0, (k - 1) / I8_GROUP) * I8_GROUP;
@@ -117,7 +119,7 @@ static void test_i8_block(const struct i8_kernel *kernel, int m, int n, int k)
 
 /* --------------------------------------------------------------------------------------- weights to be expanded */
 
-/* Panels, scales and offsets of a run. Anything may be in columns beyond n. */
+/* Panels, scales and offsets of a run. Columns beyond n may hold anything. */
 static void make_run(struct expand_run *run, int32_t dtype, int32_t x_dtype, enum data kind, int k, int n)
 {
     const int panels = panels_of(n), columns = panels * GEMM_NR;
@@ -128,7 +130,7 @@ static void make_run(struct expand_run *run, int32_t dtype, int32_t x_dtype, enu
     float *scale = guard_place(SLOT_SCALE, (size_t)columns * sizeof *scale, random_bits() & 1);
     float *offset = guard_place(SLOT_OFFSET, (size_t)columns * sizeof *offset, random_bits() & 1);
     data_fill_int(random_bits() & 3 ? DATA_ORDINARY : random_kind(), dtype, b, count);
-    /* Beyond the ordinary: the scales, the offsets, or both. */
+    /* What is not ordinary: the scales, the offsets, or both. */
     const int beyond = random_int(1, 3);
     data_fill_scales(beyond & 1 ? kind : DATA_ORDINARY, x_dtype, scale, (size_t)columns);
     data_fill_offsets(beyond & 2 ? kind : DATA_ORDINARY, x_dtype, offset, (size_t)columns);
@@ -136,7 +138,7 @@ static void make_run(struct expand_run *run, int32_t dtype, int32_t x_dtype, enu
         .b = b, .panel_stride = stride, .scale = scale, .offset = has_offset ? offset : NULL, .n = n, .k = k};
 }
 
-/* The element of an array where a packed panel has row p, column j: a byte of int4 holds two rows of one column. */
+/* The index in an array of row p, column j of a packed panel: a byte of int4 holds two rows of one column. */
 static size_t place_in_panel(int32_t dtype, int p, int j)
 {
     return (size_t)(dtype == MMARN_I4 ? (p / 2 * GEMM_NR + j) * 2 + p % 2 : p * GEMM_NR + j);
@@ -190,7 +192,7 @@ static bool compare_block(const struct expand_few *g, int32_t dtype, int32_t x_d
 
 static void test_block(const struct expand_kernel *kernel, int32_t dtype, int32_t x_dtype, int m, int n, int k)
 {
-    /* Declined scales are no test of the arithmetic: ordinary ones are the most frequent. */
+    /* Declined scales do not test the arithmetic, so ordinary ones are the most frequent. */
     const enum data kind = random_bits() & 1 ? DATA_ORDINARY : random_kind(), kind_a = random_kind();
     struct expand_few g = {
         .m = m, .lda = k + random_int(0, 3), .ldc = n + random_int(0, 3), .ahead = random_int(-5000, 5000)};

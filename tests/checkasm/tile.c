@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tile.c - gemm_tile with the best kernels against a triple loop, to the bit: every pair of types, layout and number of
- * rows, more than one block of k, groups of every length, ragged ends, tiles that begin and end anywhere in C, and a
- * scratch that has seen other tiles. Also gemm_dequantise.
+ * tile.c - compares gemm_tile with the best kernels with a triple loop, to the bit: every pair of types, layout and
+ * number of rows, more than one block of k, groups of every length, ragged ends, tiles that begin and end anywhere in
+ * C, and a scratch that has been used for other tiles. Also gemm_dequantise.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct problem {
     struct gemm_weights weights; /* borrowed */
     int rows, k, n;
     void *x1;
-    float *x2;      /* k x n: the weights themselves, expanded where they must be */
+    float *x2;      /* k x n: the weights themselves, expanded if necessary */
     float *product; /* rows x n; int32 for int8 x int8 */
 };
 
@@ -38,7 +38,7 @@ static float weight_at(const struct gemm_weights *w, int p, int j)
     return data_expand(w->x_dtype, q, w->offset ? &w->offset[values] : NULL, w->scale[values]);
 }
 
-/* Element j of a row of x1 times x2: one chain, or for f16 and f32 weights one for every 512 rows. */
+/* Element j of a row of x1 times x2: one chain, or for f16 and f32 weights one for every 512 rows of k. */
 static float sum_chains(const struct problem *q, size_t first, size_t j)
 {
     const int32_t dtype = q->weights.dtype;
@@ -74,12 +74,12 @@ static void fill(enum data kind, int32_t dtype, void *dst, size_t count)
         data_fill_int(kind, dtype, dst, count);
 }
 
-/* Scales and offsets of one group, or of many, the last one short. */
+/* Scales and offsets of one group, or of many, of which the last is short. */
 static void make_scales(struct gemm_weights *w)
 {
     const enum data kind = random_bits() & 1 ? DATA_ORDINARY : (enum data)random_int(0, DATA_KINDS - 1);
     w->group = random_bits() & 1 ? w->k : random_int(1, (int)w->k);
-    w->group += w->dtype == MMARN_I4 && w->group < w->k && w->group % 2; /* pairs of rows are not parted */
+    w->group += w->dtype == MMARN_I4 && w->group < w->k && w->group % 2; /* pairs of rows are not split */
     w->scale_ld = (w->n + GEMM_NR - 1) / GEMM_NR * GEMM_NR;
     const size_t count = (size_t)((w->k + w->group - 1) / w->group * w->scale_ld), bytes = count * sizeof(float);
     float *scale = guard_place(SLOT_SCALE, bytes, random_bits() & 1);
@@ -124,7 +124,7 @@ static void make(struct problem *q, int32_t dtype, int32_t x_dtype, enum gemm_la
         multiply_row(q, i);
 }
 
-/* Integers are never "both NaN". */
+/* Integers cannot both be NaN. */
 static bool same_element(const struct problem *q, size_t at, const float *c, size_t at_c)
 {
     return is_integer(&q->weights) ? memcmp(&q->product[at], &c[at_c], sizeof *c) == 0
@@ -151,7 +151,7 @@ static void check_tile(const struct problem *q, const struct gemm_weights *weigh
     check_this(same);
 }
 
-/* The whole product; tiles in its middle; after a reset, another first row at the same address. */
+/* Checks the whole product; tiles in its middle; after a reset, other values of x1 at the same address. */
 static void check_problem(const struct problem *q, const struct gemm_weights *weights)
 {
     struct gemm_scratch *scratch = gemm_scratch_create();
@@ -162,7 +162,7 @@ static void check_problem(const struct problem *q, const struct gemm_weights *we
         int col = random_int(0, (q->n - 1) / GEMM_NR) * GEMM_NR, row = random_int(0, q->rows - 1);
         check_tile(q, weights, scratch, row, random_int(1, q->rows - row), col, random_int(1, q->n - col));
     }
-    /* Only here is x1 written again: the scratch is told, and must notice. */
+    /* Only here is x1 overwritten: the scratch is reset, and must convert x1 again. */
     fill(DATA_ORDINARY, weights->x_dtype, q->x1, (size_t)q->k);
     multiply_row(q, 0);
     gemm_scratch_reset(scratch);

@@ -69,7 +69,7 @@ static void compute(struct fixture *fixture)
     }
 }
 
-/* Fills in what the ranks of a job would. */
+/* Fills in the results of the ranks of a job. */
 static void judge(struct fixture *fixture)
 {
     struct job *job = fixture->job;
@@ -133,7 +133,7 @@ static void right_results_pass(void **state)
     assert_true(check_bits_equal(fixture->job));
 }
 
-/* In each scenario, with everything that it may have; and one wrong element is found. */
+/* Each scenario with all its options; one wrong element is found. */
 static void every_type_is_checked(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_measure.c - what is measured with (measure/): medians, binding to processors, JSON, ceilings, and workloads that
- * take turns. Figures are not judged, only that they hang together.
+ * test_measure.c - the measuring tools (measure/): medians, binding to processors, JSON, ceilings, and workloads that
+ * take turns. The test does not judge figures, only whether they are consistent.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,14 +51,14 @@ static void a_thread_is_bound_to_its_own(void **state)
         assert_int_equal(processors(&own), 1);
         CPU_AND(&both, &own, &allowed);
         assert_true(CPU_EQUAL(&both, &own));
-        /* Those before it are as many as its place says. */
+        /* The number of processors before it must be its index. */
         int before = 0;
         for (int cpu = 0; !CPU_ISSET((size_t)cpu, &own); cpu++)
             before += CPU_ISSET((size_t)cpu, &allowed) != 0;
         assert_int_equal(before, first);
     }
     pin_to(&allowed, count, 1);
-    assert_int_equal(processors(&own), 1); /* there is none: nothing was done */
+    assert_int_equal(processors(&own), 1); /* there is no such processor, so nothing was done */
     pin_to(&allowed, 0, count);
     processors(&own);
     assert_true(CPU_EQUAL(&own, &allowed));

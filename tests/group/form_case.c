@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* form_case.c - see form_case.h. Outputs are poisoned first, and so is what lies behind them. */
+/* form_case.c - see form_case.h. Outputs, and the bytes after them, are poisoned first. */
 #include "form_case.h"
 
 #include <stdio.h>
@@ -95,7 +95,7 @@ static void *random_array(uint64_t key, int rank, int stream, int32_t dtype, int
     return array;
 }
 
-/* One rank's part of the sum, in fp32. */
+/* One rank's partial of the sum, in fp32. */
 static void make_part(const struct form_data *data, int rank, float *part)
 {
     const struct form_case *c = &data->shape;
@@ -176,7 +176,7 @@ static void *slice(void *matrix, int32_t dtype, int64_t first, int64_t n)
     return (char *)matrix + (size_t)(first * n) * halffloat_size(dtype);
 }
 
-/* norm_out in the output dtype, in whatever form it is wanted, and what goes with it. */
+/* norm_out in the output dtype, in the form that is wanted, and the outputs that go with it. */
 static void expect_norm(const struct form_data *data, int rank, int64_t rows, int32_t normed_dtype, const void *normed,
                         void *norm_out, struct outputs *expected)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * form_case.h - one case of the operator's forms: which call, which options, which tensors it has; random inputs for
- * every rank, what must come out to the bit (reference/exact.h, reference/forms.h), and one rank's run against it.
+ * form_case.h - one case of the operator's forms: its call, options and tensors; random inputs for every rank; the
+ * expected bits (reference/exact.h, reference/forms.h); and one rank's run compared with them.
  */
 #ifndef MMARN_TESTS_FORM_CASE_H
 #define MMARN_TESTS_FORM_CASE_H
@@ -23,7 +23,7 @@ struct form_case {
     int64_t rows, k, n;
 };
 
-/* A case that the library takes, from a key. */
+/* A valid case made from a key. */
 struct form_case form_case_random(uint64_t key);
 
 struct form_data {

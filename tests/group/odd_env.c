@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* odd_env.c - the environments as words of the processor's own register; elsewhere by <fenv.h>, without the flushes. */
+/* odd_env.c - sets environments by values of the processor's own register; elsewhere by <fenv.h>, without flushing. */
 #include "odd_env.h"
 
 #include <stdint.h>
@@ -8,7 +8,7 @@
 
 enum { FLAGS = 0x3F };
 
-/* In the order of enum odd_env. Some come with flags. */
+/* In the order of enum odd_env. Some have flags set. */
 static const uint32_t words[ODD_ENVS] = {0x1F80, 0x9F80, 0x1FC5, 0x9FC0, 0x5F80,
                                          0x3F90, 0x7F80, 0x1F8A, 0x0000, 0xC061};
 
@@ -28,7 +28,7 @@ static bool kept(enum odd_env env, bool flags_too)
 
 enum { RAISED = 0x0A };
 
-/* FZ, FZ16, DN and AHP for the flushes; the traps are there on few processors, and read as zeros on others. */
+/* FZ, FZ16, DN and AHP flush. Few processors have the traps; on others they read as zeros. */
 static const uint64_t words[ODD_ENVS] = {
     0, 1U << 24, 1U << 19, 1U << 24 | 1U << 25 | 1U << 26, 1U << 22, 2U << 22, 3U << 22, 0, 0x9F00, 1U << 24 | 0x9F00};
 static const uint64_t absent = 0x9F00 | 1U << 19;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * odd_env.h - floating-point environments that a caller may come with: a thread is put into one, calls the library, and
- * is looked at again. Nothing may be computed in between, as some of them trap.
+ * odd_env.h - floating-point environments that a caller may have: a test sets one on a thread, calls the library, and
+ * checks it afterwards. It may compute nothing in between, because some of them trap.
  */
 #ifndef MMARN_TESTS_ODD_ENV_H
 #define MMARN_TESTS_ODD_ENV_H
@@ -28,10 +28,10 @@ const char *odd_env_name(enum odd_env env);
 /* Puts the calling thread into an environment. */
 void odd_env_set(enum odd_env env);
 
-/* It has the very environment still, flags included; then it gets the usual one back. */
+/* Is the environment exactly the same, including flags? Then resets it to the usual one. */
 bool odd_env_kept(enum odd_env env);
 
-/* The calling thread has this environment; its flags may differ. */
+/* Does the calling thread have this environment? Its flags may differ. */
 bool odd_env_is(enum odd_env env);
 
 #endif

@@ -34,7 +34,7 @@ static int32_t gamma_dtype(const struct op_case *shape)
     return shape->wide_gamma ? MMARN_F32 : shape->dtype;
 }
 
-/* Of tiny numbers: a product of x1 and x2 is as large as a bias and a residual. */
+/* For tiny numbers: a product of x1 and x2 is as large as a bias and a residual. */
 static float deviation(const struct op_case *shape, int stream)
 {
     const bool half = shape->dtype == MMARN_F16;
@@ -53,7 +53,7 @@ static void *random_array(const struct op_case *shape, int32_t dtype, int rank, 
     return array;
 }
 
-/* The partials are what the parts alone start from, once rounded to the dtype. */
+/* The calls of the parts alone start from the partials, rounded once to the dtype. */
 static void round_partial(const struct op_case *shape, struct op_data *data, int rank, float *partial)
 {
     int64_t count = rows_of(shape) * shape->n;
@@ -64,7 +64,7 @@ static void round_partial(const struct op_case *shape, struct op_data *data, int
     }
 }
 
-/* Every second row. */
+/* Enlarges every second row. */
 static void enlarge(const struct op_case *shape, void *residual)
 {
     for (int64_t row = 0; row < rows_of(shape) && shape->huge; row += 2)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * op_case.h - one case of the operator: random inputs for every rank, what must come out to the bit
- * (reference/exact.h), and one rank's run against it.
+ * op_case.h - one case of the operator: random inputs for every rank, the expected bits (reference/exact.h), and one
+ * rank's run compared with them.
  */
 #ifndef MMARN_TESTS_OP_CASE_H
 #define MMARN_TESTS_OP_CASE_H
@@ -20,18 +20,18 @@ enum op_case_call {
 
 struct op_case {
     int32_t dtype, numerics;
-    bool wide_residual, wide_gamma; /* fp32, whatever the dtype; y is as residual */
+    bool wide_residual, wide_gamma; /* fp32, for any dtype; y has the type of residual */
     int huge;                       /* residuals are multiplied by 2 to this power */
     int64_t b, s, k, n;             /* b = 0: 2-D tensors of s rows */
     int64_t k_more;                 /* rank r has k + r * k_more */
     enum op_case_call call;
     bool bias, bias_once, trans_x2, in_place;
-    bool tiny; /* products, sums and outputs among the subnormal numbers of fp32, or of f16 */
+    bool tiny; /* products, sums and outputs are subnormal numbers of fp32, or of f16 */
     int threads;
-    enum odd_env env; /* the last rank calls from it, and must have it still afterwards */
+    enum odd_env env; /* the last rank calls from it, and must still have it afterwards */
 };
 
-/* Inputs of every rank; residual and gamma differ from rank to rank. Filled before ranks start, then only read. */
+/* Inputs of every rank; residual and gamma differ between ranks. Filled before ranks start, then only read. */
 struct op_data {
     const struct op_case *shape;
     int world_size;
@@ -48,13 +48,13 @@ void op_data_free(struct op_data *data);
 #define OP_HASH UINT64_C(0xcbf29ce484222325)
 uint64_t op_hash(uint64_t hash, int32_t dtype, const void *array, int64_t count);
 
-/* Of the bits that must come out, over all ranks: a number that depends on the shape and the seed alone. */
+/* A hash of the expected bits over all ranks. It depends only on the shape and the seed. */
 uint64_t op_data_hash(const struct op_data *data);
 
 /* Runs the case twice on this rank and compares every bit of both outputs. */
 bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data *data);
 
-/* Cases one after another in one group, of ranks with so many threads: for group_run. */
+/* Cases one after another in one group, whose ranks have this many threads: for group_run. */
 struct op_batch {
     const struct op_data *data;
     int count, threads;

@@ -51,7 +51,7 @@ static size_t bytes_of(int32_t dtype, int64_t count)
     return (size_t)count * (dtype == MMARN_I64 || dtype == MMARN_U64 ? 8 : halffloat_size(dtype));
 }
 
-/* Integers over the whole range, or only its ends. */
+/* Integers over the whole range, or only its two ends. */
 static void *integers(const struct quant_case *shape, int32_t dtype, int64_t count, uint64_t key)
 {
     void *array = calloc(1, bytes_of(dtype, count) + 1);
@@ -66,7 +66,7 @@ static void *integers(const struct quant_case *shape, int32_t dtype, int64_t cou
     return array;
 }
 
-/* Of outputs that are subnormal in their type, most of them. */
+/* For outputs most of which are subnormal in their type. */
 static int tiny_exponent(const struct quant_case *shape)
 {
     return shape->out_dtype == MMARN_F16 ? -20 : -130;
@@ -86,7 +86,7 @@ static void *scales(const struct quant_case *shape, int32_t dtype, int64_t count
     char *array = malloc(bytes_of(dtype, count));
     for (int64_t i = 0; i < count; i++) {
         const float value = scale_value(shape, random_word(key, (uint64_t)i));
-        /* Words as the makers of version 1 leave them: low bits set, and an offset that does not matter. */
+        /* Words as encoders of version 1 write them: with low bits set, and an offset that has no effect. */
         const uint64_t word = quantised_word(value, 3.0F, 0) | (random_word(key, (uint64_t)i) & 0x1FFF);
         if (dtype == MMARN_I64 || dtype == MMARN_U64)
             memcpy(array + i * 8, &word, sizeof word);
@@ -129,7 +129,7 @@ static void make_rank(struct quant_data_set *set, int rank, uint64_t seed)
     data->offset = floats(shape->x_dtype, set->scale_count, random_key(seed, stream++), 1);
 }
 
-/* Scales are stored (groups, n), or (n, groups) when their view is to be strided. */
+/* Scales are stored as (groups, n), or as (n, groups) if their view must be strided. */
 static struct quantised_values values_of(const struct quant_data_set *set, const void *data)
 {
     const struct quant_case *shape = &set->shape;

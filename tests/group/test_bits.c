@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_bits.c - outputs have the bits that stored_bits.inc holds hashes of, on every machine and from every compiler:
- * whatever changes the library's arithmetic and the reference's alike shows here. Data are of a fixed seed; ranks are
- * threads; op_case.h and quant_case.h see to it that what comes out is what is hashed.
+ * test_bits.c - outputs have the bits whose hashes are in stored_bits.inc, on every machine and with every compiler.
+ * This also catches a change that affects the arithmetic of the library and of the reference alike. Data have a fixed
+ * seed; ranks are threads; op_case.h and quant_case.h check that the outputs equal the hashed values.
  *
  * When docs/numerics.md changes on purpose: build/tests/group/test_bits tests/group/stored_bits.inc
  */
@@ -63,7 +63,7 @@ static void add_quant(struct bits *bits, const struct quant_case *shape)
              shape->data == QUANT_TINY ? ", tiny" : "");
 }
 
-/* In half of the cases k is at most 32, where an order of summation by blocks of 32 changes nothing. */
+/* In half of the cases k is at most 32: there, summing in blocks of 32 changes nothing. */
 static void make_floats(struct bits *bits)
 {
     for (int32_t dtype = MMARN_F16; dtype <= MMARN_F32; dtype++)
@@ -105,7 +105,7 @@ static void make_quantised(struct bits *bits)
         shape.k = dtype == MMARN_F32 ? 120 : 30;
         shape.numerics = dtype % 3;
         shape.per_token = true;
-        shape.bias = dtype != MMARN_F16; /* which it would make infinite, and NaNs have no bits of their own */
+        shape.bias = dtype != MMARN_F16; /* a bias would make sums infinite, and the bits of NaNs are not defined */
         shape.threads = 1;
         add_quant(bits, &shape);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_describe.c - mmarn_op_describe: what it says of kernels is what mmarn_describe lists, of algorithms what sizes
- * and ranks ask for, of memory what an operator takes; and what it refuses.
+ * test_describe.c - mmarn_op_describe: the kernels are those that mmarn_describe lists, the algorithm follows from
+ * sizes and ranks, the memory is what an operator takes; and what it refuses.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@ static mmarn_status make(mmarn_comm *comm, int32_t x2, int32_t scale, int32_t ga
     return mmarn_op_create(comm, &config, op);
 }
 
-/* The value of a line of mmarn_describe. */
+/* The value in a line of mmarn_describe. */
 static void chosen(const char *key, char *value, size_t size)
 {
     char text[1024];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_disagree.c - ranks that ask for different things all get the error, which names the call, the field and both
- * values; no output changes, and the group goes on working. A rank whose arguments are refused takes its peers' calls
- * with it. Calls have a number, and a name if they are given one.
+ * values. No output changes, and the group goes on working. If a rank's arguments are refused, its peers' calls fail
+ * too. Calls have a number, and a name if they are given one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,7 +54,9 @@ static const char *const expected_text[CHANGES] = {
     [EMPTY] = "empty",
 };
 
-/* Other calls than the peers'; y has one rank's rows of an array of as many rows for each. */
+/*
+ * Calls that differ from the peers' calls. y holds one rank's rows of an array in which every rank has the same number.
+ */
 static mmarn_status other_call(mmarn_comm *comm, enum change change, const mmarn_tensor *x1, const mmarn_tensor *x2,
                                const mmarn_tensor *y)
 {
@@ -73,7 +75,7 @@ static mmarn_status other_call(mmarn_comm *comm, enum change change, const mmarn
     return mmarn_mm_all_reduce(comm, &config, &step);
 }
 
-/* One call of the operator on poisoned outputs; odd is the rank that differs. */
+/* One call of the operator on poisoned outputs; odd: this is the rank that differs. */
 static mmarn_status call(mmarn_comm *comm, enum change change, bool odd, float *y, float *norm_out)
 {
     static float x1[ROWS * K], x2[K * BIG_N], residual[ROWS * BIG_N], gamma[BIG_N]; /* values do not matter here */
@@ -149,11 +151,11 @@ static bool disagree_rank(struct group_rank *rank, void *ctx)
             EXPECT(rank, strstr(mmarn_last_error(), text), "change %d: \"%s\" is not in: %s", change, text,
                    mmarn_last_error());
             EXPECT(rank, poisoned(y) && poisoned(norm_out), "change %d: an output was written", change);
-            /* The same call made alike by all ranks goes through. */
+            /* The same call succeeds when all ranks make it. */
             if (change != EMPTY)
                 EXPECT_STATUS(rank, call(comm, CHANGES, false, y, norm_out), MMARN_OK);
         }
-        /* An empty call beside one with work may cost the group, so it is the last, and made by one rank only. */
+        /* An empty call while a peer has work may cost the group, so it is the last one, and only one rank makes it. */
         if (change == EMPTY)
             break;
     }
@@ -165,7 +167,7 @@ static bool disagree_rank(struct group_rank *rank, void *ctx)
 
 enum { COUNT = 8 };
 
-/* An all-reduce of (rank + 1) * value in a group of two: its status; a sum that is not right is a failure. */
+/* An all-reduce of (rank + 1) * value in a group of two. Returns its status; a wrong sum is a failure. */
 static mmarn_status sum(mmarn_comm *comm, int rank, float value, bool *right)
 {
     float in[COUNT], out[COUNT];
@@ -181,7 +183,7 @@ static mmarn_status sum(mmarn_comm *comm, int rank, float value, bool *right)
     return status;
 }
 
-/* One call of each rank, named; sentence is NULL when they must agree. */
+/* One named call of each rank; sentence is NULL if they must agree. */
 static bool named_call(struct group_rank *rank, mmarn_comm *comm, const char *const names[2], const char *sentence)
 {
     bool right = true;
@@ -219,7 +221,7 @@ static bool named_rank(struct group_rank *rank, void *ctx)
     if (!named_call(rank, comm, (const char *[]){longest, shorter}, sentence))
         return false;
 
-    /* What is refused leaves the name as it was; NULL takes it back. */
+    /* A refused name leaves the former one as it was; NULL takes it back. */
     EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "kept"), MMARN_OK);
     EXPECT_STATUS(rank, mmarn_comm_name_next(comm, ""), MMARN_ERR_ARGUMENT);
     EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "a\nb"), MMARN_ERR_ARGUMENT);
@@ -231,7 +233,7 @@ static bool named_rank(struct group_rank *rank, void *ctx)
     if (!named_call(rank, comm, (const char *[]){NULL, NULL}, NULL))
         return false;
 
-    /* Refused and empty calls use it up, and have a number: call 8 is refused, 9 empty, on one rank each. */
+    /* Refused and empty calls use the name up, and have a number: call 8 is refused, 9 empty, on one rank each. */
     EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "eight"), MMARN_OK);
     mmarn_tensor none = mmarn_tensor_make(NULL, MMARN_F32, 1, (int64_t[]){0});
     if (rank->rank == 1) {
@@ -249,7 +251,7 @@ static bool named_rank(struct group_rank *rank, void *ctx)
     return true;
 }
 
-/* A rank whose caller cannot make its call says why; the name that it gave is used up; the next calls meet. */
+/* A rank whose caller cannot make its call says why. The name that it gave is used up, and the next calls match. */
 static bool refusing_rank(struct group_rank *rank, void *ctx)
 {
     static const char reason[] = "its weights were eaten by 100 % of the dogs";
@@ -288,7 +290,10 @@ static void names_and_numbers(void **state)
     assert_true(group_run(mode, 2, named_rank, NULL));
 }
 
-/* A name of all ranks' is told beside what they disagree about; parts of the operator do not meet each other. */
+/*
+ * If all ranks give the same name, the error has it next to the disagreement. The operator's separate steps do not
+ * match each other.
+ */
 static bool kinds_rank(struct group_rank *rank, void *ctx)
 {
     (void)ctx;

@@ -98,7 +98,7 @@ static void killed_rank(void **state)
     }
 }
 
-/* A rank that is stopped and goes on before the deadline costs time, not the answer. */
+/* A rank that is stopped and continues before the deadline costs only time. */
 static bool stopped_rank(struct group_rank *rank, void *ctx)
 {
     struct watch *watch = ctx;
@@ -137,7 +137,7 @@ static void stopped_and_continued(void **state)
     op_data_free(&data);
 }
 
-/* A rank that never calls: the others time out, and say who is missing. */
+/* A rank never calls: the others time out, and name the missing rank. */
 static bool late_rank(struct group_rank *rank, void *ctx)
 {
     const struct op_data *data = ctx;
@@ -158,7 +158,7 @@ static bool late_rank(struct group_rank *rank, void *ctx)
         EXPECT(rank, strstr(mmarn_last_error(), "rank 2"), "the late rank is not named: %s", mmarn_last_error());
         EXPECT(rank, value == 1, "the output was written");
     }
-    /* The group is of no more use, for the late rank neither. */
+    /* The group can no longer be used, not even by the late rank. */
     EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_TIMEOUT);
     mmarn_comm_destroy(comm);
     return true;
@@ -178,7 +178,7 @@ static void *abort_soon(void *comm)
     return NULL;
 }
 
-/* abort from another thread ends a call that waits for a rank that has not come. */
+/* An abort from another thread ends a call that waits for a rank that has not come. */
 static bool aborted_rank(struct group_rank *rank, void *ctx)
 {
     (void)ctx;
@@ -204,7 +204,7 @@ static void aborted(void **state)
     assert_true(group_run(GROUP_THREADS, WORLD, aborted_rank, NULL));
 }
 
-/* A forked child may not use its parent's group, and does not disturb it. */
+/* A forked child must not use its parent's group, and does not disturb it. */
 static bool forking_rank(struct group_rank *rank, void *ctx)
 {
     const struct op_data *data = ctx;
@@ -240,7 +240,7 @@ static void forked(void **state)
     op_data_free(&data);
 }
 
-/* Two threads of one rank in one group at once: one of them is told so. */
+/* Two threads of one rank in one group at the same time: one of them gets an error. */
 struct second_call {
     mmarn_comm *comm;
     mmarn_status status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_float_doors.c - each public function, called from every floating-point environment, in vain and with success,
- * leaves the caller's thread the environment that it had; and what the library calls back into runs in the caller's.
+ * test_float_doors.c - every public function, called from every floating-point environment, failing and succeeding,
+ * leaves the caller's thread with the environment that it had. The library's callbacks run in the caller's environment.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 
 enum { N = 33, K = 5, ROWS = 3, TIMEOUT_MS = 10000 };
 
-/* What one rank passes. The data are exact in every environment; what is computed is another test's. */
+/* The arguments of one rank. The data are exact in every environment; another test checks computed values. */
 struct arrays {
     float x1[ROWS * K], x2[K * N], gamma[N], residual[ROWS * N], y[ROWS * N], norm_out[ROWS * N];
     mmarn_tensor x1_t, x2_t, gamma_t, residual_t, y_t, norm_t, wrong_t;
@@ -42,7 +42,7 @@ static void fill(struct arrays *a)
     a->wrong_t = mmarn_tensor_make(a->y, MMARN_F32, 2, (int64_t[]){ROWS, N - 1});
 }
 
-/* Calls from the environment; looks at it, and leaves it, before anything else. */
+/* Calls from the environment, then checks it and leaves it before anything else. */
 #define FROM(env, call)                                                                                                \
     do {                                                                                                               \
         odd_env_set(env);                                                                                              \
@@ -112,7 +112,7 @@ static bool parts_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env 
     return true;
 }
 
-/* Those of no group; and the values of the one that computes. */
+/* Functions without a group; and the values of the one that computes. */
 static bool other_doors(struct group_rank *rank, enum odd_env env)
 {
     const float scales[] = {0.1F, 1e-39F, 3}, offset = 2.5F;
@@ -145,7 +145,7 @@ struct way {
     int threads;
 };
 
-/* One rank is odd. Its whole life in the group, until the group is aborted. */
+/* One rank is odd. This is its whole life in the group, until the group is aborted. */
 static bool live(struct group_rank *rank, void *ctx)
 {
     const struct way *way = ctx;
@@ -170,7 +170,7 @@ static bool live(struct group_rank *rank, void *ctx)
     bool ok = operator_doors(rank, comm, env) && parts_doors(rank, comm, env) && other_doors(rank, env);
     float value = 1;
     mmarn_tensor one = mmarn_tensor_make(&value, MMARN_F32, 1, (int64_t[]){1});
-    /* When this one ends on rank 1, rank 0 is past all others; it may itself be overtaken by the abort. */
+    /* When this call ends on rank 1, rank 0 has finished all others; the abort may still reach it in this one. */
     if (ok)
         FROM(env, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one));
     if (ok && rank->rank == 1)
@@ -196,7 +196,7 @@ struct called {
     atomic_int times, others; /* others: calls in another environment */
 };
 
-/* Leaves another environment behind, which is not to reach the library's own work. */
+/* Leaves another environment behind, which must not affect the library's own work. */
 static void look(struct called *called)
 {
     atomic_fetch_add(&called->times, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_float_env.c - a rank whose thread comes with another floating-point environment than its peers: the outputs have
- * the bits that they have without it, whatever the caller's threads had they still have, and nothing traps.
+ * test_float_env.c - a rank whose thread has another floating-point environment than its peers: the outputs have the
+ * same bits as without it, the caller's threads keep their environment, and nothing traps.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +38,7 @@ static void check_floats(struct op_case *cases, int count)
     assert_true(ok);
 }
 
-/* Small ones, summed by every rank, and others with owners of tiles; all forms of the call. */
+/* Small ones, summed by every rank, and others with tile owners; all forms of the call. */
 static void floats(void **state)
 {
     (void)state;

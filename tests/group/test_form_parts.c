@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_form_parts.c - a fused call gives the bits of its parts, one after another, in every scenario: the matmul with
- * its all-reduce, then the norm alone; and an int8 norm_out is what the next layer's int8 matmul takes.
+ * test_form_parts.c - a fused call gives the bits of its separate steps in every scenario: the matmul with its
+ * all-reduce, then the norm alone. An int8 norm_out is a valid input of the next layer's int8 matmul.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ static const struct scenario {
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
-/* Arrays of the widest type; what is of a narrower one uses their beginning. */
+/* Arrays of the widest type; narrower types use their beginning. */
 struct arrays {
     float x1[ROWS * K], x2[K * N], scale[N], row_scale[ROWS], x3[ROWS * N], residual[ROWS * N], gamma[N];
     float mm[2][ROWS * N], y[2][ROWS * N], norm[2][ROWS * N], rstd[2][ROWS];
@@ -128,7 +128,7 @@ static bool parts_rank(struct group_rank *rank, void *ctx)
     (void)ctx;
     mmarn_comm *comm = group_join(rank, 2);
     bool ok = comm;
-    /* The mode that keeps sums in fp32 has no such parts, as mm_out is rounded between them. */
+    /* The mode that keeps sums in fp32 has no such separate steps, because mm_out is rounded between them. */
     for (int i = 0; ok && i < SCENARIOS; i++)
         for (int32_t numerics = 0; ok && numerics < 2; numerics++)
             ok = fused_is_parts(rank, comm, &scenarios[i], numerics, 0) &&
@@ -145,8 +145,8 @@ static void fused_calls_are_their_parts(void **state)
 }
 
 /*
- * The int8 rows of one operator and their scales go into the next matmul: the same sums as by hand, in fp32, where a
- * partial is fp32(sum) * scale, times the row's scale.
+ * The int8 rows of one operator and their scales go into the next matmul. It gives the same sums as a plain loop in
+ * fp32, where a partial is fp32(sum) * scale, times the row's scale.
  */
 static void int8_rows_feed_the_next_matmul(void **state)
 {
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 {
     (void)argv;
     mode = argc > 1 ? GROUP_THREADS : GROUP_PROCESSES;
-    test_seed(); /* one for all ranks */
+    test_seed(); /* the same for all ranks */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fused_calls_are_their_parts),
         cmocka_unit_test(int8_rows_feed_the_next_matmul),

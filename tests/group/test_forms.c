@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_forms.c - the operator's other forms against their model, bit by bit: random combinations of calls, options,
- * outputs and shapes, on groups of every small size and with several threads; reduce-scatter and all-gather; and that a
- * fused call gives the bits of its parts, one after another, in the quantised scenarios too.
+ * test_forms.c - the operator's other forms compared with their model, bit by bit: random combinations of calls,
+ * options, outputs and shapes, on groups of every small size and with several threads; reduce-scatter and all-gather;
+ * and a fused call gives the bits of its separate steps, also in the quantised scenarios.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,7 +73,7 @@ static bool same_bytes(struct group_rank *rank, const char *what, const void *go
     return true;
 }
 
-/* Every rank can make all ranks' arrays, so each knows what must come out. */
+/* Every rank can make all ranks' arrays, so each knows the expected result. */
 static bool scatter_then_gather(struct group_rank *rank, mmarn_comm *comm, const struct shard_case *c)
 {
     const int64_t count = c->rows * c->n;
@@ -82,7 +82,9 @@ static bool scatter_then_gather(struct group_rank *rank, mmarn_comm *comm, const
     char *own = malloc((size_t)count * size), *expected = malloc((size_t)count * size);
     char *part = malloc((size_t)count * size + 1), *whole = malloc((size_t)count * size);
     for (int r = rank->world_size - 1; r >= 0; r--) {
-        const int from = r == 0 ? rank->rank : r == rank->rank ? 0 : r; /* its own last, so that `own` is its own */
+        const int from = r == 0            ? rank->rank
+                         : r == rank->rank ? 0
+                                           : r; /* its own array last, so that `own` holds it at the end */
         random_normal(random_key(test_seed(), (uint64_t)(count + from)), c->dtype, 0, 1, own, (size_t)count);
         wide[from] = malloc((size_t)count * sizeof(float));
         for (int64_t i = 0; i < count; i++)
@@ -94,7 +96,7 @@ static bool scatter_then_gather(struct group_rank *rank, mmarn_comm *comm, const
     forms_shard(c->rows, rank->rank, rank->world_size, &first, &rows);
     memset(part, 0xA5, (size_t)count * size);
     memset(whole, 0xA5, (size_t)count * size);
-    const int axes = c->n == 1 ? 1 : 2; /* a vector is rows of one */
+    const int axes = c->n == 1 ? 1 : 2; /* a vector is treated as rows of one element */
     const mmarn_tensor in = mmarn_tensor_make(own, c->dtype, axes, (int64_t[]){c->rows, c->n});
     const mmarn_tensor shard = mmarn_tensor_make(part, c->dtype, axes, (int64_t[]){rows, c->n});
     const mmarn_tensor out = mmarn_tensor_make(whole, c->dtype, axes, (int64_t[]){c->rows, c->n});
@@ -106,7 +108,7 @@ static bool scatter_then_gather(struct group_rank *rank, mmarn_comm *comm, const
          same_bytes(rank, "what lies behind the shard", part + shard_bytes, whole, (size_t)count * size - shard_bytes);
     EXPECT_STATUS(rank, mmarn_all_gather(comm, &shard, &out), MMARN_OK);
     ok = ok && same_bytes(rank, "the gathered array", whole, expected, (size_t)count * size);
-    /* In place: the shard lies where its rows are. */
+    /* In place: the shard is stored where its rows are. */
     memset(whole, 0xA5, (size_t)count * size);
     memcpy(whole + (size_t)(first * c->n) * size, part, (size_t)(rows * c->n) * size);
     const mmarn_tensor inside =
@@ -174,7 +176,10 @@ static void shards(void **state)
             assert_true(group_run(mode, world_size, shards_rank, &threads));
 }
 
-/* mmarn_shard against its words: every row has one owner, in order, and no rank has two more than another. */
+/*
+ * mmarn_shard does what its documentation says: every row has one owner, in order, and no rank has two more rows than
+ * another.
+ */
 static void shard_of_rows(void **state)
 {
     (void)state;
@@ -205,7 +210,7 @@ int main(int argc, char **argv)
 {
     (void)argv;
     mode = argc > 1 ? GROUP_THREADS : GROUP_PROCESSES;
-    test_seed(); /* one for all ranks */
+    test_seed(); /* the same for all ranks */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_forms),
         cmocka_unit_test(shards),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_growth.c - the rule of structs that grow, for each of them: callers that are older or newer than the library
- * work, a newer one that sets what the library does not know is refused, and a size that no caller can have is refused
- * without a look behind it. Every struct ends at a page that cannot be read.
+ * test_growth.c - the rule for structs that grow, for each of them. Callers that are older or newer than the library
+ * work; a newer one that sets a field unknown to the library is refused; and a size that no caller can have is refused
+ * without reading beyond struct_size. Every struct ends at a page that cannot be read.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -103,7 +103,7 @@ static mmarn_status init_ascend(void *given, size_t size)
     return mmarn_ascend_options_init(given, size);
 }
 
-/* An output: what the library knows of it is filled. */
+/* An output: the fields that the library knows are filled. */
 static mmarn_status describe(const void *given)
 {
     mmarn_op_config config = MMARN_OP_CONFIG_INIT;
@@ -127,11 +127,11 @@ static mmarn_status init_describe(void *given, size_t size)
     return mmarn_op_description_init(given, size);
 }
 
-/* size and first: of this library's struct, and of its first form, which promises are counted from. */
+/* size and first: of this library's struct, and of its first form, from which the ABI promises start. */
 static const struct grown {
     const char *type;
     size_t size, first;
-    void (*fill)(void *given); /* a right struct */
+    void (*fill)(void *given); /* a valid struct */
     mmarn_status (*call)(const void *given);
     mmarn_status (*init)(void *given, size_t size);
 } structs[] = {
@@ -145,7 +145,7 @@ static const struct grown {
 };
 enum { STRUCTS = sizeof structs / sizeof *structs };
 
-/* A right struct of `size` bytes that ends at the wall, zero behind what is known; its struct_size says `told`. */
+/* A valid struct of `size` bytes that ends at the wall, zero beyond the known fields; its struct_size is `told`. */
 static char *at_wall(const struct grown *grown, size_t size, size_t told)
 {
     char whole[512] = {0};
@@ -190,7 +190,7 @@ static void what_is_not_known_must_be_zero(void **state)
     }
 }
 
-/* Only struct_size itself can be read: any look behind it faults. */
+/* Only struct_size itself can be read: any read beyond it faults. */
 static void sizes_that_cannot_be_are_refused_unread(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_interrupt.c - mmarn_comm_config.interrupted: a rank that waits for a peer, in a call or while it joins, asks its
- * caller and gives up when told to; its peers learn of it, and a rank that is never told to stop is not disturbed.
+ * caller and stops waiting when told to. Its peers learn of it, and a rank that is never told to stop is not disturbed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "group.h"
 
 struct caller {
-    double stop_at;   /* give up when asked from then on; 0: never */
+    double stop_at;   /* stop when asked at this time or later; 0: never */
     atomic_int asked; /* by any thread of the call */
 };
 
@@ -45,8 +45,10 @@ static mmarn_status sum_one(mmarn_comm *comm, float *value)
     return mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one);
 }
 
-/* One rank of three does not come; the one that ctx names is told to give up, when both have surely met, and the other
-   learns of it. */
+/*
+ * One rank of three does not come. The rank that ctx names is told to stop when both others have surely connected, and
+ * the other learns of it.
+ */
 static bool join_in_vain(struct group_rank *rank, void *ctx)
 {
     int told = *(const int *)ctx;
@@ -74,7 +76,7 @@ static void while_joining(void **state)
         assert_true(group_run(GROUP_PROCESSES, 3, join_in_vain, &told));
 }
 
-/* Rank 0 waits in a call that rank 1 comes to only after rank 0 has been told to give up. */
+/* Rank 0 waits in a call that rank 1 enters only after rank 0 has been told to stop. */
 static bool call_in_vain(struct group_rank *rank, void *ctx)
 {
     (void)ctx;
@@ -104,7 +106,7 @@ static void in_a_call(void **state)
     assert_true(group_run(GROUP_THREADS, 2, call_in_vain, NULL));
 }
 
-/* A long wait asks often, and the call still succeeds when nobody says stop. */
+/* A long wait asks often, and the call still succeeds if the caller never says stop. */
 static bool call_late(struct group_rank *rank, void *ctx)
 {
     (void)ctx;

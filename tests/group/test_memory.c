@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_memory.c - what a rank needs beside the caller's tensors and packed weights, as the kernel counts it. Eight
- * processes run an operator that uses every kind of working memory (borrowed weights, which are packed and expanded
- * piece by piece, under tiles of full size) and a small one. Memory that several ranks map counts once.
+ * test_memory.c - the memory that a rank needs besides the caller's tensors and packed weights, as the kernel counts
+ * it. Eight processes run an operator that uses every kind of working memory (borrowed weights, which are packed and
+ * expanded piece by piece, under tiles of full size) and a small one. Memory that several ranks map counts once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ struct tensors {
     void *x1, *x2, *scale, *gamma, *residual, *y, *norm_out;
 };
 
-/* Proportional: a page that several processes have is divided among them. */
+/* Proportional: a page that several processes share is divided among them. */
 static long proportional_kib(void)
 {
     char line[256];
@@ -60,7 +60,7 @@ static void *random_array(int rank, int stream, int32_t dtype, size_t count)
 static void make(struct tensors *t, int rank)
 {
     t->x1 = random_array(rank, 0, MMARN_F16, (size_t)ROWS * K);
-    t->x2 = random_array(rank, 1, MMARN_F16, (size_t)K * N / 2); /* any bytes are int8 */
+    t->x2 = random_array(rank, 1, MMARN_F16, (size_t)K * N / 2); /* any bytes are valid int8 */
     t->scale = random_array(rank, 2, MMARN_F16, N);
     t->gamma = random_array(rank, 3, MMARN_F16, N);
     t->residual = random_array(rank, 4, MMARN_F16, (size_t)ROWS * N);
@@ -108,7 +108,7 @@ static bool one_rank(struct group_rank *rank, void *ctx)
     EXPECT_STATUS(rank, run(comm, &tensors), MMARN_OK);
     wait_for_all(&shared->arrived[1]);
     shared->after[rank->rank] = proportional_kib();
-    /* Nobody may leave before all have looked: what it maps would count for the others. */
+    /* No rank may leave before all have measured: its shared mappings would count for the others. */
     const int64_t one = 1;
     float all = 1;
     const mmarn_tensor tensor = mmarn_tensor_make(&all, MMARN_F32, 1, &one);
@@ -132,7 +132,7 @@ static void a_rank_needs_little_memory(void **state)
         sum += shared->after[rank] - shared->before[rank];
     }
     printf("%d ranks: %ld KiB each beside their tensors\n", RANKS, sum / RANKS);
-    /* It must be there at all: parts and sums alone are 1.5 MiB. */
+    /* The memory must exist at all: partials and sums alone are 1.5 MiB. */
     assert_in_range(sum / RANKS, 1024, LIMIT_KIB);
     group_shared_free(shared, sizeof *shared);
 }

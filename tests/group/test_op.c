@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_op.c - the operator's values, to the bit, over dtypes, numerics modes, shapes, layouts and world sizes.
- * The first argument chooses whether ranks are processes or threads.
+ * test_op.c - the operator's values, to the bit, over dtypes, numerics modes, shapes, layouts and world sizes. The
+ * first argument chooses whether ranks are processes or threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 
 static enum group_mode mode = GROUP_PROCESSES;
 
-/* All cases of one number of threads in one group, one after another. */
+/* Runs all cases with one number of threads in one group, one after another. */
 static void check_cases(const struct op_case *cases, int count, int world_size)
 {
     struct op_data data[32];
@@ -55,7 +55,7 @@ static void dtypes_and_modes(void **state)
     check_worlds(cases, count);
 }
 
-/* 2-D and 3-D, packed, borrowed and in one call, both layouts of x2, bias, in place, k that differs. */
+/* 2-D and 3-D; packed, borrowed and in one call; both layouts of x2; bias; in place; k that differs between ranks. */
 static void forms(void **state)
 {
     (void)state;
@@ -83,7 +83,7 @@ static void forms(void **state)
     check_worlds(cases, sizeof cases / sizeof *cases);
 }
 
-/* Residual and gamma in fp32 beside 16 bits, in every mode and in all forms of the call. */
+/* Residual and gamma in fp32 with 16-bit inputs, in every mode and in all forms of the call. */
 static void wide_operands(void **state)
 {
     (void)state;
@@ -108,7 +108,7 @@ static void wide_operands(void **state)
     check_worlds(cases, count);
 }
 
-/* Rows whose squares are beyond fp32 beside ordinary ones. */
+/* Rows whose squares overflow fp32, next to ordinary rows. */
 static void huge_rows(void **state)
 {
     (void)state;
@@ -131,7 +131,7 @@ static void huge_rows(void **state)
     check_worlds(cases, count);
 }
 
-/* Long sums and long rows: several blocks over k, several tiles, rings that wrap. */
+/* Long sums and long rows: several blocks over k, several tiles, rings that wrap around. */
 static void long_axes(void **state)
 {
     (void)state;
@@ -147,7 +147,7 @@ static void long_axes(void **state)
         check_cases(cases, sizeof cases / sizeof *cases, worlds[i]);
 }
 
-/* Several threads in a rank change nothing in the bits. */
+/* Several threads in a rank do not change the bits. */
 static void threads(void **state)
 {
     (void)state;
@@ -163,7 +163,7 @@ static void threads(void **state)
     }
 }
 
-/* The largest group, with tiles that not every rank owns one of. */
+/* The largest group, with too few tiles for every rank to own one. */
 static void sixty_four_ranks(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_parts.c - mmarn_all_reduce over dtypes, modes and sizes, in place too, several groups at once, and empty calls.
+ * test_parts.c - mmarn_all_reduce over dtypes, modes and sizes, also in place, several groups at once, and empty calls.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ static uint64_t key_of(int rank, int64_t count)
     return random_key(test_seed(), (uint64_t)(rank * 1000003) + (uint64_t)count);
 }
 
-/* What all ranks' arrays sum to, in the dtype. */
+/* The sum of all ranks' arrays, in the dtype. */
 static void expected_sum(int32_t dtype, int32_t numerics, int world_size, int64_t count, void *out)
 {
     float *parts[MMARN_MAX_RANKS];
@@ -121,7 +121,7 @@ static void several_groups(void **state)
     assert_true(group_run(mode, 5, two_groups_rank, &groups));
 }
 
-/* Empty tensors succeed, touch nothing, and do not disturb what comes after. */
+/* Calls with empty tensors succeed, write nothing, and do not disturb later calls. */
 static bool empty_rank(struct group_rank *rank, void *ctx)
 {
     (void)ctx;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_plans.c - every way to cut the work gives the same bits: tile sizes, both algorithms, several threads. Runs the
- * pipeline on plans that op_plan_make would not choose.
+ * test_plans.c - every way to cut the work gives the same bits: tile sizes, both algorithms, several threads. It runs
+ * the pipeline on plans that op_plan_make would not choose.
  */
 #include <setjmp.h>
 #include <stdarg.h>

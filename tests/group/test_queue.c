@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_queue.c - calls of one rank's threads that wait their turn (MMARN_QUEUE_CALLS): in the order of arrival, each
- * under its own thread's name; and that a group that fails, or is given up by a thread that waits, lets all of them go.
+ * under its own thread's name. When a group fails, or a waiting thread aborts it, all waiting calls end.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -37,7 +37,7 @@ static mmarn_comm *join(struct group_rank *rank, int32_t (*interrupted)(void *),
     return comm;
 }
 
-/* An all-reduce of `count` ones under a name that begins so. */
+/* An all-reduce of `count` ones under a name with this beginning. */
 struct caller {
     mmarn_comm *comm;
     const char *name;
@@ -67,7 +67,7 @@ static void *call(void *arg)
 
 /*
  * Rank 0's threads come one after another while the first one's call waits for rank 1, which then makes the same calls
- * in that order. Calls of other sizes, or other names, would not meet.
+ * in that order. Calls of other sizes, or with other names, would not match.
  */
 static bool order_rank(struct group_rank *rank, void *ctx)
 {
@@ -115,7 +115,7 @@ static void *call_often(void *arg)
     return NULL;
 }
 
-/* Many threads of a group of one: nobody is sent away, and nobody's array becomes another's. */
+/* Many threads of a group of one: none is refused, and arrays are not mixed up. */
 static bool many_rank(struct group_rank *rank, void *ctx)
 {
     (void)ctx;
@@ -144,7 +144,7 @@ static void nobody_is_sent_away(void **state)
     assert_true(group_run(GROUP_THREADS, 1, many_rank, NULL));
 }
 
-/* The name is its thread's: a thread without one does not take it. */
+/* The name belongs to its thread: a thread without a name does not use it. */
 static bool names_rank(struct group_rank *rank, void *ctx)
 {
     (void)ctx;
@@ -171,7 +171,7 @@ static void names_are_their_threads(void **state)
     assert_true(group_run(mode, 2, names_rank, NULL));
 }
 
-/* Rank 1 never calls. Nonzero *given_up: a thread that waits, in the queue or in its call, gives the group up. */
+/* Rank 1 never calls. Nonzero *given_up: a thread that waits, in the queue or in its call, aborts the group. */
 static int32_t asked(void *ctx)
 {
     return atomic_load((atomic_int *)ctx);

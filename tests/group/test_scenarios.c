@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_scenarios.c - the quantised scenarios' values, to the bit: every dtype, scale form and numerics mode by list,
- * and shapes, groups, strides and data at random. The first argument chooses whether ranks are processes or threads.
+ * test_scenarios.c - the values of the quantised scenarios, to the bit: every dtype, scale form and numerics mode from
+ * a list, and random shapes, groups, strides and data. The first argument chooses whether ranks are processes or
+ * threads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -105,7 +106,7 @@ static void weights_list(void **state)
     check_cases(cases, count, 2, 2);
 }
 
-/* Sums at the ends of int32's use: every k that is allowed is exact. */
+/* Sums at the ends of int32's range: every allowed k is exact. */
 static void extreme_sums(void **state)
 {
     (void)state;
@@ -193,7 +194,7 @@ static void at_random(void **state)
     }
 }
 
-/* The words that the original's own maker gives, and back. */
+/* The words that the original's own encoder gives, and their decoding. */
 static void quantisation_words(void **state)
 {
     (void)state;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_surroundings.c - what a process may be short of or have otherwise, and still be a rank: closed standard streams,
- * a limit on files, signals that are ignored or blocked, little stack; and which ranks are told that they are bound.
+ * test_surroundings.c - a process can be a rank although it lacks something or has unusual settings: closed standard
+ * streams, a limit on files, signals that are ignored or blocked, little stack. Also: which ranks are told that they
+ * are bound.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,9 @@
 #include "base/cpu.h"
 #include "group.h"
 
-/* The header's figure for the stack of a thread that calls the library; and what must not be written to below it. */
+/*
+ * The stack that a thread needs to call the library, as the header states it; and what must not be written to below it.
+ */
 enum { STACK = 96 << 10, GUARD = 1 << 20 };
 
 /* ------------------------------------------------------------------------------------------------- processes */
@@ -54,7 +57,7 @@ static bool without_streams(struct group_rank *rank, void *ctx)
         EXPECT(rank, !closed[rank->rank][i] || (fcntl(i, F_GETFD) < 0 && errno == EBADF), "descriptor %d is taken", i);
     if (!sum_one(rank, comm))
         return false;
-    /* Nor does it matter to the group what is done with them now. */
+    /* The group does not depend on what is done with them from now on. */
     for (int i = 0; i < 3; i++)
         if (closed[rank->rank][i])
             EXPECT(rank, open("/dev/null", O_RDWR) == i, "descriptor %d was not free", i);
@@ -114,18 +117,19 @@ static const struct {
                   {MMARN_BF16, MMARN_I8},
                   {MMARN_F16, MMARN_I4}};
 
-/* Random bits are no numbers to compare, so: halves and quarters, right in every type. */
+/* Random bits cannot be compared as numbers, so the data are halves and quarters, which are exact in every type. */
 struct stack_rank {
     struct group_rank rank;
     int threads;
     bool ok;
-    uint16_t numbers[2 * K * N]; /* shared by all inputs, which are not longer */
+    uint16_t numbers[2 * K * N]; /* shared by all inputs, none of which is longer */
     uint16_t y[TYPES][2 * ROWS * N], norm_out[TYPES][2 * ROWS * N];
 };
 
 static void fill(struct stack_rank *self)
 {
-    /* As a pair in fp32, and each alone in f16 and bf16, small positive and negative numbers; any bits in integers. */
+    /* Small positive and negative numbers, both as a pair in fp32 and each alone in f16 and bf16; for integers any bits
+       do. */
     static const uint16_t words[] = {0x3f00, 0xbe80, 0x3f40, 0xbf20};
     uint64_t random = test_seed() + (unsigned)self->rank.rank;
     for (size_t i = 0; i < sizeof self->numbers / sizeof *self->numbers; i++) {
@@ -175,7 +179,7 @@ static void *stack_rank_main(void *arg)
     return NULL;
 }
 
-/* Ranks as threads with so much stack; stack 0: the usual one. */
+/* Ranks as threads with this stack size; 0: the usual one. */
 static struct stack_rank *run_stack_ranks(size_t stack, int threads)
 {
     static char failures[RANKS][512];
@@ -229,7 +233,7 @@ static void little_stack(void **state)
 /* ----------------------------------------------------------------------------------------------------- notes */
 
 struct binding {
-    int processors[2]; /* that the ranks are bound to */
+    int processors[2]; /* the processors that the ranks are bound to */
     int *told;         /* by rank, in shared memory */
     char *said;
 };
@@ -254,7 +258,7 @@ static bool join_bound(struct group_rank *rank, void *ctx)
     EXPECT(rank, sched_setaffinity(0, sizeof set, &set) == 0, "it cannot be bound");
     my_rank = rank->rank;
     mmarn_set_logger(hear, ctx);
-    for (int i = 0; i < 2; i++) { /* an error at first, which is a failure and no note */
+    for (int i = 0; i < 2; i++) { /* first an error, which is a failure and not a note */
         mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
         mmarn_comm *comm = NULL;
         config.world_size = 0;
@@ -297,7 +301,7 @@ static void bound_ranks(void **state)
     group_shared_free(said, 512);
 }
 
-/* Several processors for more ranks are a matter of taste, unless OpenMP did it. */
+/* Several processors for more ranks may be intended, unless OpenMP's variables caused it. */
 static void crowds(void **state)
 {
     (void)state;

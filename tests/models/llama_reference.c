@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * llama_reference.c - the command that tests/models/llama_case.py asks. For each token but the first, and at last for
- * their mean, it prints the log-likelihood in fp64 with the weights as the file has them; the same as the type has
- * them; and how far roundings move either: the root of the mean square over SAMPLES passes, each with nudges of its
- * own.
+ * llama_reference.c - the command behind tests/models/llama_case.py. For each token but the first, and finally for
+ * their mean, it prints the log-likelihood in fp64 with the weights as they are in the file; the same with the weights
+ * as the type holds them; and how far roundings move either: the root of the mean square over SAMPLES passes, each with
+ * its own nudges.
  */
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ enum { MOST = 4096 };
 static uint64_t seed; /* of the next pass's nudges */
 static double exact[MOST], typed[MOST], sample[MOST], moved_exact[MOST], moved_typed[MOST];
 
-/* values[count] becomes the mean of the others. */
+/* values[count] becomes the mean of the values before it. */
 static void score(struct reference *reference, const int32_t *tokens, int count, double *values)
 {
     reference_score(reference, tokens, count + 1, values);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reference_model.c - the forward pass, position by position. Each function computes its exact result; a nudge stands
- * at every place where the example rounds, and is nothing when nudges are off.
+ * reference_model.c - the forward pass, position by position. Each function computes its exact result. A nudge stands
+ * at every place where the example rounds, and does nothing if nudges are off.
  */
 #include "reference_model.h"
 
@@ -11,22 +11,22 @@
 
 static const double unit = 0x1p-24; /* of fp32 */
 
-/* Where the tensors of the current layer lie, and what goes through it. */
+/* The tensors of the current layer, and the values that pass through it. */
 struct pass {
     struct reference *reference;
     int dim, head_dim, kv_dim, position;
-    double *x, *norm, *q, *attention, *gate, *up; /* one position's */
+    double *x, *norm, *q, *attention, *gate, *up; /* of one position */
     double *keys, *values;                        /* (layers, seq_len, kv_dim) */
 };
 
-/* value, as the activations' type has it. */
+/* value, as the activations' type holds it. */
 static double stored(struct reference *r, double value)
 {
     const enum number number = r->number >= NUMBER_I8 ? NUMBER_F16 : r->number;
     return r->nudges ? value + reference_nudge(r, reference_half_step(number, value)) : value;
 }
 
-/* value after so many roundings of fp32. */
+/* value after this many roundings of fp32. */
 static double rounded(struct reference *r, double value, double roundings)
 {
     return r->nudges ? value + reference_nudge(r, roundings * unit * fabs(value)) : value;
@@ -44,8 +44,8 @@ static double dot(struct reference *r, const double *a, int a_stride, const doub
 }
 
 /*
- * A row in int8, where activations are: up to half a scale away, which is its largest / 127. Ranks that divide its
- * units, heads or hidden columns, have a scale each.
+ * Moves a row as its conversion to int8 may, if activations are int8: by up to half a scale, which is the largest /
+ * 127. Ranks that divide the row's units, heads or hidden columns, have a scale each.
  */
 static void squeeze(struct reference *r, double *row, int count, int units)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reference_weights.c - the checkpoint's weights as a type has them, or up to half a step away from what they are.
- * Rounding is done in fp64 by the definition: to the nearest multiple of the spacing.
+ * reference_weights.c - the checkpoint's weights as a type holds them, or up to half a step away from their values.
+ * Rounding is done in fp64 by its definition: to the nearest multiple of the spacing.
  */
 #include <math.h>
 #include <stdio.h>
@@ -49,7 +49,9 @@ static double one(struct reference *reference, enum number number, enum weights_
     return number == NUMBER_F32 ? value : value + reference_nudge(reference, reference_half_step(number, value));
 }
 
-/* Weights of one channel that one rank holds; groups of 32 have a scale each when there are more than that. */
+/*
+ * Quantises the weights of one channel that one rank holds; groups of 32 have a scale each if there are more than that.
+ */
 static void quantise(struct reference *reference, enum weights_mode mode, const float *from, double *to, int k)
 {
     const int most = reference->number == NUMBER_I4 ? 7 : 127;
@@ -71,7 +73,7 @@ static void quantise(struct reference *reference, enum weights_mode mode, const 
     }
 }
 
-/* What ranks divide of a tensor's columns: the number of heads or of hidden columns; or one of these. */
+/* The unit by which ranks divide a tensor's columns: the number of heads or of hidden columns; or one of these. */
 enum { NOT_MULTIPLIED, WHOLE_ROWS };
 
 static void quantise_row(struct reference *reference, enum weights_mode mode, const float *from, double *to, int k,
@@ -84,7 +86,7 @@ static void quantise_row(struct reference *reference, enum weights_mode mode, co
     }
 }
 
-/* rows x k from *at on, which moves behind them. */
+/* Converts rows x k weights from *at on, and moves *at past them. */
 static void convert(struct reference *reference, enum weights_mode mode, long *at, long rows, int k, int units)
 {
     const enum number number = activations(reference->number);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_bound.c - the error bound against the rounding-exact model, and against mistakes: what it would not notice, no
- * test built on it would. In every scenario: floats, quantised weights, int8 x int8.
+ * test_bound.c - tests the error bound against the rounding-exact model, and against mistakes: a mistake that the bound
+ * did not notice would escape every test that uses it. In every scenario: floats, quantised weights, int8 x int8.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ enum { MOST_RANKS = 8, GROUP_SIZE = 32 };
 static const double EPSILON = 1e-6;
 static uint64_t seed;
 
-/* dtype is that of residual and outputs, and of x1 unless that is int8; x2 says the rest: 0 is the same as dtype. */
+/* dtype is that of residual and outputs, and of x1 unless that is int8. x2: 0 means the same as dtype. */
 struct scenario {
     int32_t dtype, x1, x2;
     bool offset, groups; /* of quantised weights */
@@ -58,7 +58,7 @@ struct problem {
     bool trans_x2, with_bias;
     void *x1[MOST_RANKS], *x2[MOST_RANKS], *bias[MOST_RANKS];
     struct quantised_weights weights[MOST_RANKS];
-    float *scales[MOST_RANKS], *row_scale[MOST_RANKS]; /* of int8 x1; row_scale is NULL when there is none */
+    float *scales[MOST_RANKS], *row_scale[MOST_RANKS]; /* of int8 x1; row_scale is NULL if there is none */
     void *residual, *gamma, *y, *norm_out;
     int64_t *numbers; /* of all rows */
     struct bound_term *terms;
@@ -285,7 +285,10 @@ static void model_is_within_the_bound(void **state)
                 }
 }
 
-/* Rows whose squares overflow fp32: scaled, they keep the bound of ordinary rows; ASCEND makes their norm_out zero. */
+/*
+ * Rows whose squares overflow fp32: with rescaling they keep the bound of ordinary rows; ASCEND makes their norm_out
+ * zero.
+ */
 static void huge_rows(void **state)
 {
     (void)state;
@@ -304,14 +307,14 @@ static void huge_rows(void **state)
             }
 }
 
-/* Moves one element by so many last places at the given magnitude. */
+/* Moves one element by this many last places at the given magnitude. */
 static void corrupt(const struct problem *problem, void *tensor, size_t index, double magnitude, double ulps)
 {
     const double value = halffloat_load(problem->dtype, tensor, index);
     halffloat_store(problem->dtype, tensor, index, value + ulps * halffloat_ulp(problem->dtype, magnitude));
 }
 
-/* Is one element that is so many last places away, upwards or downwards, noticed? */
+/* Does the bound notice one element that is this many last places away, upwards or downwards? */
 static bool noticed(const struct problem *problem, void *tensor, size_t index, double magnitude, double ulps)
 {
     const float before = halffloat_load(problem->dtype, tensor, index);
@@ -326,8 +329,8 @@ static bool noticed(const struct problem *problem, void *tensor, size_t index, d
 }
 
 /*
- * y is bound by one last place (a half for mm_out, a half for y) and norm_out by two, and a little. So of two values
- * that are two (three) places above and below a right one, one must be refused.
+ * The bound of y is one last place (a half for mm_out, a half for y), that of norm_out two, and slightly more. So of
+ * two values that are two (three) places above and below a right one, at least one must be refused.
  */
 static void bound_notices_one_wrong_element(void **state)
 {
@@ -348,7 +351,7 @@ static void bound_notices_one_wrong_element(void **state)
             }
 }
 
-/* In every mode: a NaN, an infinity, a rank's bias forgotten, and rows swapped. */
+/* In every mode: a NaN, an infinity, a missing bias of one rank, and swapped rows. */
 static void bound_notices_gross_mistakes(void **state)
 {
     (void)state;
@@ -375,7 +378,7 @@ static void bound_notices_gross_mistakes(void **state)
         }
 }
 
-/* An operator that forgot a scale's group, an offset, or a row's scale. */
+/* An operator that ignored a scale's group, an offset, or a row's scale. */
 static void bound_notices_forgotten_scales(void **state)
 {
     (void)state;

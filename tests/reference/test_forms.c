@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_forms.c - the bounds of the operator's forms against their rounding-exact models, and against the mistakes that
- * each form invites: the residual left out or added before the norm, 1 forgotten, an int8 or its scale off by one
- * place.
+ * test_forms.c - tests the bounds of the operator's forms against their rounding-exact models, and against the mistakes
+ * that each form invites: the residual left out or added before the norm, the 1 of 1 + gamma forgotten, an int8 or its
+ * scale off by one place.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ enum { RANKS = 3, ROWS = 5, K = 120, N = 90, COUNT = ROWS * N };
 static const double EPSILON = 1e-6;
 static uint64_t seed;
 
-/* One form's inputs, what must come out, and the share of every rank in the reference; fp32 is the widest type. */
+/* One form's inputs, the expected outputs, and every rank's share of the reference; fp32 is the widest type. */
 struct problem {
     struct bound_problem bound;
     bool has_residual, int8;
@@ -115,7 +115,7 @@ static bool within(const struct problem *p)
     return result.ok;
 }
 
-/* check(problem) for every form, type and mode. */
+/* Calls check(problem) for every form, type and mode. */
 static void for_all(void (*check)(struct problem *))
 {
     for (int form = BOUND_WHOLE; form <= BOUND_SUM; form++)
@@ -139,7 +139,7 @@ static void models_are_within(void **state)
     for_all(is_within);
 }
 
-/* Each mistake by itself is noticed; what is right is put back. */
+/* Each single mistake is noticed; the right value is put back. */
 static void mistakes_are_seen(struct problem *p)
 {
     const enum bound_form form = p->bound.form;
@@ -158,7 +158,7 @@ static void mistakes_are_seen(struct problem *p)
     halffloat_store(p->bound.dtype, p->y, at, y);
     if (!p->int8 || form == BOUND_SUM)
         return;
-    const signed char row = p->rows[at]; /* in bf16 norm_out itself may be a place or two of int8 off */
+    const signed char row = p->rows[at]; /* in bf16 norm_out itself may differ by one or two places of int8 */
     p->rows[at] = (signed char)(row > 0 ? row - 6 : row + 6);
     assert_false(within(p));
     p->rows[at] = row;
@@ -172,7 +172,7 @@ static void mistakes_are_noticed(void **state)
     for_all(mistakes_are_seen);
 }
 
-/* Half a scale at most, and zeros where the row has no scale to divide by. */
+/* At most half a scale, and zeros if the row has no scale to divide by. */
 static void int8_rows(void **state)
 {
     (void)state;

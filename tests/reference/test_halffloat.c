@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_halffloat.c - reference/halffloat.h, exhaustively: every encoding, and around every point where rounding turns.
- * Against the definition of round-to-nearest-even, and against the compiler's own _Float16 where it has one.
+ * test_halffloat.c - tests reference/halffloat.h exhaustively: every encoding, and the values around every point where
+ * rounding changes. It compares with the definition of round-to-nearest-even, and with the compiler's own _Float16 if
+ * it has one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@ struct format {
     float (*widen)(uint16_t bits);
     int32_t dtype;
     uint16_t infinity;
-    double beyond; /* what would come after the largest finite value */
+    double beyond; /* the next value after the largest finite one */
 };
 
 static const struct format formats[] = {
@@ -76,7 +77,7 @@ static void keeps_infinity_and_nan(void **state)
     }
 }
 
-/* One rounding, not two: a value that fp32 would take to the middle first. */
+/* One rounding, not two: a value that fp32 would first round to the middle. */
 static void rounds_once(void **state)
 {
     (void)state;

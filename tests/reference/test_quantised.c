@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_quantised.c - reference/quantised.h: storage, words against listed vectors, expansion against double, and int8
- * sums against a wider type.
+ * test_quantised.c - tests reference/quantised.h: storage, words against listed vectors, expansion against double, and
+ * int8 sums against a wider type.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -100,7 +100,8 @@ static void words_of_listed_offsets(void **state)
             assert_int_equal(quantised_word(1.0f, vectors[i].offset, mode), vectors[i].word);
 }
 
-/* Back from a word: only bits 13 to 31 count, and the scale is the nearest (or next towards zero) of those there are.
+/*
+ * Back from a word: only bits 13 to 31 count, and the scale is the nearest (or next towards zero) of those that exist.
  */
 static void words_go_back_and_forth(void **state)
 {
@@ -132,10 +133,12 @@ enum { K = 100, N = 6 };
 struct fixture {
     struct quantised_weights weights;
     uint8_t x2[K * N];
-    float scale[K * N], offset[K * N]; /* at most; read as the weights' dtype */
+    float scale[K * N], offset[K * N]; /* the most that is needed; read as the weights' dtype */
 };
 
-/* Per tensor, per column or per group of 32; values of groups lie as (groups, n), or as (n, groups) when turned. */
+/*
+ * Per tensor, per column or per group of 32. Values of groups are stored as (groups, n), or as (n, groups) if turned.
+ */
 static void make(struct fixture *fixture, int32_t dtype, int32_t x2_dtype, int shape, bool turned, bool with_offset)
 {
     const int64_t groups = (K + 31) / 32;
@@ -156,7 +159,7 @@ static void make(struct fixture *fixture, int32_t dtype, int32_t x2_dtype, int s
     random_uniform(random_key(seed, 4), dtype, -8.0f, 8.0f, fixture->offset, (size_t)groups * N);
 }
 
-/* The element's value put together from where its parts must lie. */
+/* The element's value, computed from the documented places of its parts. */
 static double plain_weight(const struct fixture *fixture, int shape, bool turned, int64_t p, int64_t j, int *q,
                            double *offset, double *scale)
 {
@@ -169,7 +172,9 @@ static double plain_weight(const struct fixture *fixture, int shape, bool turned
     return (*q + *offset) * *scale;
 }
 
-/* How far an expanded weight may be from sum * scale, the sum being q + offset: half a last place at each rounding. */
+/*
+ * The largest error of an expanded weight against sum * scale, where sum is q + offset: half a last place per rounding.
+ */
 static double largest_error(int32_t dtype, double sum, double scale)
 {
     const int32_t inner = dtype == MMARN_F16 ? MMARN_F16 : MMARN_F32;
@@ -215,7 +220,7 @@ static void weights_expand_as_documented(void **state)
             }
 }
 
-/* Numbers for which a rounding left out, or one too many, comes out as another value. */
+/* Numbers for which a missing or an additional rounding gives another value. */
 static void rounds_where_documented(void **state)
 {
     const int8_t q = 3;
@@ -284,7 +289,7 @@ static void dequantises_in_three_roundings(void **state)
 static void scales_of_every_type(void **state)
 {
     const uint64_t words[2] = {quantised_word(0.25f, 9.0f, 0) | 0x1fff, quantised_word(3.0f, 0.0f, 1)};
-    const uint64_t small = 100; /* a number that is no word: nothing of it is in bits 13 to 31 */
+    const uint64_t small = 100; /* not a valid word: bits 13 to 31 hold nothing of it */
     const uint16_t halves[2] = {0x3e80, 0x4040};
     const float floats[2] = {0.25f, 3.0f};
     float out[2];

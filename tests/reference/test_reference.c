@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_reference.c - the rounding-exact model against formulas written out, and random data against what it claims.
+ * test_reference.c - tests the rounding-exact model against formulas written out, and random data against their
+ * documented properties.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +64,7 @@ static void sums_ranks_in_a_tree(void **state)
 
 static void rounds_every_step_in_rank_order(void **state)
 {
-    /* In bf16 next to 256 the last place is 2: each 0.75 vanishes alone, though three of them would not. */
+    /* In bf16 next to 256 the last place is 2: each 0.75 vanishes, although the sum of three would not. */
     const float value[4] = {256.0f, 0.75f, 0.75f, 0.75f}, odd[2] = {1.00390625f, 1.00390625f};
     const float *parts[4] = {&value[0], &value[1], &value[2], &value[3]}, *odds[2] = {&odd[0], &odd[1]};
     float mm;
@@ -72,7 +73,7 @@ static void rounds_every_step_in_rank_order(void **state)
     assert_true(mm == 256.0f);
     exact_reduce(MMARN_BF16, MMARN_NUMERICS_DEFAULT, 4, 1, parts, &mm);
     assert_true(mm == 258.0f);
-    /* 1 + 2^-8 is halfway, and goes to the even 1 before it is added. */
+    /* 1 + 2^-8 is halfway, and is rounded to the even 1 before it is added. */
     exact_reduce(MMARN_BF16, MMARN_NUMERICS_ASCEND, 2, 1, odds, &mm);
     assert_true(mm == 2.0f);
     exact_reduce(MMARN_BF16, MMARN_NUMERICS_FP32, 2, 1, odds, &mm);
@@ -88,7 +89,7 @@ static float chain_of(const float *x1, const float *x2, int p0, int p1, int n)
     return sum;
 }
 
-/* Three chains of f32, of which the last is short, or one for weights that were integers; then the bias. */
+/* Three chains of f32, of which the last is short, or one chain for weights that were integers; then the bias. */
 static void partial_is_chains_and_then_bias(void **state)
 {
     enum { ROWS = 3, K = 1200, N = 5 };
@@ -194,10 +195,10 @@ static void random_quanta_are_what_they_say(void **state)
             sum += value;
             squares += value * value;
         }
-        /* Rounding to whole numbers adds 1/12 to the variance; clipping takes next to nothing. */
+        /* Rounding to whole numbers adds 1/12 to the variance; clipping reduces it hardly at all. */
         assert_true(fabs(sum / COUNT) < 6 * (deviation + 1) / sqrt(COUNT));
         assert_true(fabs(squares / COUNT / (deviation * deviation + 1.0 / 12) - 1) < 6 * sqrt(2.0 / COUNT) + 1e-3);
-        /* Ten times as wide, most of it is clipped: both ends are there, and nothing has wrapped. */
+        /* At ten times the width most values are clipped: both ends occur, and nothing has wrapped. */
         random_quanta_normal(random_key(seed, 34), dtypes[d], 10.0f * (float)limit, quanta, COUNT);
         memset(seen, 0, sizeof(seen));
         for (size_t i = 0; i < COUNT; i++)

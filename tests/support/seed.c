@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* seed.c - one seed for a test program, told once. */
+/* seed.c - one seed for a test program, printed once. */
 #include "support/seed.h"
 
 #include <errno.h>
@@ -36,6 +36,6 @@ uint64_t test_seed(void)
 uint64_t test_random(uint64_t *state)
 {
     const uint64_t word = random_word(*state, 0);
-    *state += UINT64_C(0x9E3779B97F4A7C15); /* splitmix64's step: any two states give sequences of their own */
+    *state += UINT64_C(0x9E3779B97F4A7C15); /* the step of splitmix64: any two states give independent sequences */
     return word;
 }

@@ -9,13 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The seed; printed with the command that repeats the program when it is first asked for. */
+/* The seed. The first call prints it, with the command that repeats the program. */
 uint64_t test_seed(void);
 
-/* Takes the place of the environment variable; before the seed is first asked for. Returns true. */
+/* Replaces the environment variable. To be called before the first test_seed. Returns true. */
 bool test_seed_set(uint64_t seed);
 
-/* The next 64 random bits of a sequence, which any state begins. */
+/* The next 64 random bits of a sequence; any state can begin one. */
 uint64_t test_random(uint64_t *state);
 
 #endif

@@ -13,7 +13,7 @@ void toy_wake_all(struct group *group)
         sync_event_notify(&group->members[rank].event);
 }
 
-/* Under the lock. An earlier call's failure takes the place of a later one's. */
+/* Under the lock. A failure of an earlier call replaces that of a later one. */
 void toy_fail(struct toy *toy, enum cause cause, int about, uint64_t from)
 {
     struct group *group = toy->group;
@@ -70,7 +70,7 @@ static void look_at_peers(struct toy *toy)
     }
 }
 
-/* A peer that has not come to this call, else one that is not waiting itself. */
+/* A peer that has not come to this call, otherwise one that is not waiting itself. */
 static int culprit(const struct toy *toy)
 {
     for (int rank = 0; rank < toy->group->world_size; rank++)
@@ -82,7 +82,7 @@ static int culprit(const struct toy *toy)
     return -1;
 }
 
-/* Under the lock, between two looks of a wait: ends it where it must end. */
+/* Under the lock, between two polls of a wait: ends the wait if it must end. */
 static void look_around(struct toy *toy, int64_t deadline)
 {
     look_at_peers(toy);
@@ -236,7 +236,7 @@ static void release(struct coll *coll, enum coll_ring ring, int64_t tile)
 
 static void flush(struct coll *coll)
 {
-    (void)coll; /* everybody has been told */
+    (void)coll; /* all peers have been told already */
 }
 
 /* ----------------------------------------------------------------------------------------------------- waiting */

@@ -3,8 +3,8 @@
  * toy.h - a transport as simple as docs/adding-a-transport.md allows: one lock over memory that forked ranks inherit.
  * It is slow; the tests of groups run on it as they do on the library's own.
  *
- * The memory is mapped when the program starts and holds a few groups, found by the nonce of their id. Whoever joins
- * first makes the group. Tile t has the number base + t, where base counts the tiles of earlier calls; it goes into
+ * The memory is mapped when the program starts and holds a few groups, found by the nonce of their id. The first rank
+ * to join creates the group. Tile t has the number base + t, where base counts the tiles of earlier calls; it goes into
  * slot number mod SLOTS of a rank's ring, which is free once all ranks have released what was there before.
  */
 #ifndef MMARN_TESTS_TOY_H
@@ -21,15 +21,15 @@ struct member {
     bool here, left;
     int pid, threads, timeout_ms;
     struct sync_event event;
-    uint64_t opened, finished; /* calls */
+    uint64_t opened, finished; /* numbers of calls */
     struct coll_descriptor posted[2];
     bool empty[2];
-    uint64_t base;                      /* tiles of calls that are done */
-    uint64_t released[COLL_RINGS];      /* tiles, by number, below it */
+    uint64_t base;                      /* the number of tiles in finished calls */
+    uint64_t released[COLL_RINGS];      /* all tiles with lower numbers */
     uint64_t stamps[COLL_RINGS][SLOTS]; /* call << 32 | tile + 1 */
 };
 
-/* Why the group has failed. */
+/* The reason why the group has failed. */
 enum cause { HEALTHY, ABORTED, BROKEN, DIED, LEFT, TIMEOUT };
 
 struct group {
@@ -38,7 +38,7 @@ struct group {
     int world_size;
     enum cause cause;
     int by, about;
-    uint64_t from; /* the first call that the failure concerns */
+    uint64_t from; /* the first call that fails */
     struct member members[RANKS];
 };
 
@@ -53,7 +53,7 @@ struct toy {
     struct coll coll;
     struct group *group;
     bool forked;
-    int processes[RANKS]; /* descriptors that are readable when a peer's process has ended; -1: none */
+    int processes[RANKS]; /* descriptors that become readable when a peer's process ends; -1: none */
 };
 
 static inline struct toy *toy_of(struct coll *coll)
@@ -69,7 +69,7 @@ static inline struct member *toy_own(const struct toy *toy)
 /* toy_group.c */
 void toy_lock(void);
 void toy_unlock(void);
-/* Lets go of the lock for a moment. */
+/* Releases the lock for a moment. */
 void toy_pause(void);
 bool toy_supports(const struct coll_options *options, const char **why);
 mmarn_status toy_join(const struct coll_options *options, struct coll **coll);

@@ -29,7 +29,7 @@ __attribute__((constructor)) static void map_arena(void)
     pthread_mutex_init(&toy_arena->lock, &attributes);
 }
 
-/* What a rank changes under the lock is whole at every instant, so one that died there has left nothing to mend. */
+/* The data under the lock are consistent at every instant, so a rank that died there has left nothing to repair. */
 void toy_lock(void)
 {
     if (pthread_mutex_lock(&toy_arena->lock) == EOWNERDEAD)
@@ -109,7 +109,7 @@ static mmarn_status enter(struct toy *toy, const struct coll_options *options)
     return MMARN_OK;
 }
 
-/* Fails on all ranks if it fails on one, as the group's failure is seen by those that come later. */
+/* Fails on all ranks if it fails on one, because ranks that come later see the group's failure. */
 static mmarn_status await_all(struct toy *toy, int64_t deadline)
 {
     struct group *group = toy->group;

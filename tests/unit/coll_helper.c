@@ -33,7 +33,7 @@ int helper_failures(void)
 
 /* --------------------------------------------------------------------------------------------------- reference */
 
-/* What the ranks' parts hold: magnitudes that differ, so that the order of additions shows. */
+/* The contents of the ranks' partials: magnitudes that differ, so that the order of additions shows. */
 static void fill(const struct helper_job *job, int rank, int64_t tile, float *part)
 {
     uint64_t state = job->seed ^ (uint64_t)rank << 40 ^ (uint64_t)tile << 8;

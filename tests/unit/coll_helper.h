@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coll_helper.h - what the tests of src/coll share: ranks as threads or forked processes, an all-reduce by the
- * library's own schedule on the transport that MMARN_TEST_TRANSPORT names, and a reference for its bits that shares no
- * code with the library. cmocka's assertions belong to the main thread; ranks use CHECK, and the test asserts
+ * coll_helper.h - what the tests of src/coll share: ranks as threads or forked processes; an all-reduce by the
+ * library's own schedule, on the transport that MMARN_TEST_TRANSPORT names; and a reference for its bits that shares no
+ * code with the library. cmocka's assertions belong to the main thread: ranks use CHECK, and the test asserts
  * helper_failures() == 0.
  */
 #ifndef COLL_HELPER_H
@@ -25,13 +25,13 @@
 bool helper_check(bool condition, const char *text, const char *file, int line);
 int helper_failures(void);
 
-/* The points of a call at which a test may want to do something. */
+/* The points of a call at which a test may act. */
 enum helper_point {
     HELPER_BEGUN,
     HELPER_PRODUCED, /* a partial, not yet published */
     HELPER_AGREED,   /* before the first work that needs it */
     HELPER_REDUCED,  /* a sum, not yet published */
-    HELPER_TAKEN,    /* a tile of the result */
+    HELPER_TAKEN,    /* a tile of the result has been stored */
     HELPER_ENDED,
     HELPER_POINTS
 };
@@ -48,42 +48,42 @@ struct helper_job {
     void *ctx;
 };
 
-/* What it asks the ranks to agree on. */
+/* What the call asks the ranks to agree on. */
 struct coll_call helper_call(const struct helper_job *job);
-/* One call: begin, all tiles, end. out holds tiles * count elements. Returns what the call came to. */
+/* One call: begin, all tiles, end. out holds tiles * count elements. Returns the call's status. */
 mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, void *out);
-/* The bits that it must give. */
+/* The bits that the call must give. */
 void helper_reference(const struct helper_job *job, int world_size, void *out);
-/* One call that must succeed with the right bits; false: it did not, and a CHECK has failed. */
+/* One call that must succeed with the right bits. False: it did not, and a CHECK has failed. */
 bool helper_good_call(struct coll *coll, const struct helper_job *job);
 
-/* The sum of parts of `count` floats, as coll_reduce promises it. */
+/* The sum of partials of `count` floats, as coll_reduce defines it. */
 void helper_sum(const float *const parts[], int world_size, int64_t count, int32_t dtype, bool in_rank_order,
                 void *out);
 
 struct helper_group {
     mmarn_id id;
     int world_size, threads, timeout_ms;
-    void (*body)(struct coll *coll, void *ctx); /* a member; the helper joins and leaves */
+    void (*body)(struct coll *coll, void *ctx); /* one member; the helper joins and leaves */
     void *ctx;
 };
 
-/* The transport under test: MMARN_TEST_TRANSPORT, or "shm". Does it serve groups of so many ranks? */
+/* The transport under test: MMARN_TEST_TRANSPORT, or "shm"; and whether it supports groups of this many ranks. */
 const char *helper_transport(void);
 bool helper_serves(int world_size);
 
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll);
-/* Runs every rank, or count ranks from first on, as threads, and waits for them. */
+/* Runs every rank, or count ranks starting with first, as threads, and waits for them. */
 void helper_run_threads(const struct helper_group *group);
 void helper_run_some(const struct helper_group *group, int first, int count);
-/* Forks a process that is count ranks, as threads when there are several; it exits with 0 when no CHECK has failed. */
+/* Forks a process that runs count ranks, as threads if there are several. It exits with 0 if no CHECK has failed. */
 pid_t helper_fork(const struct helper_group *group, int first, int count);
-/* Waits for a child; its exit code, or minus the signal that ended it. */
+/* Waits for a child. Returns its exit code, or minus the signal that ended it. */
 int helper_wait(pid_t pid);
 
 void helper_sleep(int ms);
 
-/* Open descriptors, and mappings of segments, of this process. */
+/* The number of open descriptors, and of mappings of segments, of this process. */
 int helper_descriptors(void);
 int helper_mappings(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tasks.c - looks for the name that the library gives its threads. */
+/* tasks.c - counts threads by the name that the library gives its threads. */
 #include "tasks.h"
 
 #include <dirent.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * tasks.h - counts the threads that the library has made in this process, whoever else has some.
- */
+/* tasks.h - counts the threads that the library has made in this process, and no others. */
 #ifndef MMARN_TESTS_TASKS_H
 #define MMARN_TESTS_TASKS_H
 
@@ -9,7 +7,7 @@
 
 int tasks_count(void);
 
-/* Waits until there are so many, as the system takes a moment to forget a thread that has been joined; for 20 s. */
+/* Waits up to 20 s until there are this many: the system takes a moment to forget a joined thread. */
 bool tasks_become(int count);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_coll_faults.c - ranks (as threads) that disagree, refuse, skip, abort, come late or leave; and who is told what.
+/*
+ * test_coll_faults.c - ranks (as threads) that disagree, refuse, skip, abort, come late or leave, and the errors that
+ * each rank gets.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -84,7 +86,7 @@ static void a_mismatch_is_named_on_all_ranks(void **state)
 
 enum action { WORK, WORK_OTHER, REFUSE, SKIP, ACTIONS };
 
-/* What the ranks that have work in a call must be told; "" when they all agree. */
+/* The sentence that ranks with work in a call must get; "" if they all agree. */
 static void expect(const enum action actions[WORLD], char sentence[128])
 {
     sentence[0] = 0;
@@ -109,7 +111,7 @@ static void expect(const enum action actions[WORLD], char sentence[128])
         }
 }
 
-/* Any sequence of agreement, disagreement, refusal and empty calls leaves the group in step. */
+/* Any sequence of agreement, disagreement, refusal and empty calls leaves the ranks in step. */
 static void random_body(struct coll *coll, void *ctx)
 {
     uint64_t random = test_seed() + 77;
@@ -182,7 +184,7 @@ static void abort_body(struct coll *coll, void *ctx)
     struct helper_job job = small_job();
     pthread_t thread;
     helper_good_call(coll, &job);
-    /* Rank 1 never makes this call; another of its threads aborts instead. */
+    /* Rank 1 never makes this call; instead another of its threads aborts. */
     if (coll->rank == 1) {
         pthread_create(&thread, NULL, abort_later, coll);
         pthread_join(thread, NULL);
@@ -250,7 +252,7 @@ static void leave_body(struct coll *coll, void *ctx)
     (void)ctx;
     struct helper_job job = small_job();
     job.tiles = 1;
-    /* Rank 2 leaves as soon as it can, and rank 0 finds out at once; rank 1's first call must not be disturbed. */
+    /* Rank 2 leaves as soon as it can, and rank 0 finds out at once. Rank 1's first call must not be disturbed. */
     helper_good_call(coll, &job);
     if (coll->rank == 2)
         return;

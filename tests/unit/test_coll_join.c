@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_coll_join.c - the ranks' meeting when something is wrong: absent, late, double or differing ranks, strangers,
- * death on the way, too few descriptors. Whatever happens, no descriptor and no mapping is left.
+ * test_coll_join.c - the rendezvous of ranks when something is wrong: absent, late, double or differing ranks,
+ * strangers, a death in the middle, too few descriptors. In every case no descriptor and no mapping is left.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -24,7 +24,7 @@
 #include "coll/shm/rendezvous.h"
 #include "coll_helper.h"
 
-/* One rank that tries to join, after a while, and leaves again. */
+/* One rank that tries to join after a while, and leaves again. */
 struct joiner {
     struct helper_group group;
     int rank, after_ms;
@@ -142,7 +142,7 @@ static void another_world_size_is_told(void **state)
     (void)state;
     mmarn_id id = new_id();
     struct joiner ranks[] = {make_joiner(id, 0, 3, 60000), make_joiner(id, 1, 3, 60000), make_joiner(id, 2, 4, 60000)};
-    /* Even to a rank that comes after the discovery. */
+    /* A rank that comes after the discovery gets the error too. */
     ranks[1].after_ms = 60;
     for (int i = 0; i < 3; i++)
         start(&ranks[i]);
@@ -177,7 +177,7 @@ static void a_foreign_id_is_refused(void **state)
     coll->transport->leave(coll);
 }
 
-/* Connects to a group's address as soon as there is somebody. */
+/* Connects to a group's address as soon as there is a listener. */
 static int stranger(const mmarn_id *id)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -243,7 +243,7 @@ static void strangers_do_not_stop_the_group(void **state)
         close(silent[i]);
 }
 
-/* The next message from rank 0; all zeros when it has hung up. */
+/* The next message from rank 0; all zeros if it has hung up. */
 static struct shm_message hear(int link)
 {
     struct shm_message message;
@@ -256,7 +256,9 @@ static struct shm_message hear(int link)
     return message;
 }
 
-/* Says hello as rank 1 of two, with a version and descriptors of the test's choice; plays along until the end. */
+/*
+ * Sends HELLO as rank 1 of two, with a version and descriptors chosen by the test, and follows the protocol to its end.
+ */
 static struct shm_message say_hello(const mmarn_id *id, const char *version, const int descriptors[2], size_t size)
 {
     struct coll_options options = {.id = id, .rank = 1, .world_size = 2, .threads = 1, .timeout_ms = 1000};
@@ -296,7 +298,7 @@ static void another_version_is_told(void **state)
     }
 }
 
-/* Descriptors that are no segment must not be mapped: a file that shrinks would raise SIGBUS. */
+/* Descriptors that are not a segment must not be mapped: a file that shrinks would raise SIGBUS. */
 static void a_false_segment_is_refused(void **state)
 {
     (void)state;
@@ -317,7 +319,7 @@ static void a_false_segment_is_refused(void **state)
     close(memfd);
 }
 
-/* Says hello as rank 1 of three and dies when it has been taken in. */
+/* Sends HELLO as rank 1 of three, and dies when it has been accepted. */
 static void die_on_the_way(const mmarn_id *id)
 {
     struct coll_options options = {.id = id, .rank = 1, .world_size = 3, .threads = 1, .timeout_ms = 1000};
@@ -342,7 +344,8 @@ static void death_on_the_way_is_told(void **state)
     finish(&host, MMARN_ERR_PEER, "rank 1 left while the group was being formed");
 }
 
-/* In a child: joins with only `spare` descriptors left. Exits with 0 when it joined, 1 when it failed and cleaned up.
+/*
+ * In a child: joins with only `spare` descriptors left. Exits with 0 if it joined, with 1 if it failed and cleaned up.
  */
 static int join_with_few(const struct helper_group *group, int spare)
 {

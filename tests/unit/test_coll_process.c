@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* test_coll_process.c - ranks as processes: right bits, killed or stopped at every step, forking, leaving nothing. */
+/*
+ * test_coll_process.c - ranks as processes: right bits; ranks killed or stopped at every step; forking; leaving nothing
+ * behind.
+ */
 #include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -97,7 +100,7 @@ static void signal_oneself(struct coll *coll, enum helper_point step, int64_t ti
     }
 }
 
-/* Calls with right bits until the victim is missed: an error that names it, and not the deadline. */
+/* Calls with right bits until the victim's death is noticed: the error names the victim, and is not the deadline. */
 static void survive(struct coll *coll, struct plan *plan, enum coll_algorithm algorithm)
 {
     struct helper_job job = make_job(algorithm);
@@ -187,7 +190,7 @@ static void a_stopped_rank_goes_on(void **state)
     }
 }
 
-/* A child that was forked while the group was there, and lives until the test ends, hides nothing. */
+/* A child that was forked while the group existed, and lives until the test ends, hides no death. */
 static void forking_body(struct coll *coll, void *ctx)
 {
     struct plan *plan = ctx;

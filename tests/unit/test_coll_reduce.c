@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_coll_reduce.c - coll_reduce against a reference that goes element by element, for every number of ranks. */
+/*
+ * test_coll_reduce.c - compares coll_reduce with a reference that works element by element, for every number of ranks.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +50,7 @@ static void all_world_sizes(void **state)
     free(values);
 }
 
-/* Where a tile is cut must not show in its bits. */
+/* The bits must not depend on where a tile is cut. */
 static void pieces_give_the_whole(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_coll_self.c - the transport of one rank, with one and several threads; and how coll_find chooses. */
+/* test_coll_self.c - the transport of one rank, with one and several threads, and the choice that coll_find makes. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

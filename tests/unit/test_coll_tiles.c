@@ -16,7 +16,7 @@ struct plan {
     int64_t count, tiles;
 };
 
-/* The same sequence of calls on every rank, with everything about them varying. */
+/* The same sequence of calls on every rank, with all their parameters varying. */
 static void calls_body(struct coll *coll, void *ctx)
 {
     const struct plan *plan = ctx;

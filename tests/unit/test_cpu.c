@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_cpu.c - moving a thread off a processor: it goes, and what it may use stays what it was. */
+/* test_cpu.c - moves a thread off a processor: the thread goes, and its affinity mask stays the same. */
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_error.c - errors as values: what fails below the public functions says so in the struct that was handed down,
- * and leaves the calling thread's last error and the logger alone; what succeeds writes nothing; a public function that
- * fails records and logs once.
+ * test_error.c - errors as values. A function below the public ones that fails writes its error into the struct that it
+ * was given, and leaves the calling thread's last error and the logger alone; one that succeeds writes nothing. A
+ * public function that fails records and logs once.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -191,7 +191,7 @@ static void success_writes_nothing(void **state)
     assert_memory_equal(&error, &untouched, sizeof error);
 }
 
-/* Also where coll has recorded what failed, on whichever thread of the rank. */
+/* Also if coll has recorded the failure, on any thread of the rank. */
 static void public_functions_record_and_log_once(void **state)
 {
     (void)state;

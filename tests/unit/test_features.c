@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_features.c - MMARN_CPU as a set of names: each allows itself and what it stands on, nothing else; text that is
- * no such list forbids nothing and is complained of. It is read once, so each case is a process of its own.
+ * test_features.c - MMARN_CPU as a set of names: each allows its feature and those that the feature depends on, and
+ * nothing else. Text that is not such a list forbids nothing, and causes a complaint. The variable is read once, so
+ * each case is a process of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@ enum { ALL = TO_BF16 };
 
 static const struct {
     const char *text;
-    unsigned allows; /* of what the processor has */
+    unsigned allows; /* as far as the processor has them */
     bool complains;
 } cases[] = {
     {NULL, ALL, false},
@@ -47,7 +48,7 @@ static const struct {
     {"ref,none", ALL, true},
 };
 
-/* What a process with this value finds; its complaint names the value. */
+/* The features of a process with this value; its complaint must name the value. */
 static unsigned found(const char *text)
 {
     const pid_t child = fork();

@@ -13,7 +13,7 @@
 
 #include "base/openmp.h"
 
-/* What the variables are to be in a case: name, text, name, text, ..., NULL. */
+/* The variables of a case: name, text, name, text, ..., NULL. */
 static const char *const *given;
 
 static const char *get(const char *name)
@@ -84,7 +84,7 @@ static void binding(void **state)
     }
 }
 
-/* The places as "0,1|2,3"; "" where there are none. */
+/* The places as "0,1|2,3"; "" if there are none. */
 static void write_places(const struct openmp_places *places, char *text, size_t size)
 {
     size_t used = 0;
@@ -128,7 +128,7 @@ static void places(void **state)
                  {"GOMP_CPU_AFFINITY", "0-3", "0|1|2|3"},
                  {"GOMP_CPU_AFFINITY", "0-9:4 5", "0|8|5"},
                  {"GOMP_CPU_AFFINITY", "0-2147483647:2147483647", "0"},
-                 /* not well-formed: bound by OMP_PROC_BIND, to each processor by itself */
+                 /* not well-formed: bound by OMP_PROC_BIND, to each processor separately */
                  {"OMP_PLACES", "", "0|1|2|3|5|8|9|8191"},
                  {"OMP_PLACES", "numa_domains", "0|1|2|3|5|8|9|8191"},
                  {"OMP_PLACES", "threads(0)", "0|1|2|3|5|8|9|8191"},
@@ -160,7 +160,7 @@ static void places(void **state)
     assert_int_equal(openmp_places_within(&bound, &mask).count, 0);
 }
 
-/* Whatever this machine looks like: each processor is in one core and in one socket, and no core in two sockets. */
+/* True of any machine: each processor is in one core and in one socket, and no core is in two sockets. */
 static void kinds(void **state)
 {
     (void)state;

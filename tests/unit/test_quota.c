@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_quota.c - quotas of processors, read from folders that look like /proc and the mounts of control groups on
- * machines of all kinds.
+ * test_quota.c - quotas of processors, read from folders that look like /proc and the control-group mounts of various
+ * machines.
  */
 #include <ftw.h>
 #include <setjmp.h>
@@ -23,7 +23,7 @@
 
 static char root[64];
 
-/* Writes a file below the root, and makes the folders that it lies in. */
+/* Writes a file below the root, and creates its parent folders. */
 static void put(const char *name, const char *text)
 {
     char path[512];
@@ -111,7 +111,7 @@ static void what_is_not_a_limit(void **state)
     }
 }
 
-/* In a container: its own group is at the mount, whatever the groups above it are called. */
+/* In a container the mount shows its own group, whatever the groups above it are called. */
 static void containers(void **state)
 {
     (void)state;
@@ -123,7 +123,7 @@ static void containers(void **state)
     put("sys/fs/cgroup/part/cpu.max", "70000 100000\n");
     describe("35 24 0:30 /docker/12ab /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/12ab/part\n");
     expect(0.7);
-    /* A name that only begins alike, and a group outside of what can be seen. */
+    /* A name with the same beginning, and a group outside of what can be seen. */
     describe("35 24 0:30 /docker/12ab /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/12abc/part\n");
     expect(2);
     describe(UNIFIED, "0::/../../part\n");
@@ -151,7 +151,7 @@ static void version_1(void **state)
     expect(1.5);
 }
 
-/* Both at once: processors are with version 1, or with version 2; and a mount with a space in its name. */
+/* Both versions at once: processors are limited by version 1, or by version 2; and a mount with a space in its name. */
 static void hybrid(void **state)
 {
     (void)state;
@@ -168,7 +168,7 @@ static void hybrid(void **state)
     expect(0);
 }
 
-/* Who shares a quota is told by the group that sets it, not by the one that it is in. */
+/* Two processes share a quota if the same group sets it, whatever group they are in. */
 static void places(void **state)
 {
     (void)state;
@@ -192,7 +192,7 @@ static void long_names(void **state)
         strcat(line, "/group");
     describe(OTHERS UNIFIED, line);
     put("sys/fs/cgroup/cpu.max", "50000 100000\n");
-    quota_read(root); /* whatever it finds, it does not go beyond its buffers */
+    quota_read(root); /* for any result, it must not write beyond its buffers */
     strcpy(line, "35 24 0:30 / /");
     for (int i = 0; i < 500; i++)
         strcat(line, "mount/");
@@ -201,7 +201,7 @@ static void long_names(void **state)
     expect(0.5);
 }
 
-/* On this machine, whatever it has. */
+/* On this machine, for any settings. */
 static void in_earnest(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_thread_forks.c - children: the parent's threads are forgotten, whatever they were doing, and there are new ones;
- * and a child that the system lets have none. None of them may hang.
+ * test_thread_forks.c - children of a fork: the parent's threads are forgotten, whatever they were doing, and the child
+ * has new ones; and a child for which the system refuses to make threads. None of them may hang.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -20,10 +20,10 @@
 #include "mmarn/mmarn.h"
 #include "threads_helper.h"
 
-/* As many forks as there is time for. */
+/* As many forks as the time allows. */
 enum { FORKS_LEAST = 20, FORKS_MOST = 3000, FORKS_MS = 15000, HANG_SECONDS = 60 };
 
-/* Not by a signal: not by the alarm of one that hangs. */
+/* True if it exits, and is not ended by a signal, such as the alarm of a child that hangs. */
 static bool child_ends(pid_t child)
 {
     int status = -1;
@@ -36,7 +36,7 @@ static bool child_succeeds(pid_t child)
     return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The system's own refusal; a superuser is not limited, so becomes somebody else. */
+/* A real refusal by the system. A superuser is not limited, so the child becomes another user. */
 static void limited_child(void **state)
 {
     (void)state;
@@ -80,7 +80,7 @@ static void *call_always(void *arg)
     while (!atomic_load(&callers->stop)) {
         for (int i = 0; i < 10; i++)
             atomic_fetch_add(&callers->wrong, !work_is_done(3, 50));
-        usleep(100); /* lest the children get no processor */
+        usleep(100); /* otherwise the children get no processor */
     }
     return NULL;
 }
@@ -124,7 +124,7 @@ static void fork_inside(void *ctx, int thread)
     struct forking *forking = ctx;
     const int64_t deadline = sync_deadline(PATIENCE_MS);
     atomic_fetch_add(&forking->came, 1);
-    while (atomic_load(&forking->came) < 3 && sync_now() < deadline) /* nobody leaves before all are here */
+    while (atomic_load(&forking->came) < 3 && sync_now() < deadline) /* no thread leaves before all are here */
         sched_yield();
     if (thread == forking->by) {
         forking->child = fork();
@@ -136,7 +136,7 @@ static void fork_inside(void *ctx, int thread)
         sched_yield();
 }
 
-/* The child goes on in the call of the parent's whose threads it does not have. */
+/* The child continues in its parent's call, whose threads it does not have. */
 static void forks_by_a_thread_of_a_call(void **state)
 {
     (void)state;
@@ -147,7 +147,7 @@ static void forks_by_a_thread_of_a_call(void **state)
     for (int by = 0; by < 3; by++) {
         struct forking forking = {.by = by, .parent = getpid()};
         threads_run(3, fork_inside, &forking);
-        if (getpid() != forking.parent) /* a child of the caller's; that of another thread ends with that thread */
+        if (getpid() != forking.parent) /* the caller's child: another thread's child ends with that thread */
             _exit(by == 0 && work_is_done(3, 100) ? 0 : 1);
         if (by == 0)
             assert_true(child_succeeds(forking.child));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_threads.c - the threads inside a rank: who runs what, when there are fewer than asked for, where they run, and
- * when they end. The program is linked so that this file can let the making of threads fail.
+ * test_threads.c - the threads inside a rank: which thread runs what, what happens when there are fewer than asked for,
+ * where they run, and when they end. The program is linked so that this file can make the creation of threads fail.
  * With the argument "bound" the environment binds threads, one to each processor, and sets limits (CMakeLists.txt).
  */
 #include <errno.h>
@@ -30,7 +30,7 @@
 int __real_pthread_create(pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *arg);
 
-static atomic_int granted = INT32_MAX; /* creations until the system has no more */
+static atomic_int granted = INT32_MAX; /* how many creations succeed before the system has no more */
 
 int __wrap_pthread_create(pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *arg)
 {
@@ -102,7 +102,7 @@ static void *rank_main(void *arg)
     return NULL;
 }
 
-/* Each has threads of its own, and calls from within a call too. */
+/* Each rank has its own threads, and may call from within a call. */
 static void ranks_as_threads(void **state)
 {
     (void)state;
@@ -136,7 +136,7 @@ static void threads_end_with_the_last_group(void **state)
     assert_int_equal(tasks_count(), 2);
     threads_hold(5, false);
     assert_int_equal(tasks_count(), 4);
-    /* Threads that have ended leave none behind. */
+    /* When threads have ended, none remain. */
     for (int i = 0; i < 20; i++) {
         pthread_t caller;
         assert_int_equal(pthread_create(&caller, NULL, call_once, &wrong), 0);
@@ -174,7 +174,7 @@ static void shortage(void **state)
         const bool done = work_is_done(6, 500);
         atomic_store(&granted, INT32_MAX);
         assert_true(all_came(&meeting) && done);
-        if (have == 3) { /* and later there are more */
+        if (have == 3) { /* and later more are available */
             usleep(1100000);
             const struct meeting later = meet_with(6, 6);
             assert_true(all_came(&later));
@@ -222,7 +222,7 @@ static bool all_run_on(const struct meeting *meeting, const struct affinity *mas
     return ok;
 }
 
-/* Threads follow their caller, when a group is made and when another caller has them. */
+/* Threads follow their caller, when a group is made and when another caller uses them. */
 static void processors_change(void **state)
 {
     (void)state;
@@ -298,7 +298,7 @@ static void limits(void **state)
     threads_drop(false);
 }
 
-/* Each in a place of its own while there are enough; the caller is left alone. */
+/* Each thread has its own place while there are enough places; the caller is not moved. */
 static void places(void **state)
 {
     (void)state;

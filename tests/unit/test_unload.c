@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_unload.c - the shared library, the first argument, is loaded, used with several threads and unloaded, time and
- * again: nothing of it stays. A group that is never destroyed does not keep its threads alive either.
+ * test_unload.c - loads the shared library, the first argument, uses it with several threads and unloads it,
+ * repeatedly: nothing of it remains. A group that is never destroyed does not keep its threads alive either.
  */
 #include <dlfcn.h>
 #include <setjmp.h>
@@ -28,7 +28,7 @@ static void *find(void *handle, const char *name)
     return found;
 }
 
-/* Makes a group and calls it; the group. */
+/* Makes a group and calls it; returns the group. */
 static mmarn_comm *use(void *handle)
 {
     mmarn_status (*create)(const mmarn_id *, const mmarn_comm_config *, mmarn_comm **);
@@ -77,7 +77,7 @@ static void after_its_groups(void **state)
     rounds(true);
 }
 
-/* Its memory stays, so a search for leaks would find it: in a child that is not searched. */
+/* Its memory is never freed, and a leak search would report it. So it runs in a child that is not searched. */
 static void before_its_groups(void **state)
 {
     (void)state;

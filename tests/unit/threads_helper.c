@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* threads_helper.c - threads that wait for each other, and threads that share out work. */
+/* threads_helper.c - threads that wait for each other, and threads that divide work among them. */
 #include "threads_helper.h"
 
 #include <pthread.h>
@@ -37,7 +37,7 @@ bool all_came(const struct meeting *meeting)
 struct work {
     int items;
     atomic_int next;
-    int done[1000]; /* plain: what others have done must be seen by the caller when the call is over */
+    int done[1000]; /* plain, so that the caller must see what others have done when the call is over */
     atomic_int inside;
 };
 

@@ -217,9 +217,9 @@ void shm_ring_publish(struct coll *coll, enum coll_ring kind, int64_t tile)
         shm_wake_all(shm);
         return;
     }
-    /* A tile is of use to nobody before its last partial is there, so only the rank that brings that one wakes the
-       owner. Of ranks that publish at the same time, the last in the order of stamps, which are seq_cst, sees all the
-       others'. */
+    /* No rank can use a tile before its last partial is there, so only the rank that publishes the last one wakes the
+       owner. If several ranks publish at the same time, the last in the order of stamps, which are seq_cst, sees all
+       the others. */
     struct sync_event *owner = &shm->segments[coll_owner(coll, tile)].header->event;
     if (sync_event_waited_for(owner) && complete(shm, tile, partials))
         sync_event_notify(owner);

@@ -3,9 +3,9 @@
  * shm.h - the types of the shared-memory transport: what lies in a rank's segment, and what a member keeps privately.
  *
  * Every rank owns one segment: a header with its event count, progress words and call records, and two rings of tile
- * buffers. Only the owner writes its segment, with two exceptions: peers ring its event count, and in rank 0's segment
- * they write the group's failure word. Words that others wait for are loaded and stored seq_cst (base/sync.h). Nothing
- * read from a segment is used as an index or a size.
+ * buffers. Only the owner writes its segment, with two exceptions: peers notify its event count, and in rank 0's
+ * segment they write the group's failure word. Words that others wait for are loaded and stored seq_cst (base/sync.h).
+ * Nothing read from a segment is used as an index or a size.
  */
 #ifndef MMARN_COLL_SHM_SHM_H
 #define MMARN_COLL_SHM_SHM_H

@@ -54,7 +54,7 @@ static void ask_caller(struct shm *shm)
         shm_failure_set(shm, SHM_FAILURE_ABORT, -1, 0);
 }
 
-/* Sleeps until the event is notified, the group fails, or the time is over; false: the time is over. */
+/* Sleeps until the event is notified, the group fails, or the time is over. False: the time is over. */
 static bool sleep_until(struct shm *shm, uint32_t ticket, int64_t deadline, int64_t slice)
 {
     struct sync_event *event = &shm_own(shm)->event;
@@ -75,8 +75,8 @@ uint32_t shm_wait_begin(struct coll *coll)
 {
     const struct shm *shm = shm_of(coll);
     uint32_t ticket = sync_event_enter(&shm_own(shm)->event);
-    /* Pairs with the increment in shm_ring_flush: what a peer flushed before this, the next poll sees; and who flushes
-       after it sees that somebody waits. */
+    /* Pairs with the increment in shm_ring_flush: the next poll sees what a peer flushed before this, and a peer that
+       flushes after it sees that this rank waits. */
     for (int rank = 0; rank < coll->world_size; rank++)
         (void)atomic_load(&shm->segments[rank].header->flushes);
     return ticket;
@@ -111,7 +111,7 @@ bool shm_wait_finished(struct shm *shm, uint64_t call)
     int64_t deadline = sync_deadline(shm->coll.timeout_ms);
     struct sync_event *event = &shm_own(shm)->event;
     while (!all_finished(shm, call) && !shm_failure_is_set(shm)) {
-        /* Finishing a call wakes nobody, as then every call would; so this rare wait looks again by itself. */
+        /* Finishing a call wakes nobody, because then every call would. So this rare wait looks again by itself. */
         uint32_t ticket = sync_event_enter(event);
         look_at_peers(shm);
         int64_t rest = deadline - sync_now();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * float_bad.c - kernels that are wrong on purpose, for the test of checkasm's reports: one reads beyond its panel, one
- * adds in another order.
+ * float_bad.c - kernels that are wrong on purpose, for the test of checkasm's reports: one reads beyond its panel, and
+ * one adds in another order.
  */
 #include "gemm/kernel/float_kernel.h"
 

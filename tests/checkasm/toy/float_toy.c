@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * float_toy.c - a kernel as small as docs/adding-a-kernel.md allows: fp32 weights alone, one element at a time. It is
- * linked into a copy of checkasm whose list of kernels has one more line, and must pass there; every entry that it
- * leaves NULL is given by other lines.
+ * float_toy.c - a kernel as small as docs/adding-a-kernel.md allows: fp32 weights only, one element at a time. It is
+ * linked into a copy of checkasm whose list of kernels has one more line, and must pass there. Other lines provide the
+ * entries that it leaves NULL.
  */
 #include <math.h>
 
 #include "gemm/kernel/float_kernel.h"
 
-/* One chain over k rows of B for the element in row i, column j, going on from sum. */
+/* One chain over k rows of B for the element in row i, column j, continued from sum. */
 static float chain(const struct float_block *g, int i, int j, int from, int k, float sum)
 {
     const float *b = (const float *)g->b + j / GEMM_NR * g->panel_stride + j % GEMM_NR;

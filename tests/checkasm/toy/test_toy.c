@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_toy.c - a kernel that gives one entry and leaves the others NULL: its own entry serves, is named where callers
- * ask which kernel multiplies, and multiplies; all other entries are those of the lines before it.
+ * test_toy.c - a kernel that has one entry and leaves the others NULL. Its own entry serves, multiplies, and is named
+ * where callers ask which kernel multiplies; all other entries are those of the lines before it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

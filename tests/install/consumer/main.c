@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A user's program: one group of one rank, one operator, one known answer. It defines functions that are named as
- * internal ones of the library are; a library that let its own names out would clash with them or call these.
+ * A user's program: one group of one rank, one operator, one known answer. It defines functions with the names of
+ * internal ones of the library; a library that exported its own names would clash with them or call these.
  */
 #include <math.h>
 #include <stdio.h>

@@ -27,7 +27,7 @@ class Case:
     count: int = 0
     quick: bool = False
     matmul: bool = False  # the matmul alone is timed too
-    rotate: bool = False  # weights take turns, so that no cache holds them
+    rotate: bool = False  # weights take turns, so that no cache holds all of them
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ try:
 except ImportError:  # then nothing is compared, and the report says so
     np = None
 
-# A few roundings of the outputs' type; sums of fp32 in another order.
+# A few roundings of the outputs' type, because fp32 sums are made in another order.
 ALLOWED = {"f32": 2e-4, "f16": 4 * 2.0**-10, "bf16": 4 * 2.0**-7, "int8": 4 * 2.0**-7, "f16-int8": 8 * 2.0**-10,
            "f16-int4": 8 * 2.0**-10}
 # ggml multiplies blocks of int8 activations where weights are quantised.

@@ -75,7 +75,7 @@ class Bench:
     def __init__(self, pool: Pool, scratch: pathlib.Path, quick: bool, cache_bytes: float,
                  peers: Sequence[str] = ()) -> None:
         self.pool, self.scratch, self.quick, self.cache_bytes, self.peers = pool, scratch, quick, cache_bytes, peers
-        self.hopeless: list[tuple[Peer, Case]] = []  # who has run out of time, and in which case
+        self.hopeless: list[tuple[Peer, Case]] = []  # the peers that ran out of time, and in which case
 
     def _step(self, case: Case) -> str:
         return "reduce" if case.count else "operator"

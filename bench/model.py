@@ -18,9 +18,9 @@ import math
 import library
 from cases import Case
 
-# Up to so many rows weights are widened or expanded anew for every row-block.
+# For up to this many rows, weights are widened or expanded again for every row-block.
 FEW_ROWS = 8
-# How long a rank that shares its processor looks before it sleeps.
+# How long a rank that shares its processor polls before it sleeps.
 SPIN = 1e-6
 LINE_BYTES = 64
 
@@ -40,10 +40,10 @@ KERNEL = {
 # Transfers of a cache line, counted in the code. Of a call: looks at all others' finished calls and at both lines of
 # their records; stores of the record and the position, flush or read marks, the end.
 CALL_LOOKS, CALL_LINES = 3, 4
-BELL_LINES = 3  # its waiters, its count, and looking again
+BELL_LINES = 3  # its waiters, its count, and another poll
 CLAIM_LINES = 4  # a rank's mutex, what it guards (two lines), and back
-HELD_BYTES = 16  # what a thread is at, which each claim looks at
-# Assumed: for each claim that finds work there is one that does not.
+HELD_BYTES = 16  # what a thread is working on, which each claim reads
+# Assumed: for each claim that finds work, another one finds none.
 CLAIMS_EACH = 2
 
 
@@ -61,8 +61,8 @@ class Machine:
     line: float  # one way, between two processors that share a last-level cache
     handover: float  # each of many lines, to read what another has just written
     refill: float  # each of many lines, to write again what another has read
-    futex: float  # one way, to one that sleeps
-    yielding: float  # from one to the next that has work on the same processor
+    futex: float  # one way, to a processor whose thread sleeps
+    yielding: float  # from one thread to the next with work on the same processor
     domain: int = 0  # processors that share a last-level cache; 0: all
     sockets: int = 1
     core_memory: float = math.inf  # what one processor can read

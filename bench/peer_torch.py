@@ -89,7 +89,7 @@ class Problem:
             matmul, seconds = None, torch.full((2,), float("inf"))
             try:
                 matmul = float_matmul(layout, x2, self.copies, self.rows)
-                # A few rows first: some kernels would take minutes for all.
+                # A few rows first, because some kernels would take minutes for all.
                 for i, x1 in enumerate((self.x1[:FEW_ROWS], self.x1)):
                     if i == 0 or seconds[0] < 5 * best[0]:
                         seconds[i] = min(timed(matmul, x1) for _ in range(2))

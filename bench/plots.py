@@ -158,7 +158,7 @@ def _scaling(result: dict, output: pathlib.Path, along: str, fits, title: str) -
     style["mmarn"] = {"color": "k", "linewidth": 2.5}
     style[MODEL] = {"color": "k", "linewidth": 1, "linestyle": ":"}
     for axes, (kind, lines) in zip(grid.flat, sorted(panels.items()), strict=False):
-        for name in names:  # all of them, so that the first panel's legend is everybody's
+        for name in names:  # all of them, so that the first panel's legend covers every panel
             points = sorted(lines.get(name, {}).items()) or [(math.nan, math.nan)]
             axes.plot(*zip(*points, strict=True), marker="." if name == MODEL else "o", label=name, **style[name])
         peak = result["ceilings"].get(PEAKS[kind])

@@ -120,7 +120,7 @@ def main() -> int:
             finished = run_cases(bench, cases, ceilings, keep)
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)  # the workers are to be ended all the same
+                signal.signal(number, signal.SIG_IGN)  # the workers must be ended in this case too
             pool.close()
     if measured:
         print(report.summary(measured))

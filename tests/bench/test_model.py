@@ -104,7 +104,7 @@ class Terms(NearTestCase):
         self.assert_near(terms.multiply, 2 * 512 * 1024 * 8192 * 2 / 0.97 / 200e9)
         self.assert_near(terms.weights, 6 * 2 * 1024 * 8192 * 2 / 40e9)
         self.assert_near(terms.outputs, 2 * 5 * 2 * 512 * 8192 / 40e9)
-        # Parts and sums written, and half of both read from the other.
+        # Partials and sums are written, and half of both are read from the other rank.
         self.assert_near(terms.exchange, 2 * (4 + 1 + 2 + 1) * 512 * 8192 / 80e9)
         # Publishing, marks once in 12 tiles; for half of them a stamp, marks once in 4 and one's own stamp; the sum's.
         self.assert_near(terms.lines, 192 * (1 + 1 / 12 + (1 + 1 / 4 + 1) / 2 + 1) * 50e-9)
@@ -162,7 +162,7 @@ class Terms(NearTestCase):
         turn, sleep, agreement = 1e-6, 5e-6 + 1e-6, (3 * (50 + 6 * 2) + 4 * 50) * 1e-9
         small = model.hops(Case("test", "f16", 1, 64, 4096, ranks=8), HERE)
         self.assert_near(small, 4 * (agreement + turn))
-        # 192 tiles: a turn for parts and one for sums, and 30 sleeps for half of 12 buffers.
+        # 192 tiles: a turn for partials and one for sums, and 30 sleeps for half of 12 buffers.
         large = model.hops(Case("test", "f16", 512, 64, 8192, ranks=8), HERE)
         self.assert_near(large, 4 * (agreement + 2 * turn + 30 * sleep))
 
@@ -184,7 +184,7 @@ class Everywhere(NearTestCase):
             self.assertTrue(all(value >= 0.0 for value in dataclasses.astuple(terms)), (case, machine.name, terms))
             self.assertLessEqual(terms.total, terms.serial)
             more = dataclasses.replace(case, k=2 * case.k)
-            # Not so the whole: weights that drive the rings out of the nearest caches make handing over cheaper.
+            # The whole is different: weights evict the rings from the nearest caches, which makes handing over cheaper.
             twice = model.predict(more, machine)
             self.assertGreater(twice.multiply + twice.weights, terms.multiply + terms.weights, (case, machine.name))
             far, other_socket = model.far_shares(case, machine)

@@ -16,14 +16,14 @@ import unittest
 from mmarn_command import COMMAND, Case, main, run
 
 SMALL = ["run", "-n", "2", "-t", "1", "--shape", "1x4x64x64", "--repeat", "1", "--json"]
-# Every rank's own view of what it was given.
+# What each rank sees of the settings that it was given.
 SHOW = (
     "import os, signal\n"
     "given = [signal.getsignal(n) == signal.SIG_IGN for n in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)]\n"
     "given.append(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))\n"
     "os.write(1, (repr(given) + '\\n').encode())\n"
 )
-# Tells its number, and stays.
+# Prints its number, and stays.
 STAY = "import os, time; os.write(1, f'{os.getpid()}\\n'.encode()); time.sleep(300)"
 BLOCKED = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD]
 

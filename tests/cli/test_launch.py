@@ -10,7 +10,7 @@ import time
 
 from mmarn_command import Case, main, run, start
 
-# A line is written at once, as ranks share the pipe; print need not do that.
+# A line is written in one call, because ranks share the pipe; print need not do that.
 SHOW = (
     "import os\n"
     "names = 'MMARN_RANK', 'MMARN_WORLD_SIZE', 'MMARN_ID', 'OMP_NUM_THREADS'\n"

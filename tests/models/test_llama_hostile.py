@@ -56,7 +56,7 @@ class Hostile(Case):
                 with self.subTest(field=field, value=value):
                     self.model.write_bytes(good)
                     self.set_field(field, value)
-                    # What the file has anyway is no mistake.
+                    # A value that the file already has is not a mistake.
                     if value != struct.unpack_from("<i", good, 4 * FIELDS.index(field))[0]:
                         self.refused(RUNTIME, "is no model", str(self.model))
 

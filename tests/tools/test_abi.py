@@ -130,7 +130,7 @@ class Abi(unittest.TestCase):
         self.assertIn("cc does not take the headers:", self.run_tool(1, CC=""))
 
     def test_a_compiler_of_another_kind(self):
-        fake = self.root / "cc.sh"  # what it compiles says 4 to all that is asked
+        fake = self.root / "cc.sh"  # programs that it compiles answer 4 to every question
         fake.write_text('while [ "$1" != -o ]; do shift; done\n'
                         'printf "#!/bin/sh\\nyes 4 | head -n 99\\n" >"$2"\nchmod +x "$2"\n')
         self.assertIn("is of LP64, which is not what sh ", self.run_tool(1, "--update", CC=f"sh {fake}"))

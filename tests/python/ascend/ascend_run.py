@@ -29,7 +29,7 @@ def run(*command: object, timeout: float = 150, env: dict[str, str] | None = Non
     try:
         output, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        process.terminate()  # upon which torchrun ends its ranks, which are in sessions of their own
+        process.terminate()  # torchrun then ends its ranks, which are in sessions of their own
         process.communicate(timeout=40)
         raise
     finally:

@@ -41,7 +41,7 @@ def start(*arguments, ranks=2, **environment):
         try:
             process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)  # upon which torchrun ends its ranks
+            process.send_signal(signal.SIGTERM)  # torchrun then ends its ranks
             process.wait(40)
             raise
         out.seek(0)

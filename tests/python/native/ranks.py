@@ -22,7 +22,7 @@ def run_threads(world, function, **options):
         try:
             with mmarn.Group(id, rank, world, **{"threads": 1, "timeout": TIMEOUT, **options}) as group:
                 results[rank] = function(group)
-        except BaseException as failure:  # noqa: BLE001 - raised again by the thread that waits
+        except BaseException as failure:  # noqa: BLE001 - raised again by the waiting thread
             failures.append(failure)
 
     threads = [threading.Thread(target=member, args=(rank,), daemon=True) for rank in range(world)]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# Long before any of the groups' own deadlines, which are minutes away or not there.
+# Much shorter than the groups' own deadlines, which are minutes away or do not exist.
 SECONDS = 40
 ENDING = "ConnectionAbortedError: the interpreter is ending, so this rank has given up waiting for its peers"
 
@@ -59,21 +59,21 @@ PROGRAMS = {
         BEGIN + "import multiprocessing\n"
         "child = multiprocessing.get_context('fork').Process(target=start, args=(join,))\n"
         "child.start()\nchild.join(30)\nprint(child.exitcode)", 0, ENDING, "0\n"),
-    # Its own exception is caught, and it goes on: what was waited for is over, not the thread.
+    # Its own exception is caught, and the thread goes on: only the wait has ended.
     "caught": (
         BEGIN + "def wait():\n    try:\n        join()\n    except ConnectionAbortedError as error:\n"
         "        print(error.status, error.code)\nstart(wait)", 0, "", "MMARN_ERR_ABORTED 561000\n"),
-    # Nobody is in the way of ranks that are at work: they come to the end of it.
+    # Ranks that are working are not disturbed: they finish their work.
     "busy ranks": (
         BEGIN + "import os\ndef work(rank):\n    group = join(rank)\n    for i in range(40):\n        time.sleep(0.02 * rank)\n"
         "        total = group.all_reduce(ones)\n    os.write(1, b'%g ' % total[0, 0])\nfor rank in range(2): start(work, rank)",
         0, "", "2 2 "),
-    # A daemon, for which nobody waits, is there for those that are waited for.
+    # A daemon thread, which is not waited for, serves threads that are.
     "daemon that waits for a busy rank": (
         BEGIN + "def work(rank):\n    with join(rank) as group:\n        time.sleep(1.5 * rank)\n"
         "        total = group.all_reduce(ones)\n    if rank == 1: print(total[0, 0])\n"
         "threading.Thread(target=work, args=(0,), daemon=True).start()\nstart(work, 1)", 0, "", "2.0\n"),
-    # What a program does at its end it may wait for.
+    # A program may wait for the work that it does at its end.
     "call at exit": (
         BEGIN + "import atexit\ndef last():\n    with join(0) as group: print(group.all_reduce(ones)[0, 0])\n"
         "def peer():\n    time.sleep(1.5)\n    with join(1) as group: group.all_reduce(ones)\n"

@@ -170,7 +170,7 @@ def test_calls_queue():
         def often(value):
             try:
                 sums.extend(group.all_reduce(numpy.full(100, value, numpy.float32))[0] for _ in range(200))
-            except BaseException as failure:  # noqa: BLE001 - looked at by the thread that waits
+            except BaseException as failure:  # noqa: BLE001 - examined by the waiting thread
                 failures.append(failure)
 
         threads = [threading.Thread(target=often, args=(float(i),)) for i in range(4)]

@@ -74,7 +74,7 @@ def names(world, rank, length):
     assert len(group.name) <= 127 and group.name.isascii()
     taken = group.name
     group.close()
-    # The name that the next one would get; a group of the user's own, of one rank, has it.
+    # The name that the next group would get. A user's own group of one rank has it already.
     with mmarn.Group(name=re.sub(r"1$", "2", taken)):
         other = group_from_process_group(pg)
         result = (taken, other.name, sum_of_ranks(other))

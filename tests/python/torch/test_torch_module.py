@@ -127,7 +127,7 @@ def quantised(world, rank, seed):
         steps = weight.abs().amax(dim=1, keepdim=True) / 127
         assert ((restored - weight).abs() <= 0.51 * steps + weight.abs() * torch.finfo(dtype).eps).all()
 
-        # The layer with the restored weights is what is computed; all ranks' parts are needed for it.
+        # The result is that of the layer with the restored weights; it needs the partials of all ranks.
         parts = [None] * world
         torch.distributed.all_gather_object(parts, restored)
         linear = linear.double()

@@ -44,7 +44,7 @@ def _serve(rank: int, pipe, cache: str) -> None:
         task = pipe.recv()
         try:
             answer = True, _call(rank, *task)
-        except BaseException:  # noqa: BLE001  (whatever it is, the test is to be told)
+        except BaseException:  # noqa: BLE001  (any exception is reported to the test)
             answer = False, traceback.format_exc()
         pipe.send(answer)
 

@@ -62,7 +62,7 @@ def main() -> None:
     rank = int(os.environ["RANK"])
     torch.npu.set_device(rank)
     hcoms = []
-    lives = 1 if os.environ["TORCH_DISTRIBUTED_DEBUG"] == "DETAIL" else 2  # torch's wrapper itself allows but one
+    lives = 1 if os.environ["TORCH_DISTRIBUTED_DEBUG"] == "DETAIL" else 2  # torch's wrapper itself allows only one
     for _ in range(lives):  # torchrun's store outlives the first process group
         dist.init_process_group("hccl")
         hcoms.append(use(rank))

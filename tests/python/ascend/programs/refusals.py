@@ -30,7 +30,7 @@ def good() -> dict[str, object]:
 INT8 = {"x1": ones(6, K, dtype=torch.int8), "x2": ones(K, N, dtype=torch.int8)}
 WORDS = ones(N, dtype=torch.int64)
 
-# Each is refused for the first of its faults: bad arguments of later entries are there as well.
+# Each is refused for the first of its faults; it also has the bad arguments of later entries.
 IN_ORDER = [
     ("x1", None, AssertionError, "x1 must not be None."),
     ("x2", None, AssertionError, "x2 must not be None."),

@@ -17,7 +17,7 @@ SAMPLED = 192
 def replace(folder: str) -> None:
     import torch
 
-    import mmarn.ascend  # without it there is no mindspeed
+    import mmarn.ascend  # mindspeed needs it
 
     module = importlib.import_module("mindspeed.ops.npu_mm_all_reduce_add_rms_norm")
     original = module.npu_mm_all_reduce_add_rms_norm

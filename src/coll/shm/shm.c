@@ -126,12 +126,13 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
     if (!status)
         status = meet(shm, &joining);
     shm_close_all(joining.descriptors);
-    if (status)
+    if (status) {
         destroy(shm);
-    else
-        *coll = &shm->coll;
-    shm->coll.event = status ? NULL : &shm_own(shm)->event;
-    return status;
+        return status;
+    }
+    shm->coll.event = &shm_own(shm)->event;
+    *coll = &shm->coll;
+    return MMARN_OK;
 }
 
 static void leave(struct coll *coll)

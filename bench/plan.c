@@ -33,10 +33,11 @@ static void answer_rings(struct json *json, int threads)
     mmarn_id id;
     struct shm_segment segment;
     const struct coll_options options = {.id = &id, .world_size = 2, .threads = threads};
+    struct error error;
     int memfd;
 
-    if (mmarn_id_create(&id) != MMARN_OK || shm_segment_create(&options, &memfd, &segment) != MMARN_OK) {
-        json_string(json, "error", mmarn_last_error());
+    if (!coll_id_create(&id, &error) || !shm_segment_create(&options, &memfd, &segment, &error)) {
+        json_string(json, "error", error.sentence);
         return;
     }
     json_whole(json, "parts", segment.rings[COLL_PARTIALS].count);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* error.c - filling in errors, the process's logger, and the record of those who do not pass errors on yet. */
+/* error.c - filling in errors, and the process's logger. */
 #include "base/error.h"
 
 #include <errno.h>
@@ -19,6 +19,19 @@ bool error_fail(struct error *error, mmarn_status status, const char *format, ..
     vsnprintf(error->sentence, sizeof error->sentence, format, args);
     va_end(args);
     return false;
+}
+
+bool error_fail_errno(struct error *error, const char *format, ...)
+{
+    const int number = errno;
+    char reason[128];
+    char text[ERROR_SENTENCE_SIZE - sizeof reason - 2];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return error_fail(error, number == ENOMEM ? MMARN_ERR_MEMORY : MMARN_ERR_SYSTEM, "%s: %s", text,
+                      strerror_r(number, reason, sizeof reason));
 }
 
 /* -------------------------------------------------------------------------------------------------------- logger */
@@ -62,48 +75,4 @@ void error_set_logger(mmarn_log_fn fn, void *ctx)
     logger = fn;
     logger_ctx = ctx;
     pthread_mutex_unlock(&logger_lock);
-}
-
-/* --------------------------------------------------------------------------------------------- recorded by thread */
-
-static _Thread_local char recorded[ERROR_SENTENCE_SIZE];
-
-mmarn_status error_set(mmarn_status status, const char *format, ...)
-{
-    /* A sentence may be built from the last one, so it is written beside it first. */
-    char sentence[ERROR_SENTENCE_SIZE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    memcpy(recorded, sentence, sizeof sentence);
-    return status;
-}
-
-mmarn_status error_errno(const char *format, ...)
-{
-    int number = errno;
-    char reason[128];
-    char text[ERROR_SENTENCE_SIZE - sizeof reason - 2];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    snprintf(recorded, sizeof recorded, "%s: %s", text, strerror_r(number, reason, sizeof reason));
-    return number == ENOMEM ? MMARN_ERR_MEMORY : MMARN_ERR_SYSTEM;
-}
-
-const char *error_last(void)
-{
-    return recorded;
-}
-
-void error_adopt(const char *sentence)
-{
-    snprintf(recorded, sizeof recorded, "%s", sentence);
-}
-
-bool error_take(struct error *error, mmarn_status status)
-{
-    return error_fail(error, status, "%s", recorded);
 }

@@ -25,6 +25,10 @@ struct error {
 bool error_fail(struct error *error, mmarn_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* As error_fail, with ": " and the text of errno at the end. The status is MMARN_ERR_SYSTEM, but MMARN_ERR_MEMORY for
+   ENOMEM. */
+bool error_fail_errno(struct error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Tells the logger of a failure. */
 void error_log(const struct error *error);
 
@@ -32,28 +36,5 @@ void error_log(const struct error *error);
 void error_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void error_set_logger(mmarn_log_fn fn, void *ctx);
-
-/* --------------------------------------------------------------------------------------------- recorded by thread */
-
-/*
- * What src/coll and the pipeline still have in place of values: a record of the calling thread's last failure there.
- * It is apart from mmarn_last_error, and no logger is told of it.
- */
-
-/* Records the calling thread's sentence, returns status. */
-mmarn_status error_set(mmarn_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* As error_set, with ": " and the text of errno at the end. Always MMARN_ERR_SYSTEM, but MMARN_ERR_MEMORY for ENOMEM.
- */
-mmarn_status error_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* The sentence that is recorded, "" when there is none. */
-const char *error_last(void);
-
-/* Makes another thread's sentence the calling thread's. */
-void error_adopt(const char *sentence);
-
-/* From a record to a value: fills in *error with the sentence that is recorded. Always false. */
-bool error_take(struct error *error, mmarn_status status);
 
 #endif

@@ -47,7 +47,7 @@ static void open_call(struct coll *coll, const struct coll_call_shape *shape)
     coll->shape = *shape;
 }
 
-mmarn_status coll_begin(struct coll *coll, const struct coll_call *call)
+bool coll_begin(struct coll *coll, const struct coll_call *call, struct error *error)
 {
     struct coll_descriptor descriptor;
     assert(call->shape.tiles > 0);
@@ -60,7 +60,7 @@ mmarn_status coll_begin(struct coll *coll, const struct coll_call *call)
     descriptor.refused = descriptor.has_text = false;
     if (call->name)
         set_text(&descriptor, call->name);
-    return coll->transport->post(coll, &descriptor, false);
+    return coll->transport->post(coll, &descriptor, false, error);
 }
 
 void coll_end(struct coll *coll, mmarn_status outcome)
@@ -78,14 +78,13 @@ void coll_refuse(struct coll *coll, const char *sentence)
     struct coll_descriptor descriptor = {.refused = true};
     set_text(&descriptor, sentence);
     open_call(coll, &(struct coll_call_shape){0});
-    /* post fails only when the group has failed, and then no peer needs to be told. */
-    coll->transport->post(coll, &descriptor, true);
+    coll->transport->post(coll, &descriptor, true, NULL);
 }
 
 void coll_skip(struct coll *coll)
 {
     open_call(coll, &(struct coll_call_shape){0});
-    coll->transport->post(coll, NULL, true);
+    coll->transport->post(coll, NULL, true, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------- the verdict */
@@ -182,7 +181,8 @@ static void text_of(const struct coll_call *call, int at, const struct coll_desc
         snprintf(text, VALUE_SIZE, "%" PRId64, value);
 }
 
-static mmarn_status differ(const struct coll *coll, const struct coll_call *call, const struct tally *tally)
+static bool differ(const struct coll *coll, const struct coll_call *call, const struct tally *tally,
+                   struct error *error)
 {
     char here[VALUE_SIZE], there[VALUE_SIZE], named[VALUE_SIZE + 3] = "";
     const int value = value_at(tally->value);
@@ -190,28 +190,27 @@ static mmarn_status differ(const struct coll *coll, const struct coll_call *call
     text_of(call, value, &tally->other, there);
     if (value != NAME && call->name)
         snprintf(named, sizeof named, " (\"%.*s\")", MMARN_MAX_NAME, call->name);
-    return error_set(MMARN_ERR_MISMATCH, "call %" PRIu64 "%s: %s is %s on rank 0 but %s on rank %d", coll->call, named,
-                     name_of(call, value), here, there, tally->differs);
+    return error_fail(error, MMARN_ERR_MISMATCH, "call %" PRIu64 "%s: %s is %s on rank 0 but %s on rank %d", coll->call,
+                      named, name_of(call, value), here, there, tally->differs);
 }
 
 /* All ranks have posted. Refusals count first, then empty calls, then values. */
-static mmarn_status judge(const struct coll *coll, const struct coll_call *call, const struct tally *tally)
+static bool judge(const struct coll *coll, const struct coll_call *call, const struct tally *tally, struct error *error)
 {
     if (tally->refused >= 0)
-        return error_set(MMARN_ERR_MISMATCH, "call %" PRIu64 ": rank %d refused the call: %s", coll->call,
-                         tally->refused, tally->other.text);
+        return error_fail(error, MMARN_ERR_MISMATCH, "call %" PRIu64 ": rank %d refused the call: %s", coll->call,
+                          tally->refused, tally->other.text);
     if (tally->empty >= 0)
-        return error_set(MMARN_ERR_MISMATCH,
-                         "call %" PRIu64 ": rank %d made an empty call (b * s or n is 0) where rank %d has work",
-                         coll->call, tally->empty, tally->busy);
-    return tally->differs >= 0 ? differ(coll, call, tally) : MMARN_OK;
+        return error_fail(error, MMARN_ERR_MISMATCH,
+                          "call %" PRIu64 ": rank %d made an empty call (b * s or n is 0) where rank %d has work",
+                          coll->call, tally->empty, tally->busy);
+    return tally->differs < 0 || differ(coll, call, tally, error);
 }
 
-bool coll_agreed(struct coll *coll, const struct coll_call *call, mmarn_status *status)
+enum coll_agreement coll_agreed(struct coll *coll, const struct coll_call *call, struct error *error)
 {
     struct tally tally;
     if (!take_tally(coll, &tally))
-        return false;
-    *status = judge(coll, call, &tally);
-    return true;
+        return COLL_UNKNOWN;
+    return judge(coll, call, &tally, error) ? COLL_AGREED : COLL_DIFFER;
 }

@@ -26,16 +26,16 @@ struct coll_call {
 
 /*
  * Opens the next call and posts what this rank asks for. Called by one thread. *call must live until coll_end. Tiles
- * may be produced at once, but no output may be written until coll_agreed has given MMARN_OK. Errors: those of post.
+ * may be produced at once, but no output may be written until coll_agreed has given COLL_AGREED. Errors: those of post.
  */
-mmarn_status coll_begin(struct coll *coll, const struct coll_call *call);
+bool coll_begin(struct coll *coll, const struct coll_call *call, struct error *error);
 
 /*
- * Do all ranks ask for the same? false: not known yet. true: *status is MMARN_OK or MMARN_ERR_MISMATCH, sentence
- * recorded. Called by one thread at a time. If the call ends with the mismatch and nothing else, the group stays
- * usable.
+ * Do all ranks ask for the same? Called by one thread at a time. COLL_DIFFER: *error is MMARN_ERR_MISMATCH and says in
+ * what; if the call ends with it and nothing else, the group stays usable.
  */
-bool coll_agreed(struct coll *coll, const struct coll_call *call, mmarn_status *status);
+enum coll_agreement { COLL_UNKNOWN, COLL_AGREED, COLL_DIFFER };
+enum coll_agreement coll_agreed(struct coll *coll, const struct coll_call *call, struct error *error);
 
 /* Closes the call with its outcome. Called by one thread, after every thread has stopped. */
 void coll_end(struct coll *coll, mmarn_status outcome);

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/error.h"
-
 enum { ID_VERSION_AT = 8, ID_NONCE_AT = 16, ID_VERSION = 1 };
 
 static const uint8_t id_mark[ID_VERSION_AT] = {'M', 'M', 'A', 'R', 'N', '-', 'I', 'D'};
@@ -24,7 +22,7 @@ static mmarn_id id_with(const uint8_t *nonce)
     return id;
 }
 
-mmarn_status coll_id_create(mmarn_id *id)
+bool coll_id_create(mmarn_id *id, struct error *error)
 {
     uint8_t nonce[COLL_NONCE_SIZE];
     ssize_t got;
@@ -32,9 +30,9 @@ mmarn_status coll_id_create(mmarn_id *id)
         got = getrandom(nonce, sizeof nonce, 0);
     while (got < 0 && errno == EINTR);
     if (got != sizeof nonce)
-        return error_errno("getrandom gave no nonce for the id");
+        return error_fail_errno(error, "getrandom gave no nonce for the id");
     *id = id_with(nonce);
-    return MMARN_OK;
+    return true;
 }
 
 bool coll_id_valid(const mmarn_id *id)

@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "mmarn/mmarn.h"
 
 enum { COLL_NONCE_SIZE = 16 };
 
 /* Fills *id with a new nonce. Errors: SYSTEM. */
-mmarn_status coll_id_create(mmarn_id *id);
+bool coll_id_create(mmarn_id *id, struct error *error);
 
 /* Was *id made by coll_id_create, of a layout that this version knows? */
 bool coll_id_valid(const mmarn_id *id);

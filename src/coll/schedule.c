@@ -8,7 +8,6 @@
 #include "coll/schedule.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 /*
@@ -127,22 +126,13 @@ static bool claim_produce(struct schedule *schedule, struct work *work)
     return true;
 }
 
-static void record_failure(struct schedule *schedule, mmarn_status status)
-{
-    if (schedule->status != MMARN_OK)
-        return;
-    schedule->status = status;
-    snprintf(schedule->sentence, sizeof schedule->sentence, "%s", error_last());
-}
-
 /* Outputs may be written once all ranks are known to ask for the same. */
 static bool may_write(struct schedule *schedule)
 {
-    mmarn_status status = MMARN_OK;
-    if (!schedule->agreed && coll_agreed(schedule->coll, schedule->call, &status)) {
-        schedule->agreed = status == MMARN_OK;
-        if (status != MMARN_OK)
-            record_failure(schedule, status);
+    if (!schedule->agreed && !schedule->failed) {
+        const enum coll_agreement agreement = coll_agreed(schedule->coll, schedule->call, schedule->error);
+        schedule->agreed = agreement == COLL_AGREED;
+        schedule->failed = agreement == COLL_DIFFER;
     }
     return schedule->agreed;
 }
@@ -156,7 +146,7 @@ static bool all_done(const struct schedule *schedule)
 static enum step claim_locked(struct schedule *schedule, struct work *work)
 {
     const bool writes = may_write(schedule);
-    if (schedule->status != MMARN_OK)
+    if (schedule->failed)
         return STEP_STOP;
     if (writes) {
         release(schedule);
@@ -200,16 +190,18 @@ enum step schedule_claim(struct schedule *schedule, int thread, struct work *wor
     return work->step;
 }
 
-void schedule_fail(struct schedule *schedule, mmarn_status status)
+void schedule_fail(struct schedule *schedule, const struct error *error)
 {
-    assert(status != MMARN_OK);
+    assert(error->status != MMARN_OK);
     lock(schedule);
-    record_failure(schedule, status);
+    if (!schedule->failed)
+        *schedule->error = *error;
+    schedule->failed = true;
     unlock(schedule);
 }
 
 void schedule_begin(struct schedule *schedule, struct coll *coll, const struct coll_call *call,
-                    const struct coll_grid *grid, int threads)
+                    const struct coll_grid *grid, int threads, struct error *error)
 {
     assert(threads >= 1 && threads <= MMARN_MAX_THREADS && grid->block_rows > 0 && grid->column_tiles > 0);
     /* Only the entries of `held` that the threads use: clearing all of it would take longer than a small call. */
@@ -218,15 +210,14 @@ void schedule_begin(struct schedule *schedule, struct coll *coll, const struct c
     schedule->call = call;
     schedule->grid = *grid;
     schedule->threads = threads;
+    schedule->error = error;
     schedule->norm_rows = (grid->block_rows - 1) / threads + 1;
     schedule->next_reduce = call->shape.algorithm == COLL_OWNER ? next_own(schedule, 0) : call->shape.tiles;
     pthread_mutex_init(&schedule->lock, NULL);
 }
 
-mmarn_status schedule_end(struct schedule *schedule)
+bool schedule_end(struct schedule *schedule)
 {
     pthread_mutex_destroy(&schedule->lock);
-    if (schedule->status != MMARN_OK)
-        error_adopt(schedule->sentence);
-    return schedule->status;
+    return !schedule->failed;
 }

@@ -50,19 +50,19 @@ struct schedule {
     int64_t reduced;                                  /* every tile below it is summed, or belongs to another rank */
     int64_t finished;                                 /* every tile below it has had its epilogue */
     bool unflushed;                                   /* something was published or released since the last flush */
-    mmarn_status status;                              /* the first failure, and its sentence */
-    char sentence[ERROR_SENTENCE_SIZE];
+    bool failed;                                      /* *error has the first failure */
+    struct error *error;
     struct held {
         enum step step;
         int64_t tile;
     } held[MMARN_MAX_THREADS]; /* what each thread is working on, for the others */
 };
 
-/* For a call that has begun; *call must live as long. threads is 1 to MMARN_MAX_THREADS. */
+/* For a call that has begun; *call and *error must live as long. threads is 1 to MMARN_MAX_THREADS. */
 void schedule_begin(struct schedule *schedule, struct coll *coll, const struct coll_call *call,
-                    const struct coll_grid *grid, int threads);
-/* The result of the call. Records its sentence again, because another thread than the calling one may have failed. */
-mmarn_status schedule_end(struct schedule *schedule);
+                    const struct coll_grid *grid, int threads, struct error *error);
+/* The result of the call. false: *error has the first failure of any thread. */
+bool schedule_end(struct schedule *schedule);
 
 /*
  * The thread has done its last piece; returns its next one. STEP_NONE: nothing can be done now. STEP_STOP: nothing more
@@ -70,7 +70,7 @@ mmarn_status schedule_end(struct schedule *schedule);
  */
 enum step schedule_claim(struct schedule *schedule, int thread, struct work *work);
 
-/* The call fails with this status and the recorded sentence, unless it has failed already. */
-void schedule_fail(struct schedule *schedule, mmarn_status status);
+/* The call fails with this error, unless it has failed already. */
+void schedule_fail(struct schedule *schedule, const struct error *error);
 
 #endif

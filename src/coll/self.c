@@ -59,11 +59,11 @@ static bool ring_create(struct ring *ring, int count)
     return ring->stamps && ring->data;
 }
 
-static mmarn_status join(const struct coll_options *options, struct coll **coll)
+static bool join(const struct coll_options *options, struct coll **coll, struct error *error)
 {
     struct self *self = memory_alloc(1, sizeof *self);
     if (!self)
-        return error_set(MMARN_ERR_MEMORY, "no memory for a group of one rank");
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for a group of one rank");
     const int threads = options->threads;
     self->count = threads + SLOTS_SPARE > SLOTS_LEAST ? threads + SLOTS_SPARE : SLOTS_LEAST;
     self->coll = (struct coll){.transport = &coll_transport_self,
@@ -75,15 +75,15 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
                                .event = &self->event};
     if (!ring_create(&self->rings[COLL_PARTIALS], self->count) || !ring_create(&self->rings[COLL_SUMS], self->count)) {
         leave(&self->coll);
-        return error_set(MMARN_ERR_MEMORY, "no memory for the buffers of %d threads", threads);
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for the buffers of %d threads", threads);
     }
     *coll = &self->coll;
-    return MMARN_OK;
+    return true;
 }
 
-static mmarn_status status_of(struct self *self)
+static bool not_aborted(struct self *self, struct error *error)
 {
-    return atomic_load(&self->aborted) ? error_set(MMARN_ERR_ABORTED, "rank 0 aborted the group") : MMARN_OK;
+    return !atomic_load(&self->aborted) || error_fail(error, MMARN_ERR_ABORTED, "rank 0 aborted the group");
 }
 
 static void fail(struct coll *coll, enum coll_failure failure)
@@ -99,7 +99,7 @@ static void forked(struct coll *coll)
     (void)coll;
 }
 
-static mmarn_status post(struct coll *coll, const struct coll_descriptor *descriptor, bool last)
+static bool post(struct coll *coll, const struct coll_descriptor *descriptor, bool last, struct error *error)
 {
     struct self *self = self_of(coll);
     self->empty = !descriptor;
@@ -110,7 +110,7 @@ static mmarn_status post(struct coll *coll, const struct coll_descriptor *descri
         for (int i = 0; i < self->count; i++)
             atomic_store(&self->rings[ring].stamps[i], 0);
     }
-    return last ? MMARN_OK : status_of(self);
+    return last || not_aborted(self, error);
 }
 
 static enum coll_presence peek(struct coll *coll, int rank, struct coll_descriptor *descriptor)
@@ -166,7 +166,7 @@ static uint32_t wait_begin(struct coll *coll)
     return sync_event_enter(coll->event);
 }
 
-static mmarn_status wait(struct coll *coll, uint32_t ticket)
+static bool wait(struct coll *coll, uint32_t ticket, struct error *error)
 {
     struct self *self = self_of(coll);
     const int64_t deadline = sync_deadline(coll->timeout_ms);
@@ -176,8 +176,8 @@ static mmarn_status wait(struct coll *coll, uint32_t ticket)
         notified = sync_event_sleep(coll->event, ticket, left);
     sync_event_exit(coll->event);
     if (!notified)
-        return error_set(MMARN_ERR_TIMEOUT, "rank 0 waited %d ms for its own threads", coll->timeout_ms);
-    return status_of(self);
+        return error_fail(error, MMARN_ERR_TIMEOUT, "rank 0 waited %d ms for its own threads", coll->timeout_ms);
+    return not_aborted(self, error);
 }
 
 const struct coll_transport coll_transport_self = {

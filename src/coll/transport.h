@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/float_env.h"
 #include "base/sync.h"
 #include "mmarn/mmarn_group.h"
@@ -106,9 +107,8 @@ struct coll_transport {
 
     /* Can this group use the transport? false: *why is a static sentence. */
     bool (*supports)(const struct coll_options *options, const char **why);
-    /* Collective: joins on all ranks or on none, within the deadline. Otherwise returns the status, sentence
-       recorded. */
-    mmarn_status (*join)(const struct coll_options *options, struct coll **coll);
+    /* Collective: joins on all ranks or on none, within the deadline. */
+    bool (*join)(const struct coll_options *options, struct coll **coll, struct error *error);
     /* Local. Peers' calls that still need this rank fail with MMARN_ERR_PEER; others are not disturbed. */
     void (*leave)(struct coll *coll);
     /* In the child of a fork: drops what would hide the parent's death. Async-signal-safe. Only leave may follow. */
@@ -119,10 +119,10 @@ struct coll_transport {
     /*
      * Opens call number coll->call with this rank's descriptor; NULL: the call is empty. Called by one thread. last:
      * this rank does nothing more in the call, so peers that wait for all descriptors must be told. May block until
-     * peers have finished earlier calls. Returns MMARN_OK, or the status that the call ends with, sentence recorded.
-     * With last it always returns MMARN_OK, because in a failed group no peer needs to be told.
+     * peers have finished earlier calls. false: the call ends with *error. With last it is always true, and error may
+     * be NULL, because in a failed group no peer needs to be told.
      */
-    mmarn_status (*post)(struct coll *coll, const struct coll_descriptor *descriptor, bool last);
+    bool (*post)(struct coll *coll, const struct coll_descriptor *descriptor, bool last, struct error *error);
     /* What a rank has posted for the current call, copied out if COLL_HERE. Works for this rank too. */
     enum coll_presence (*peek)(struct coll *coll, int rank, struct coll_descriptor *descriptor);
     /* Closes the call, unless this rank posted it with `last` or it has failed. Called by one thread, when all threads
@@ -151,12 +151,12 @@ struct coll_transport {
 
     /*
      * Waiting: ticket = wait_begin(); poll everything again; then either sync_event_exit(coll->event), or wait(ticket),
-     * which returns MMARN_OK when something may have changed since wait_begin, or the error that ends the call (a
-     * peer's death, the deadline, an abort; sentence recorded). Any thread. While it waits it asks coll_interrupted
-     * every 1 to 20 ms and fails the group when told to.
+     * which returns true when something may have changed since wait_begin, or false with the error that ends the call
+     * (a peer's death, the deadline, an abort). Any thread. While it waits it asks coll_interrupted every 1 to 20 ms
+     * and fails the group when told to.
      */
     uint32_t (*wait_begin)(struct coll *coll);
-    mmarn_status (*wait)(struct coll *coll, uint32_t ticket);
+    bool (*wait)(struct coll *coll, uint32_t ticket, struct error *error);
 };
 
 /* The rank that sums a tile of a COLL_OWNER call. */

@@ -13,18 +13,18 @@ const struct coll_transport *const coll_transports[] = {
     NULL};
 #undef TRANSPORT
 
-static const struct coll_transport *find_any(const struct coll_options *options, mmarn_status *status)
+static const struct coll_transport *find_any(const struct coll_options *options, struct error *error)
 {
     const char *why = "";
     for (int i = 0; coll_transports[i]; i++)
         if (coll_transports[i]->supports(options, &why))
             return coll_transports[i];
-    *status = error_set(MMARN_ERR_UNSUPPORTED, "no transport serves world_size %d: %s", options->world_size, why);
+    error_fail(error, MMARN_ERR_UNSUPPORTED, "no transport serves world_size %d: %s", options->world_size, why);
     return NULL;
 }
 
 static const struct coll_transport *find_named(const char *name, const struct coll_options *options,
-                                               mmarn_status *status)
+                                               struct error *error)
 {
     char known[128] = "";
     size_t used = 0;
@@ -37,16 +37,16 @@ static const struct coll_transport *find_named(const char *name, const struct co
         } else if (transport->supports(options, &why)) {
             return transport;
         } else {
-            *status = error_set(MMARN_ERR_UNSUPPORTED, "transport \"%s\" cannot serve world_size %d: %s", name,
-                                options->world_size, why);
+            error_fail(error, MMARN_ERR_UNSUPPORTED, "transport \"%s\" cannot serve world_size %d: %s", name,
+                       options->world_size, why);
             return NULL;
         }
     }
-    *status = error_set(MMARN_ERR_UNSUPPORTED, "transport is \"%.40s\" but must be one of \"auto\"%s", name, known);
+    error_fail(error, MMARN_ERR_UNSUPPORTED, "transport is \"%.40s\" but must be one of \"auto\"%s", name, known);
     return NULL;
 }
 
-const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status)
+const struct coll_transport *coll_find(const char *name, const struct coll_options *options, struct error *error)
 {
-    return !name || !strcmp(name, "auto") ? find_any(options, status) : find_named(name, options, status);
+    return !name || !strcmp(name, "auto") ? find_any(options, error) : find_named(name, options, error);
 }

@@ -12,10 +12,7 @@
 /* All transports, in the order of transports.inc; ends with NULL. */
 extern const struct coll_transport *const coll_transports[];
 
-/*
- * The transport of this name; for NULL and "auto" the first that supports the group. NULL: *status is set, sentence
- * recorded.
- */
-const struct coll_transport *coll_find(const char *name, const struct coll_options *options, mmarn_status *status);
+/* The transport of this name; for NULL and "auto" the first that supports the group. NULL: see *error. */
+const struct coll_transport *coll_find(const char *name, const struct coll_options *options, struct error *error);
 
 #endif

@@ -55,10 +55,10 @@ void worker_run(struct schedule *schedule, int thread, worker_do_fn *do_work, vo
             ticket = coll->transport->wait_begin(coll);
             waiting = true;
         } else {
-            const mmarn_status status = coll->transport->wait(coll, ticket);
+            struct error error;
+            if (!coll->transport->wait(coll, ticket, &error))
+                schedule_fail(schedule, &error);
             waiting = false;
-            if (status != MMARN_OK)
-                schedule_fail(schedule, status);
         }
     }
     if (waiting)

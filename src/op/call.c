@@ -81,9 +81,9 @@ bool call_run(mmarn_comm *comm, const struct call_terms *terms, enum op_source_k
     pipeline->plan = &plan;
     pipeline->name = comm_call_name(comm);
     call_terms_set(pipeline, terms);
-    mmarn_status status = op_pipeline_run(pipeline, comm->threads);
+    const bool done = op_pipeline_run(pipeline, comm->threads, error);
     call_leave(comm);
-    return status == MMARN_OK || error_take(error, status);
+    return done;
 }
 
 void call_leave(mmarn_comm *comm)

@@ -62,11 +62,8 @@ static bool join(const mmarn_id *id, const mmarn_comm_config *config, mmarn_comm
         .timeout_ms = config->timeout_ms ? config->timeout_ms : DEFAULT_TIMEOUT_MS,
         .interrupt = {config->interrupted, config->interrupted_ctx},
     };
-    mmarn_status status = MMARN_OK;
-    const struct coll_transport *transport = coll_find(config->transport, &options, &status);
-    if (transport)
-        status = transport->join(&options, &comm->coll);
-    return status == MMARN_OK || error_take(error, status);
+    const struct coll_transport *transport = coll_find(config->transport, &options, error);
+    return transport && transport->join(&options, &comm->coll, error);
 }
 
 static void note_level(void)

@@ -9,8 +9,7 @@
 
 bool group_id_create(mmarn_id *id, struct error *error)
 {
-    const mmarn_status status = coll_id_create(id);
-    return status == MMARN_OK || error_take(error, status);
+    return coll_id_create(id, error);
 }
 
 bool group_id_to_text(const mmarn_id *id, char *text, size_t size, struct error *error)

@@ -60,7 +60,7 @@ static void run_thread(void *ctx, int thread)
     worker_run(&run->schedule, thread, do_work, run);
 }
 
-mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads)
+bool op_pipeline_run(const struct op_pipeline *pipeline, int threads, struct error *error)
 {
     struct coll *coll = pipeline->coll;
     const struct op_plan *plan = pipeline->plan;
@@ -68,9 +68,8 @@ mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads)
         .fields = pipeline->fields, .shape = {plan->tiles, plan->algorithm}, .name = pipeline->name};
     for (int i = 0; i < COLL_FIELDS; i++)
         call.values[i] = pipeline->values[i];
-    mmarn_status status = coll_begin(coll, &call);
-    if (status != MMARN_OK)
-        return status;
+    if (!coll_begin(coll, &call, error))
+        return false;
 
     const struct coll_grid grid = {
         .column_tiles = plan->column_tiles,
@@ -79,9 +78,9 @@ mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads)
     };
     struct run run;
     run.pipeline = pipeline;
-    schedule_begin(&run.schedule, coll, &call, &grid, threads);
+    schedule_begin(&run.schedule, coll, &call, &grid, threads, error);
     threads_run(threads, run_thread, &run);
-    status = schedule_end(&run.schedule);
-    coll_end(coll, status);
-    return status;
+    const bool done = schedule_end(&run.schedule);
+    coll_end(coll, done ? MMARN_OK : error->status);
+    return done;
 }

@@ -28,6 +28,6 @@ struct op_pipeline {
     const char *name; /* of the call, or NULL */
 };
 
-mmarn_status op_pipeline_run(const struct op_pipeline *pipeline, int threads);
+bool op_pipeline_run(const struct op_pipeline *pipeline, int threads, struct error *error);
 
 #endif

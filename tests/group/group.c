@@ -74,8 +74,8 @@ bool group_serves(int world_size)
     }
     static const mmarn_id any;
     const struct coll_options options = {.id = &any, .world_size = world_size, .threads = 1};
-    mmarn_status status = MMARN_OK;
-    return coll_find(group_transport(), &options, &status) != NULL;
+    struct error error;
+    return coll_find(group_transport(), &options, &error) != NULL;
 }
 
 mmarn_comm *group_join(struct group_rank *rank, int threads)

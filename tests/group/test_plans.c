@@ -54,7 +54,8 @@ static mmarn_status run_plan(mmarn_comm *comm, const struct op_plan *plan, int n
                      .norm_out = norm_out},
     };
     call_terms_set(&pipeline, &terms);
-    return op_pipeline_run(&pipeline, comm->threads);
+    struct error error;
+    return op_pipeline_run(&pipeline, comm->threads, &error) ? MMARN_OK : error.status;
 }
 
 static struct op_plan plan_of(int block_rows, int tile_columns, enum coll_algorithm algorithm)

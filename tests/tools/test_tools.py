@@ -227,8 +227,8 @@ class Symbols(Tree):
                    "lib.a: mmarn_other should not be there", arguments=arguments)
 
     def test_leak_from_static(self):
-        arguments = self.build(SOURCE + "int error_set(void) { return 0; }\n")
-        self.fails("check_symbols.py", "lib.a: error_set should not be there", arguments=arguments)
+        arguments = self.build(SOURCE + "int error_fail(void) { return 0; }\n")
+        self.fails("check_symbols.py", "lib.a: error_fail should not be there", arguments=arguments)
 
     def test_map_differs(self):
         arguments = self.build()

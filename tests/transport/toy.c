@@ -31,24 +31,24 @@ static bool has_failed(const struct toy *toy)
     return toy->group->cause != HEALTHY && toy->group->from <= toy->coll.call;
 }
 
-mmarn_status toy_failure(const struct toy *toy)
+bool toy_healthy(const struct toy *toy, struct error *error)
 {
     const struct group *group = toy->group;
     const int by = group->by, about = group->about, ms = group->members[by].timeout_ms;
     if (!has_failed(toy))
-        return MMARN_OK;
+        return true;
     switch (group->cause) {
     case ABORTED:
-        return error_set(MMARN_ERR_ABORTED, "rank %d aborted the group", by);
+        return error_fail(error, MMARN_ERR_ABORTED, "rank %d aborted the group", by);
     case DIED:
-        return error_set(MMARN_ERR_PEER, "rank %d (pid %d) died", about, group->members[about].pid);
+        return error_fail(error, MMARN_ERR_PEER, "rank %d (pid %d) died", about, group->members[about].pid);
     case LEFT:
-        return error_set(MMARN_ERR_PEER, "rank %d left the group", about);
+        return error_fail(error, MMARN_ERR_PEER, "rank %d left the group", about);
     case TIMEOUT:
-        return about < 0 ? error_set(MMARN_ERR_TIMEOUT, "rank %d waited %d ms for its peers", by, ms)
-                         : error_set(MMARN_ERR_TIMEOUT, "rank %d waited %d ms for rank %d", by, ms, about);
+        return about < 0 ? error_fail(error, MMARN_ERR_TIMEOUT, "rank %d waited %d ms for its peers", by, ms)
+                         : error_fail(error, MMARN_ERR_TIMEOUT, "rank %d waited %d ms for rank %d", by, ms, about);
     default:
-        return error_set(MMARN_ERR_PEER, "rank %d failed in the middle of a call", by);
+        return error_fail(error, MMARN_ERR_PEER, "rank %d failed in the middle of a call", by);
     }
 }
 
@@ -118,7 +118,7 @@ static bool place_is_free(const struct toy *toy)
     return true;
 }
 
-static mmarn_status post(struct coll *coll, const struct coll_descriptor *descriptor, bool last)
+static bool post(struct coll *coll, const struct coll_descriptor *descriptor, bool last, struct error *error)
 {
     struct toy *toy = toy_of(coll);
     const int64_t deadline = sync_deadline(coll->timeout_ms);
@@ -128,7 +128,7 @@ static mmarn_status post(struct coll *coll, const struct coll_descriptor *descri
         toy_pause();
         look_around(toy, deadline);
     }
-    const mmarn_status status = last ? MMARN_OK : toy_failure(toy);
+    const bool posted = last || toy_healthy(toy, error);
     if (!has_failed(toy)) {
         toy_own(toy)->empty[place] = !descriptor;
         if (descriptor)
@@ -140,7 +140,7 @@ static mmarn_status post(struct coll *coll, const struct coll_descriptor *descri
         }
     }
     toy_unlock();
-    return status;
+    return posted;
 }
 
 static enum coll_presence peek(struct coll *coll, int rank, struct coll_descriptor *descriptor)
@@ -246,7 +246,7 @@ static uint32_t wait_begin(struct coll *coll)
     return sync_event_enter(coll->event);
 }
 
-static mmarn_status wait(struct coll *coll, uint32_t ticket)
+static bool wait(struct coll *coll, uint32_t ticket, struct error *error)
 {
     struct toy *toy = toy_of(coll);
     const int64_t deadline = sync_deadline(coll->timeout_ms);
@@ -260,9 +260,9 @@ static mmarn_status wait(struct coll *coll, uint32_t ticket)
     }
     sync_event_exit(coll->event);
     toy_lock();
-    const mmarn_status status = toy_failure(toy);
+    const bool healthy = toy_healthy(toy, error);
     toy_unlock();
-    return status;
+    return healthy;
 }
 
 const struct coll_transport coll_transport_toy = {

@@ -72,12 +72,12 @@ void toy_unlock(void);
 /* Releases the lock for a moment. */
 void toy_pause(void);
 bool toy_supports(const struct coll_options *options, const char **why);
-mmarn_status toy_join(const struct coll_options *options, struct coll **coll);
+bool toy_join(const struct coll_options *options, struct coll **coll, struct error *error);
 void toy_leave(struct coll *coll);
 
 /* toy.c, under the lock. */
 void toy_wake_all(struct group *group);
 void toy_fail(struct toy *toy, enum cause cause, int about, uint64_t from);
-mmarn_status toy_failure(const struct toy *toy);
+bool toy_healthy(const struct toy *toy, struct error *error);
 
 #endif

@@ -92,25 +92,25 @@ static int members_of(const struct group *group)
     return count;
 }
 
-static mmarn_status enter(struct toy *toy, const struct coll_options *options)
+static bool enter(struct toy *toy, const struct coll_options *options, struct error *error)
 {
     struct group *group = toy->group = find_group(options);
     if (!group)
-        return error_set(MMARN_ERR_MEMORY, "there is no room for another group");
+        return error_fail(error, MMARN_ERR_MEMORY, "there is no room for another group");
     if (group->world_size != options->world_size)
-        return error_set(MMARN_ERR_MISMATCH, "world_size is %d on rank 0 but %d on rank %d", group->world_size,
-                         options->world_size, options->rank);
+        return error_fail(error, MMARN_ERR_MISMATCH, "world_size is %d on rank 0 but %d on rank %d", group->world_size,
+                          options->world_size, options->rank);
     if (toy_own(toy)->here)
-        return error_set(MMARN_ERR_MISMATCH, "rank %d joined twice", options->rank);
+        return error_fail(error, MMARN_ERR_MISMATCH, "rank %d joined twice", options->rank);
     toy_own(toy)->pid = getpid();
     toy_own(toy)->threads = options->threads;
     toy_own(toy)->timeout_ms = options->timeout_ms;
     toy_own(toy)->here = true;
-    return MMARN_OK;
+    return true;
 }
 
 /* Fails on all ranks if it fails on one, because ranks that come later see the group's failure. */
-static mmarn_status await_all(struct toy *toy, int64_t deadline)
+static bool await_all(struct toy *toy, int64_t deadline, struct error *error)
 {
     struct group *group = toy->group;
     while (members_of(group) < group->world_size && group->cause == HEALTHY) {
@@ -121,10 +121,11 @@ static mmarn_status await_all(struct toy *toy, int64_t deadline)
             toy_fail(toy, TIMEOUT, -1, 0);
     }
     if (group->cause == ABORTED)
-        return error_set(MMARN_ERR_ABORTED, "rank %d was interrupted while the group was being formed", group->by);
+        return error_fail(error, MMARN_ERR_ABORTED, "rank %d was interrupted while the group was being formed",
+                          group->by);
     if (group->cause == TIMEOUT)
-        return error_set(MMARN_ERR_TIMEOUT, "not all ranks joined within %d ms", toy_own(toy)->timeout_ms);
-    return toy_failure(toy);
+        return error_fail(error, MMARN_ERR_TIMEOUT, "not all ranks joined within %d ms", toy_own(toy)->timeout_ms);
+    return toy_healthy(toy, error);
 }
 
 static void settle(struct toy *toy)
@@ -150,12 +151,12 @@ static void destroy(struct toy *toy)
     free(toy);
 }
 
-mmarn_status toy_join(const struct coll_options *options, struct coll **coll)
+bool toy_join(const struct coll_options *options, struct coll **coll, struct error *error)
 {
     const int64_t deadline = sync_deadline(options->timeout_ms);
     struct toy *toy = calloc(1, sizeof *toy);
     if (!toy)
-        return error_set(MMARN_ERR_MEMORY, "no memory for a group of %d ranks", options->world_size);
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for a group of %d ranks", options->world_size);
     toy->coll = (struct coll){.transport = &coll_transport_toy,
                               .rank = options->rank,
                               .world_size = options->world_size,
@@ -164,20 +165,20 @@ mmarn_status toy_join(const struct coll_options *options, struct coll **coll)
     for (int rank = 0; rank < RANKS; rank++)
         toy->processes[rank] = -1;
     toy_lock();
-    mmarn_status status = enter(toy, options);
-    if (status == MMARN_OK) {
-        status = await_all(toy, deadline);
-        if (status == MMARN_OK)
+    bool joined = enter(toy, options, error);
+    if (joined) {
+        joined = await_all(toy, deadline, error);
+        if (joined)
             settle(toy);
         else
             toy_own(toy)->left = true;
     }
     toy_unlock();
-    if (status == MMARN_OK)
+    if (joined)
         *coll = &toy->coll;
     else
         destroy(toy);
-    return status;
+    return joined;
 }
 
 void toy_leave(struct coll *coll)

@@ -16,12 +16,18 @@
 #include <unistd.h>
 
 static atomic_int failures;
+static _Thread_local struct error last;
+
+const char *helper_sentence(void)
+{
+    return last.sentence;
+}
 
 bool helper_check(bool condition, const char *text, const char *file, int line)
 {
     if (condition)
         return true;
-    fprintf(stderr, "%s:%d: not so: %s (last error: %s)\n", file, line, text, error_last());
+    fprintf(stderr, "%s:%d: not so: %s (last error: %s)\n", file, line, text, last.sentence);
     atomic_fetch_add(&failures, 1);
     return false;
 }
@@ -195,13 +201,12 @@ mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, 
 {
     const struct coll_call call = helper_call(job);
     const struct coll_grid grid = {.column_tiles = 1, .blocks = 0, .block_rows = 1};
-    mmarn_status status = coll_begin(coll, &call);
-    if (status)
-        return status;
+    if (!coll_begin(coll, &call, &last))
+        return last.status;
     struct rank_call shared = {.coll = coll, .job = job, .out = out};
     struct worker workers[MOST_THREADS];
     pthread_t threads[MOST_THREADS];
-    schedule_begin(&shared.schedule, coll, &call, &grid, job->threads);
+    schedule_begin(&shared.schedule, coll, &call, &grid, job->threads, &last);
     at_point(&shared, HELPER_BEGUN, 0);
     for (int i = 0; i < job->threads; i++)
         workers[i] = (struct worker){&shared, i};
@@ -210,7 +215,7 @@ mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, 
     work(&workers[0]);
     for (int i = 1; i < job->threads; i++)
         pthread_join(threads[i], NULL);
-    status = schedule_end(&shared.schedule);
+    const mmarn_status status = schedule_end(&shared.schedule) ? MMARN_OK : last.status;
     coll_end(coll, status);
     at_point(&shared, HELPER_ENDED, 0);
     return status;
@@ -242,20 +247,26 @@ bool helper_serves(int world_size)
 {
     static const mmarn_id none;
     const struct coll_options options = {.id = &none, .world_size = world_size, .threads = 1};
-    mmarn_status status = MMARN_OK;
-    const struct coll_transport *transport = coll_find(helper_transport(), &options, &status);
+    struct error error;
+    const struct coll_transport *transport = coll_find(helper_transport(), &options, &error);
     assert(!transport || !strcmp(transport->name, helper_transport()));
     return transport;
+}
+
+mmarn_id helper_id(void)
+{
+    mmarn_id id;
+    CHECK(coll_id_create(&id, &last));
+    return id;
 }
 
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll)
 {
     struct coll_options options = {&group->id,        rank,        group->world_size, group->threads,
                                    group->timeout_ms, {NULL, NULL}};
-    mmarn_status status = MMARN_OK;
-    const struct coll_transport *transport = coll_find(helper_transport(), &options, &status);
+    const struct coll_transport *transport = coll_find(helper_transport(), &options, &last);
     CHECK(transport && !strcmp(transport->name, helper_transport()));
-    return transport ? transport->join(&options, coll) : status;
+    return transport && transport->join(&options, coll, &last) ? MMARN_OK : last.status;
 }
 
 struct rank_thread {

@@ -50,8 +50,10 @@ struct helper_job {
 
 /* What the call asks the ranks to agree on. */
 struct coll_call helper_call(const struct helper_job *job);
-/* One call: begin, all tiles, end. out holds tiles * count elements. Returns the call's status. */
+/* One call: begin, all tiles, end. out holds tiles * count elements. Returns the call's status; see helper_sentence. */
 mmarn_status helper_all_reduce(struct coll *coll, const struct helper_job *job, void *out);
+/* What the calling thread's last helper_all_reduce or helper_join that failed has said. */
+const char *helper_sentence(void);
 /* The bits that the call must give. */
 void helper_reference(const struct helper_job *job, int world_size, void *out);
 /* One call that must succeed with the right bits. False: it did not, and a CHECK has failed. */
@@ -72,6 +74,7 @@ struct helper_group {
 const char *helper_transport(void);
 bool helper_serves(int world_size);
 
+mmarn_id helper_id(void);
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll);
 /* Runs every rank, or count ranks starting with first, as threads, and waits for them. */
 void helper_run_threads(const struct helper_group *group);

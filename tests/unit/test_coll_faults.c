@@ -23,7 +23,7 @@ static void run(int world_size, int timeout_ms, void (*body)(struct coll *coll, 
 {
     struct helper_group group = {
         .world_size = world_size, .threads = 2, .timeout_ms = timeout_ms, .body = body, .ctx = ctx};
-    assert_int_equal(coll_id_create(&group.id), MMARN_OK);
+    group.id = helper_id();
     helper_run_threads(&group);
     assert_int_equal(helper_failures(), 0);
 }
@@ -39,7 +39,7 @@ static void bad_call(struct coll *coll, const struct helper_job *job, mmarn_stat
 {
     char *out = malloc((size_t)(job->tiles * job->count) * sizeof(float));
     CHECK(helper_all_reduce(coll, job, out) == status);
-    if (!CHECK(!strcmp(error_last(), sentence)))
+    if (!CHECK(!strcmp(helper_sentence(), sentence)))
         fprintf(stderr, "  expected: %s\n", sentence);
     free(out);
 }
@@ -129,8 +129,8 @@ static void random_body(struct coll *coll, void *ctx)
         job.field = actions[coll->rank] == WORK ? 16 : 17;
         job.seed += (uint64_t)i;
         if (actions[coll->rank] == REFUSE) {
-            error_set(MMARN_ERR_ARGUMENT, "rank %d's reason", coll->rank);
-            coll_refuse(coll, error_last());
+            snprintf(sentence, sizeof sentence, "rank %d's reason", coll->rank);
+            coll_refuse(coll, sentence);
         } else if (actions[coll->rank] == SKIP)
             coll_skip(coll);
         else if (sentence[0])
@@ -160,8 +160,8 @@ static void long_refusal_body(struct coll *coll, void *ctx)
     }
     char out[9 * 40 * 4];
     CHECK(helper_all_reduce(coll, &job, out) == MMARN_ERR_MISMATCH);
-    CHECK(!strncmp(error_last(), "call 1: rank 1 refused the call: xxx", 36));
-    CHECK(strlen(error_last()) < 250);
+    CHECK(!strncmp(helper_sentence(), "call 1: rank 1 refused the call: xxx", 36));
+    CHECK(strlen(helper_sentence()) < 250);
 }
 
 static void a_long_refusal_is_cut(void **state)
@@ -236,7 +236,7 @@ static void stuck_body(struct coll *coll, void *ctx)
     job.hook = stop_in_call;
     job.ctx = ctx;
     CHECK(helper_all_reduce(coll, &job, out) == MMARN_ERR_TIMEOUT);
-    CHECK(strstr(error_last(), "for rank 1") != NULL);
+    CHECK(strstr(helper_sentence(), "for rank 1") != NULL);
     atomic_store((atomic_int *)ctx, 1);
 }
 
@@ -274,7 +274,8 @@ static void failing_body(struct coll *coll, void *ctx)
     struct coll_call call = helper_call(&job);
     helper_good_call(coll, &job);
     if (coll->rank == 2) {
-        CHECK(coll_begin(coll, &call) == MMARN_OK);
+        struct error error;
+        CHECK(coll_begin(coll, &call, &error));
         coll_end(coll, MMARN_ERR_MEMORY);
     }
     bad_call(coll, &job, MMARN_ERR_PEER, "rank 2 failed in the middle of a call");

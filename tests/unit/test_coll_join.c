@@ -33,13 +33,6 @@ struct joiner {
     char sentence[ERROR_SENTENCE_SIZE];
 };
 
-static mmarn_id new_id(void)
-{
-    mmarn_id id;
-    assert_int_equal(coll_id_create(&id), MMARN_OK);
-    return id;
-}
-
 static struct joiner make_joiner(mmarn_id id, int rank, int world_size, int timeout_ms)
 {
     return (struct joiner){.group = {.id = id, .world_size = world_size, .threads = 1, .timeout_ms = timeout_ms},
@@ -53,7 +46,7 @@ static void *try_to_join(void *arg)
     helper_sleep(joiner->after_ms);
     joiner->status = helper_join(&joiner->group, joiner->rank, &coll);
     if (joiner->status)
-        snprintf(joiner->sentence, sizeof joiner->sentence, "%s", error_last());
+        snprintf(joiner->sentence, sizeof joiner->sentence, "%s", helper_sentence());
     else {
         struct helper_job job = {.tiles = 3, .count = 20, .dtype = MMARN_F32, .threads = 1, .seed = 5};
         helper_good_call(coll, &job);
@@ -93,7 +86,7 @@ static int nothing_left(void **state)
 static void missing_ranks_are_named(void **state)
 {
     (void)state;
-    mmarn_id id = new_id();
+    mmarn_id id = helper_id();
     struct joiner ranks[] = {make_joiner(id, 0, 5, 1000), make_joiner(id, 2, 5, 60000), make_joiner(id, 3, 5, 60000)};
     for (int i = 0; i < 3; i++)
         start(&ranks[i]);
@@ -104,7 +97,7 @@ static void missing_ranks_are_named(void **state)
 static void a_guest_knows_who_is_missing(void **state)
 {
     (void)state;
-    mmarn_id id = new_id();
+    mmarn_id id = helper_id();
     struct joiner ranks[] = {make_joiner(id, 0, 4, 60000), make_joiner(id, 1, 4, 1000), make_joiner(id, 3, 4, 60000)};
     for (int i = 0; i < 3; i++)
         start(&ranks[i]);
@@ -116,7 +109,7 @@ static void a_guest_knows_who_is_missing(void **state)
 static void an_absent_host_is_named(void **state)
 {
     (void)state;
-    struct joiner rank = make_joiner(new_id(), 1, 2, 60);
+    struct joiner rank = make_joiner(helper_id(), 1, 2, 60);
     start(&rank);
     finish(&rank, MMARN_ERR_TIMEOUT, "rank 0 did not come within 60 ms");
 }
@@ -125,7 +118,7 @@ static void late_ranks_are_waited_for(void **state)
 {
     (void)state;
     for (int late = 0; late < 3; late++) {
-        mmarn_id id = new_id();
+        mmarn_id id = helper_id();
         struct joiner ranks[3];
         for (int i = 0; i < 3; i++) {
             ranks[i] = make_joiner(id, i, 3, -1);
@@ -140,7 +133,7 @@ static void late_ranks_are_waited_for(void **state)
 static void another_world_size_is_told(void **state)
 {
     (void)state;
-    mmarn_id id = new_id();
+    mmarn_id id = helper_id();
     struct joiner ranks[] = {make_joiner(id, 0, 3, 60000), make_joiner(id, 1, 3, 60000), make_joiner(id, 2, 4, 60000)};
     /* A rank that comes after the discovery gets the error too. */
     ranks[1].after_ms = 60;
@@ -155,7 +148,7 @@ static void a_double_rank_is_told(void **state)
     (void)state;
     for (int rank = 0; rank < 2; rank++) {
         char sentence[64];
-        mmarn_id id = new_id();
+        mmarn_id id = helper_id();
         struct joiner ranks[] = {make_joiner(id, rank, 3, 60000), make_joiner(id, rank, 3, 60000),
                                  make_joiner(id, !rank, 3, 60000)};
         snprintf(sentence, sizeof sentence, "rank %d joined twice", rank);
@@ -172,7 +165,7 @@ static void a_foreign_id_is_refused(void **state)
     struct coll *coll = NULL;
     struct helper_group group = {.world_size = 1, .threads = 1, .timeout_ms = 100};
     assert_int_equal(helper_join(&group, 0, &coll), MMARN_ERR_ARGUMENT);
-    group.id = new_id();
+    group.id = helper_id();
     assert_int_equal(helper_join(&group, 0, &coll), MMARN_OK);
     coll->transport->leave(coll);
 }
@@ -217,7 +210,7 @@ static void strangers_do_not_stop_the_group(void **state)
     (void)state;
     enum { SILENT = 200 };
     uint64_t random = test_seed();
-    mmarn_id id = new_id();
+    mmarn_id id = helper_id();
     struct joiner ranks[] = {make_joiner(id, 0, 3, 60000), make_joiner(id, 1, 3, 60000), make_joiner(id, 2, 3, 60000)};
     int silent[SILENT];
     start(&ranks[0]);
@@ -285,7 +278,7 @@ static void another_version_is_told(void **state)
     (void)state;
     static const size_t sizes[] = {offsetof(struct shm_message, cpus), sizeof(struct shm_message)};
     for (int i = 0; i < 2; i++) {
-        struct joiner host = make_joiner(new_id(), 0, 2, 60000);
+        struct joiner host = make_joiner(helper_id(), 0, 2, 60000);
         start(&host);
         int descriptors[2] = {0, 1};
         struct shm_message answer = say_hello(&host.group.id, "9.8.7", descriptors, sizes[i]);
@@ -305,7 +298,7 @@ static void a_false_segment_is_refused(void **state)
     int memfd = memfd_create("false", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(memfd, (off_t)shm_segment_size(1)), 0);
     for (int sealed = 0; sealed < 2; sealed++) {
-        struct joiner host = make_joiner(new_id(), 0, 2, 60000);
+        struct joiner host = make_joiner(helper_id(), 0, 2, 60000);
         char sentence[100];
         int descriptors[2] = {memfd, memfd};
         start(&host);
@@ -335,7 +328,7 @@ static void die_on_the_way(const mmarn_id *id)
 static void death_on_the_way_is_told(void **state)
 {
     (void)state;
-    struct joiner host = make_joiner(new_id(), 0, 3, 60000);
+    struct joiner host = make_joiner(helper_id(), 0, 3, 60000);
     pid_t pid = fork();
     if (!pid)
         die_on_the_way(&host.group.id);
@@ -372,7 +365,7 @@ static void too_few_descriptors_are_an_error(void **state)
     (void)state;
     bool joined = false;
     for (int spare = 0; spare < 14; spare++) {
-        struct joiner host = make_joiner(new_id(), 0, 2, 100);
+        struct joiner host = make_joiner(helper_id(), 0, 2, 100);
         pid_t pid = fork();
         if (!pid)
             _exit(join_with_few(&host.group, spare));

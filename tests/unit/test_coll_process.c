@@ -33,7 +33,7 @@ struct plan {
 static struct helper_group make_group(int world_size, void (*body)(struct coll *coll, void *ctx), void *ctx)
 {
     struct helper_group group = {.world_size = world_size, .threads = 1, .timeout_ms = 60000, .body = body, .ctx = ctx};
-    assert_int_equal(coll_id_create(&group.id), MMARN_OK);
+    group.id = helper_id();
     return group;
 }
 
@@ -119,7 +119,7 @@ static void survive(struct coll *coll, struct plan *plan, enum coll_algorithm al
     char name[32];
     CHECK(status == MMARN_ERR_PEER);
     snprintf(name, sizeof name, "rank %d (pid ", plan->victim);
-    CHECK(!strncmp(error_last(), name, strlen(name)) && strstr(error_last(), "died"));
+    CHECK(!strncmp(helper_sentence(), name, strlen(name)) && strstr(helper_sentence(), "died"));
 }
 
 static void owner_body(struct coll *coll, void *ctx)
@@ -199,7 +199,7 @@ static void forking_body(struct coll *coll, void *ctx)
     helper_good_call(coll, &job);
     if (coll->rank != 1) {
         CHECK(helper_all_reduce(coll, &job, out) == MMARN_ERR_PEER);
-        CHECK(!strncmp(error_last(), "rank 1 (pid ", 12));
+        CHECK(!strncmp(helper_sentence(), "rank 1 (pid ", 12));
         return;
     }
     if (!fork()) {

@@ -14,12 +14,12 @@
 static struct coll *join_self(int threads, int timeout_ms)
 {
     struct coll_options options = {.rank = 0, .world_size = 1, .threads = threads, .timeout_ms = timeout_ms};
-    mmarn_status status = MMARN_OK;
+    struct error error;
     struct coll *coll = NULL;
-    const struct coll_transport *transport = coll_find(NULL, &options, &status);
+    const struct coll_transport *transport = coll_find(NULL, &options, &error);
     assert_non_null(transport);
     assert_string_equal(transport->name, "self");
-    assert_int_equal(transport->join(&options, &coll), MMARN_OK);
+    assert_true(transport->join(&options, &coll, &error));
     return coll;
 }
 
@@ -55,14 +55,18 @@ static void abort_ends_a_wait(void **state)
     (void)state;
     struct coll *coll = join_self(1, -1);
     const struct coll_call call = {.shape = {.tiles = 1}};
+    struct error error;
     pthread_t thread;
-    assert_int_equal(coll_begin(coll, &call), MMARN_OK);
+    assert_true(coll_begin(coll, &call, &error));
     uint32_t ticket = coll->transport->wait_begin(coll);
     pthread_create(&thread, NULL, abort_it, coll);
-    assert_int_equal(coll->transport->wait(coll, ticket), MMARN_ERR_ABORTED);
+    assert_false(coll->transport->wait(coll, ticket, &error));
+    assert_int_equal(error.status, MMARN_ERR_ABORTED);
     pthread_join(thread, NULL);
     coll_end(coll, MMARN_ERR_ABORTED);
-    assert_int_equal(coll_begin(coll, &call), MMARN_ERR_ABORTED);
+    error.status = MMARN_OK;
+    assert_false(coll_begin(coll, &call, &error));
+    assert_int_equal(error.status, MMARN_ERR_ABORTED);
     coll->transport->leave(coll);
 }
 
@@ -71,29 +75,30 @@ static void a_wait_has_its_deadline(void **state)
     (void)state;
     struct coll *coll = join_self(1, 20);
     const struct coll_call call = {.shape = {.tiles = 1}};
-    assert_int_equal(coll_begin(coll, &call), MMARN_OK);
+    struct error error;
+    assert_true(coll_begin(coll, &call, &error));
     uint32_t ticket = coll->transport->wait_begin(coll);
-    assert_int_equal(coll->transport->wait(coll, ticket), MMARN_ERR_TIMEOUT);
+    assert_false(coll->transport->wait(coll, ticket, &error));
+    assert_int_equal(error.status, MMARN_ERR_TIMEOUT);
     coll->transport->leave(coll);
 }
 
 static void find_names_what_it_knows(void **state)
 {
     (void)state;
-    mmarn_id id;
-    coll_id_create(&id);
+    const mmarn_id id = helper_id();
+    struct error error;
     struct coll_options options = {.id = &id, .world_size = 2, .threads = 1};
-    mmarn_status status = MMARN_OK;
-    assert_string_equal(coll_find("auto", &options, &status)->name, "shm");
-    assert_string_equal(coll_find("shm", &options, &status)->name, "shm");
-    assert_null(coll_find("self", &options, &status));
-    assert_int_equal(status, MMARN_ERR_UNSUPPORTED);
-    assert_null(coll_find("carrier pigeon", &options, &status));
-    assert_non_null(strstr(error_last(), "carrier pigeon"));
-    assert_non_null(strstr(error_last(), "\"self\", \"shm\""));
+    assert_string_equal(coll_find("auto", &options, &error)->name, "shm");
+    assert_string_equal(coll_find("shm", &options, &error)->name, "shm");
+    assert_null(coll_find("self", &options, &error));
+    assert_int_equal(error.status, MMARN_ERR_UNSUPPORTED);
+    assert_null(coll_find("carrier pigeon", &options, &error));
+    assert_non_null(strstr(error.sentence, "carrier pigeon"));
+    assert_non_null(strstr(error.sentence, "\"self\", \"shm\""));
     options.id = NULL;
-    assert_null(coll_find(NULL, &options, &status));
-    assert_non_null(strstr(error_last(), "id"));
+    assert_null(coll_find(NULL, &options, &error));
+    assert_non_null(strstr(error.sentence, "id"));
 }
 
 int main(void)

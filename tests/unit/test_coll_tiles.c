@@ -42,7 +42,7 @@ static void run(int world_size, int threads, int calls, int64_t tiles, int64_t c
     struct plan plan = {calls, threads, count, tiles};
     struct helper_group group = {
         .world_size = world_size, .threads = threads, .timeout_ms = 60000, .body = calls_body, .ctx = &plan};
-    assert_int_equal(coll_id_create(&group.id), MMARN_OK);
+    group.id = helper_id();
     helper_run_threads(&group);
     assert_int_equal(helper_failures(), 0);
 }
@@ -99,7 +99,7 @@ static void several_groups_at_once(void **state)
     for (int i = 0; i < 4; i++) {
         groups[i] = (struct helper_group){
             .world_size = 2 + i % 2, .threads = 1, .timeout_ms = 60000, .body = calls_body, .ctx = &plan};
-        assert_int_equal(coll_id_create(&groups[i].id), MMARN_OK);
+        groups[i].id = helper_id();
         pthread_create(&threads[i], NULL, run_one_of_several, &groups[i]);
     }
     for (int i = 0; i < 4; i++)
@@ -120,7 +120,7 @@ static void nothing_is_left_behind(void **state)
     int descriptors = helper_descriptors();
     for (int i = 0; i < 200; i++) {
         struct helper_group group = {.world_size = 2, .threads = 1, .timeout_ms = 60000, .body = idle_body};
-        assert_int_equal(coll_id_create(&group.id), MMARN_OK);
+        group.id = helper_id();
         helper_run_threads(&group);
     }
     assert_int_equal(helper_failures(), 0);

@@ -10,12 +10,18 @@
 
 #include "coll/id.h"
 
+static mmarn_id new_id(void)
+{
+    mmarn_id id;
+    struct error error;
+    assert_true(coll_id_create(&id, &error));
+    return id;
+}
+
 static void ids_differ(void **state)
 {
     (void)state;
-    mmarn_id first, second;
-    assert_int_equal(coll_id_create(&first), MMARN_OK);
-    assert_int_equal(coll_id_create(&second), MMARN_OK);
+    const mmarn_id first = new_id(), second = new_id();
     assert_true(coll_id_valid(&first));
     assert_memory_not_equal(coll_id_nonce(&first), coll_id_nonce(&second), COLL_NONCE_SIZE);
 }
@@ -23,9 +29,9 @@ static void ids_differ(void **state)
 static void text_round_trip(void **state)
 {
     (void)state;
-    mmarn_id id, read;
+    const mmarn_id id = new_id();
+    mmarn_id read;
     char text[MMARN_ID_TEXT_SIZE];
-    coll_id_create(&id);
     memset(text, 'x', sizeof text);
     coll_id_text(&id, text);
     assert_int_equal(strlen(text), 128);
@@ -40,9 +46,9 @@ static void text_round_trip(void **state)
 static void bad_text_is_refused(void **state)
 {
     (void)state;
-    mmarn_id id, read = {{0}}, untouched = {{0}};
+    const mmarn_id id = new_id(), untouched = {{0}};
+    mmarn_id read = {{0}};
     char text[MMARN_ID_TEXT_SIZE + 1] = "";
-    coll_id_create(&id);
     assert_false(coll_id_from_text("", &read));
     for (size_t length = 1; length < 128; length += 9) {
         coll_id_text(&id, text);
@@ -63,8 +69,7 @@ static void bad_text_is_refused(void **state)
 static void every_byte_but_the_nonce_counts(void **state)
 {
     (void)state;
-    mmarn_id id;
-    coll_id_create(&id);
+    const mmarn_id id = new_id();
     for (size_t i = 0; i < sizeof id.bytes; i++) {
         mmarn_id other = id;
         other.bytes[i] ^= 0x10;

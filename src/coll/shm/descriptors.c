@@ -65,20 +65,20 @@ static void wake_when_last(struct shm *shm)
     shm_wake_all(shm);
 }
 
-mmarn_status shm_post(struct coll *coll, const struct coll_descriptor *descriptor, bool last)
+bool shm_post(struct coll *coll, const struct coll_descriptor *descriptor, bool last, struct error *error)
 {
     struct shm *shm = shm_of(coll);
     if (!last)
         shm_place_note(shm);
     if (descriptor && !post_record(shm, descriptor))
-        return last ? MMARN_OK : shm_failure_status(shm);
+        return last || shm_failure_check(shm, error);
     /* Pairs with the loads in shm_peek: a rank that sees this position sees the record, if there is one. */
     atomic_store(&shm_own(shm)->position, coll->call);
     if (last) {
         wake_when_last(shm);
         finish(shm);
     }
-    return MMARN_OK;
+    return true;
 }
 
 enum coll_presence shm_peek(struct coll *coll, int rank, struct coll_descriptor *descriptor)

@@ -39,10 +39,10 @@ void shm_failure_set(struct shm *shm, enum shm_failure failure, int about, uint6
     shm_wake_all(shm);
 }
 
-mmarn_status shm_failure_status(struct shm *shm)
+bool shm_failure_check(const struct shm *shm, struct error *error)
 {
     if (!shm_failure_is_set(shm))
-        return MMARN_OK;
+        return true;
     uint64_t word = atomic_load(failure_of(shm));
     enum { RANK_MASK = (1 << RANK_BITS) - 1 };
     int by = (int)(word >> FAILURE_BITS & RANK_MASK) % MMARN_MAX_RANKS;
@@ -51,19 +51,19 @@ mmarn_status shm_failure_status(struct shm *shm)
     int timeout_ms = shm->peers[by].timeout_ms;
     switch ((enum shm_failure)(word & ((1 << FAILURE_BITS) - 1))) {
     case SHM_FAILURE_DIED:
-        return error_set(MMARN_ERR_PEER, "rank %d (pid %d) died", about, (int)peer->pid);
+        return error_fail(error, MMARN_ERR_PEER, "rank %d (pid %d) died", about, (int)peer->pid);
     case SHM_FAILURE_LEFT:
-        return error_set(MMARN_ERR_PEER, "rank %d left the group", about);
+        return error_fail(error, MMARN_ERR_PEER, "rank %d left the group", about);
     case SHM_FAILURE_TIMEOUT:
         if (about < 0)
-            return error_set(MMARN_ERR_TIMEOUT, "rank %d waited %d ms for its peers", by, timeout_ms);
-        return error_set(MMARN_ERR_TIMEOUT, "rank %d waited %d ms for rank %d", by, timeout_ms, about);
+            return error_fail(error, MMARN_ERR_TIMEOUT, "rank %d waited %d ms for its peers", by, timeout_ms);
+        return error_fail(error, MMARN_ERR_TIMEOUT, "rank %d waited %d ms for rank %d", by, timeout_ms, about);
     case SHM_FAILURE_ABORT:
-        return error_set(MMARN_ERR_ABORTED, "rank %d aborted the group", by);
+        return error_fail(error, MMARN_ERR_ABORTED, "rank %d aborted the group", by);
     case SHM_FAILURE_BROKEN:
         break;
     }
-    return error_set(MMARN_ERR_PEER, "rank %d failed in the middle of a call", by);
+    return error_fail(error, MMARN_ERR_PEER, "rank %d failed in the middle of a call", by);
 }
 
 void shm_wake_all(struct shm *shm)

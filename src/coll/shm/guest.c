@@ -15,57 +15,59 @@ struct guest {
     bool go;
 };
 
-static mmarn_status take_go(struct guest *guest, const struct shm_message *message)
+static bool take_go(struct guest *guest, const struct shm_message *message, struct error *error)
 {
     if (guest->next < guest->options->world_size || message->go.max_threads < 1 ||
         message->go.max_threads > MMARN_MAX_THREADS)
-        return error_set(MMARN_ERR_PEER, "rank 0 said go out of turn");
+        return error_fail(error, MMARN_ERR_PEER, "rank 0 said go out of turn");
     guest->shm->coll.max_threads = message->go.max_threads;
     guest->shm->coll.oversubscribed = message->go.oversubscribed != 0;
     guest->go = true;
-    return MMARN_OK;
+    return true;
 }
 
-static mmarn_status take_entry(struct guest *guest, const struct shm_message *message, int descriptors[SHM_DESCRIPTORS])
+static bool take_entry(struct guest *guest, const struct shm_message *message, int descriptors[SHM_DESCRIPTORS],
+                       struct error *error)
 {
     if (message->entry.rank != guest->next || guest->next >= guest->options->world_size) {
         shm_close_all(descriptors);
-        return error_set(MMARN_ERR_PEER, "rank 0 introduced rank %d instead of rank %d", message->entry.rank,
-                         guest->next);
+        return error_fail(error, MMARN_ERR_PEER, "rank 0 introduced rank %d instead of rank %d", message->entry.rank,
+                          guest->next);
     }
     guest->next++;
-    mmarn_status status = shm_adopt(guest->shm, guest->options, &message->entry, descriptors);
+    const bool adopted = shm_adopt(guest->shm, guest->options, &message->entry, descriptors, error);
     struct shm_message answer =
-        status ? shm_message_failure(guest->options, status) : shm_message_make(SHM_MESSAGE_CONFIRMED, guest->options);
+        adopted ? shm_message_make(SHM_MESSAGE_CONFIRMED, guest->options) : shm_message_failure(guest->options, error);
     shm_send(guest->link, &answer, NULL);
-    return status;
+    return adopted;
 }
 
-static mmarn_status take(struct guest *guest, const struct shm_message *message, int descriptors[SHM_DESCRIPTORS])
+static bool take(struct guest *guest, const struct shm_message *message, int descriptors[SHM_DESCRIPTORS],
+                 struct error *error)
 {
     if (message->kind == SHM_MESSAGE_ENTRY)
-        return take_entry(guest, message, descriptors);
+        return take_entry(guest, message, descriptors, error);
     shm_close_all(descriptors);
     switch (message->kind) {
     case SHM_MESSAGE_COMING:
         guest->joined = message->joined;
-        return MMARN_OK;
+        return true;
     case SHM_MESSAGE_GO:
-        return take_go(guest, message);
+        return take_go(guest, message, error);
     case SHM_MESSAGE_FAILURE:
-        return shm_message_failed(message);
+        return shm_message_failed(message, error);
     default:
-        return error_set(MMARN_ERR_PEER, "rank 0 sent a message of unknown kind %d", message->kind);
+        return error_fail(error, MMARN_ERR_PEER, "rank 0 sent a message of unknown kind %d", message->kind);
     }
 }
 
-static mmarn_status attend(struct guest *guest)
+static bool attend(struct guest *guest, struct error *error)
 {
     while (!guest->go) {
         struct pollfd link = {.fd = guest->link, .events = POLLIN};
         int ready = shm_poll(&link, 1, guest->joining->deadline, &guest->options->interrupt);
         if (ready <= 0)
-            return ready ? shm_interrupted(guest->options) : shm_missing(guest->options, guest->joined);
+            return ready ? shm_interrupted(guest->options, error) : shm_missing(guest->options, guest->joined, error);
         struct shm_message message;
         int descriptors[SHM_DESCRIPTORS];
         enum shm_receipt receipt = shm_receive(guest->link, &message, descriptors);
@@ -73,20 +75,19 @@ static mmarn_status attend(struct guest *guest)
             continue;
         if (receipt != SHM_RECEIVED) {
             shm_close_all(descriptors);
-            return error_set(MMARN_ERR_PEER, "rank 0 left while the group was being formed");
+            return error_fail(error, MMARN_ERR_PEER, "rank 0 left while the group was being formed");
         }
-        mmarn_status status = take(guest, &message, descriptors);
-        if (status)
-            return status;
+        if (!take(guest, &message, descriptors, error))
+            return false;
     }
-    return MMARN_OK;
+    return true;
 }
 
-mmarn_status shm_guest(struct shm *shm, const struct shm_joining *joining, int link)
+bool shm_guest(struct shm *shm, const struct shm_joining *joining, int link, struct error *error)
 {
     struct guest guest = {.shm = shm, .joining = joining, .options = joining->options, .link = link, .joined = 1};
     struct shm_message hello = shm_message_hello(joining->options);
     /* If this fails, rank 0 has hung up; it may have sent the reason. */
     shm_send(link, &hello, joining->descriptors);
-    return attend(&guest);
+    return attend(&guest, error);
 }

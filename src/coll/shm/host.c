@@ -42,8 +42,8 @@ struct host {
     int bound; /* the number of ranks whose OpenMP variables ask for binding */
     int64_t threads;
     int max_threads;
-    mmarn_status status;        /* why the group cannot be formed */
-    struct shm_message verdict; /* the same, as the message for the guests */
+    bool failed; /* the group cannot be formed: *error says why, as it is told to the guests */
+    struct error *error;
     int64_t until;
 };
 
@@ -74,14 +74,14 @@ static void tell_all(struct host *host, const struct shm_message *message)
             shm_send(host->guests[i].link, message, NULL);
 }
 
-/* The group cannot be formed. The reason is the calling thread's last sentence. */
-static void fail(struct host *host, mmarn_status status)
+/* The group cannot be formed, for the reason in *error. */
+static void fail(struct host *host)
 {
-    host->status = status;
-    host->verdict = shm_message_failure(host->options, status);
+    const struct shm_message message = shm_message_failure(host->options, host->error);
+    host->failed = true;
     int64_t grace = sync_deadline(GRACE_MS);
     host->until = grace < host->until ? grace : host->until;
-    tell_all(host, &host->verdict);
+    tell_all(host, &message);
 }
 
 static void enter(struct host *host, const struct shm_message *hello)
@@ -99,25 +99,28 @@ static void enter(struct host *host, const struct shm_message *hello)
     host->bound += hello->bound != 0;
 }
 
-/* Does this rank's HELLO fit? If not, returns the status, sentence recorded. */
-static mmarn_status check(const struct host *host, const struct shm_message *hello, const struct guest *guest)
+/* Does this rank's HELLO fit? */
+static bool check(const struct host *host, const struct shm_message *hello, const struct guest *guest)
 {
+    struct error *error = host->error;
     struct shm_message ours = shm_message_make(SHM_MESSAGE_HELLO, host->options);
     int rank = hello->entry.rank;
     if (memcmp(hello->version, ours.version, sizeof ours.version))
-        return error_set(MMARN_ERR_MISMATCH, "the library's version is %s on rank 0 but %s on rank %d", ours.version,
-                         hello->version, rank);
+        return error_fail(error, MMARN_ERR_MISMATCH, "the library's version is %s on rank 0 but %s on rank %d",
+                          ours.version, hello->version, rank);
     if (hello->world_size != host->options->world_size)
-        return error_set(MMARN_ERR_MISMATCH, "world_size is %d on rank 0 but %d on rank %d", host->options->world_size,
-                         hello->world_size, rank);
+        return error_fail(error, MMARN_ERR_MISMATCH, "world_size is %d on rank 0 but %d on rank %d",
+                          host->options->world_size, hello->world_size, rank);
     if (rank >= 0 && rank < MMARN_MAX_RANKS && host->joined & rank_bit(rank))
-        return error_set(MMARN_ERR_MISMATCH, "rank %d joined twice", rank);
+        return error_fail(error, MMARN_ERR_MISMATCH, "rank %d joined twice", rank);
     if (rank < 0 || rank >= host->options->world_size || hello->entry.threads < 1 ||
         hello->entry.threads > MMARN_MAX_THREADS)
-        return error_set(MMARN_ERR_MISMATCH, "a peer joined as rank %d with %d threads", rank, hello->entry.threads);
+        return error_fail(error, MMARN_ERR_MISMATCH, "a peer joined as rank %d with %d threads", rank,
+                          hello->entry.threads);
     if (guest->descriptors[0] < 0 || guest->descriptors[1] < 0)
-        return error_set(MMARN_ERR_SYSTEM, "rank 0 could not take rank %d's descriptors: too many are open", rank);
-    return MMARN_OK;
+        return error_fail(error, MMARN_ERR_SYSTEM, "rank 0 could not take rank %d's descriptors: too many are open",
+                          rank);
+    return true;
 }
 
 /* Takes a HELLO. False: drop the guest. */
@@ -125,15 +128,13 @@ static bool admit(struct host *host, struct guest *guest, const struct shm_messa
 {
     if (memcmp(hello->nonce, coll_id_nonce(host->options->id), COLL_NONCE_SIZE))
         return false;
-    if (!host->status) {
-        mmarn_status status = check(host, hello, guest);
-        if (status)
-            fail(host, status);
-    }
-    if (host->status) {
+    if (!host->failed && !check(host, hello, guest))
+        fail(host);
+    if (host->failed) {
+        const struct shm_message message = shm_message_failure(host->options, host->error);
         if (hello->entry.rank >= 0 && hello->entry.rank < MMARN_MAX_RANKS)
             host->answered |= rank_bit(hello->entry.rank);
-        shm_send(guest->link, &host->verdict, NULL);
+        shm_send(guest->link, &message, NULL);
         return false;
     }
     guest->rank = hello->entry.rank;
@@ -155,8 +156,10 @@ static bool hear(struct host *host, struct guest *guest)
     if (guest->rank != UNKNOWN) {
         /* A guest has no message to send at this point: it has hung up, or is treated as if it had. */
         shm_close_all(descriptors);
-        if (!host->status)
-            fail(host, error_set(MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank));
+        if (!host->failed) {
+            error_fail(host->error, MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank);
+            fail(host);
+        }
         return false;
     }
     memcpy(guest->descriptors, descriptors, sizeof descriptors);
@@ -188,16 +191,21 @@ static int poll_guests(struct host *host, struct pollfd polls[GUESTS + 1])
     return shm_poll(polls, host->count + 1, host->until, &host->options->interrupt);
 }
 
-static mmarn_status gather(struct host *host)
+static bool gather(struct host *host)
 {
     struct pollfd polls[GUESTS + 1];
     uint64_t all = all_ranks(host);
-    while (((host->status ? host->answered : host->joined) & all) != all) {
+    while (((host->failed ? host->answered : host->joined) & all) != all) {
         int known = host->count;
         int ready = poll_guests(host, polls);
         if (ready <= 0) {
-            if (!host->status)
-                fail(host, ready ? shm_interrupted(host->options) : shm_missing(host->options, host->joined));
+            if (!host->failed) {
+                if (ready)
+                    shm_interrupted(host->options, host->error);
+                else
+                    shm_missing(host->options, host->joined, host->error);
+                fail(host);
+            }
             break;
         }
         for (int i = known - 1; i >= 0; i--)
@@ -206,46 +214,46 @@ static mmarn_status gather(struct host *host)
         if (polls[known].revents)
             welcome(host);
     }
-    return host->status;
+    return !host->failed;
 }
 
 /* Takes one guest's answer to an introduction. */
-static mmarn_status confirm(struct guest *guest)
+static bool confirm(struct guest *guest, struct error *error)
 {
     struct shm_message message;
     int descriptors[SHM_DESCRIPTORS];
     enum shm_receipt receipt = shm_receive(guest->link, &message, descriptors);
     shm_close_all(descriptors);
     if (receipt == SHM_NOTHING)
-        return MMARN_OK;
+        return true;
     if (receipt == SHM_RECEIVED && message.kind == SHM_MESSAGE_FAILURE)
-        return error_set(MMARN_ERR_PEER, "rank %d could not join: %.300s", guest->rank, message.failure.sentence);
+        return error_fail(error, MMARN_ERR_PEER, "rank %d could not join: %.300s", guest->rank,
+                          message.failure.sentence);
     guest->confirmed = receipt == SHM_RECEIVED && message.kind == SHM_MESSAGE_CONFIRMED;
-    if (guest->confirmed)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank);
+    return guest->confirmed ||
+           error_fail(error, MMARN_ERR_PEER, "rank %d left while the group was being formed", guest->rank);
 }
 
 /* Waits until every guest has confirmed the last introduction. */
-static mmarn_status await_confirmations(struct host *host)
+static bool await_confirmations(struct host *host)
 {
+    struct error *error = host->error;
     for (int at = 0; at < host->count; at++) {
         struct guest *guest = &host->guests[at];
         while (!guest->confirmed) {
             struct pollfd link = {.fd = guest->link, .events = POLLIN};
             int ready = shm_poll(&link, 1, host->until, &host->options->interrupt);
             if (ready < 0)
-                return shm_interrupted(host->options);
+                return shm_interrupted(host->options, error);
             if (!ready)
-                return error_set(MMARN_ERR_TIMEOUT, "rank %d came but did not answer within %d ms", guest->rank,
-                                 host->options->timeout_ms);
-            mmarn_status status = confirm(guest);
-            if (status)
-                return status;
+                return error_fail(error, MMARN_ERR_TIMEOUT, "rank %d came but did not answer within %d ms", guest->rank,
+                                  host->options->timeout_ms);
+            if (!confirm(guest, error))
+                return false;
         }
         guest->confirmed = false;
     }
-    return MMARN_OK;
+    return true;
 }
 
 static int *descriptors_of(struct host *host, int rank)
@@ -257,7 +265,7 @@ static int *descriptors_of(struct host *host, int rank)
 }
 
 /* Introduces one rank at a time, so that few descriptors are in flight: the kernel limits them per user. */
-static mmarn_status introduce(struct host *host, int rank)
+static bool introduce(struct host *host, int rank)
 {
     struct shm_message message = shm_message_make(SHM_MESSAGE_ENTRY, host->options);
     message.entry = host->entries[rank];
@@ -265,11 +273,12 @@ static mmarn_status introduce(struct host *host, int rank)
     int *theirs = rank ? descriptors_of(host, rank) : own;
     for (int i = 0; i < host->count; i++)
         if (!shm_send(host->guests[i].link, &message, theirs))
-            return error_errno("rank 0 could not introduce rank %d to rank %d", rank, host->guests[i].rank);
+            return error_fail_errno(host->error, "rank 0 could not introduce rank %d to rank %d", rank,
+                                    host->guests[i].rank);
     /* The rank's own segment and lifeline stay with the rank that made them. */
     int none[SHM_DESCRIPTORS] = {-1, -1};
-    mmarn_status status = shm_adopt(host->shm, host->options, &message.entry, rank ? theirs : none);
-    return status ? status : await_confirmations(host);
+    return shm_adopt(host->shm, host->options, &message.entry, rank ? theirs : none, host->error) &&
+           await_confirmations(host);
 }
 
 static void drop_strangers(struct host *host)
@@ -312,20 +321,15 @@ static void note_crowding(const struct host *host)
         error_note("%s", sentence);
 }
 
-static mmarn_status form(struct host *host)
+static bool form(struct host *host)
 {
-    mmarn_status status = gather(host);
-    if (status) {
-        /* Other sentences may have been recorded since the one that counts. */
-        error_adopt(host->verdict.failure.sentence);
-        return status;
-    }
+    if (!gather(host))
+        return false;
     drop_strangers(host);
     for (int rank = 0; rank < host->options->world_size; rank++) {
-        status = introduce(host, rank);
-        if (status) {
-            fail(host, status);
-            return status;
+        if (!introduce(host, rank)) {
+            fail(host);
+            return false;
         }
     }
     struct shm_message message = shm_message_make(SHM_MESSAGE_GO, host->options);
@@ -336,24 +340,25 @@ static mmarn_status form(struct host *host)
     /* Every rank has mapped everything. The lifeline will show if a guest is gone by now. */
     tell_all(host, &message);
     note_crowding(host);
-    return MMARN_OK;
+    return true;
 }
 
-mmarn_status shm_host(struct shm *shm, const struct shm_joining *joining, int listener)
+bool shm_host(struct shm *shm, const struct shm_joining *joining, int listener, struct error *error)
 {
     struct host *host = memory_alloc(1, sizeof *host);
     if (!host)
-        return error_set(MMARN_ERR_MEMORY, "no memory for the guests of rank 0");
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for the guests of rank 0");
     host->shm = shm;
     host->joining = joining;
     host->options = joining->options;
     host->listener = listener;
+    host->error = error;
     host->until = joining->deadline;
     struct shm_message hello = shm_message_hello(host->options);
     enter(host, &hello);
-    mmarn_status status = form(host);
+    const bool formed = form(host);
     while (host->count)
         drop(host, host->count - 1);
     memory_free(host);
-    return status;
+    return formed;
 }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "coll/shm/rendezvous.h"
 
-mmarn_status shm_missing(const struct coll_options *options, uint64_t joined)
+bool shm_missing(const struct coll_options *options, uint64_t joined, struct error *error)
 {
     char ranks[MMARN_MAX_RANKS * 4 + 1] = "";
     size_t used = 0;
@@ -14,37 +14,38 @@ mmarn_status shm_missing(const struct coll_options *options, uint64_t joined)
         if (!(joined >> rank & 1))
             used += (size_t)snprintf(ranks + used, sizeof ranks - used, "%s%d", count++ ? ", " : "", rank);
     if (!count)
-        return error_set(MMARN_ERR_TIMEOUT, "all ranks came, but the group was not formed within %d ms",
-                         options->timeout_ms);
-    return error_set(MMARN_ERR_TIMEOUT, "rank%s %s did not join within %d ms", count > 1 ? "s" : "", ranks,
-                     options->timeout_ms);
+        return error_fail(error, MMARN_ERR_TIMEOUT, "all ranks came, but the group was not formed within %d ms",
+                          options->timeout_ms);
+    return error_fail(error, MMARN_ERR_TIMEOUT, "rank%s %s did not join within %d ms", count > 1 ? "s" : "", ranks,
+                      options->timeout_ms);
 }
 
-mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
-                       int descriptors[SHM_DESCRIPTORS])
+bool shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
+               int descriptors[SHM_DESCRIPTORS], struct error *error)
 {
-    mmarn_status status = MMARN_OK;
-    bool shared = true;
+    bool adopted = true, shared = true;
     shm->peers[entry->rank].pid = entry->pid;
     shm->peers[entry->rank].timeout_ms = entry->timeout_ms;
     if (entry->rank != options->rank) {
         if (entry->threads < 1 || entry->threads > MMARN_MAX_THREADS || descriptors[0] < 0 || descriptors[1] < 0)
-            status = error_set(MMARN_ERR_SYSTEM, "rank %d could not take rank %d's descriptors: too many are open",
-                               options->rank, entry->rank);
+            adopted =
+                error_fail(error, MMARN_ERR_SYSTEM, "rank %d could not take rank %d's descriptors: too many are open",
+                           options->rank, entry->rank);
         else
-            status = shm_segment_open(descriptors[0], coll_id_nonce(options->id), entry->rank, entry->threads,
-                                      &shm->segments[entry->rank], &shared);
+            adopted = shm_segment_open(descriptors[0], coll_id_nonce(options->id), entry->rank, entry->threads,
+                                       &shm->segments[entry->rank], &shared, error);
     }
     /* A thread of this process cannot die alone, so its lifeline shows nothing. */
-    if (!status && !shared) {
+    if (adopted && !shared) {
         shm->peers[entry->rank].lifeline = descriptors[1];
         descriptors[1] = -1;
     }
     shm_close_all(descriptors);
-    return status;
+    return adopted;
 }
 
-mmarn_status shm_interrupted(const struct coll_options *options)
+bool shm_interrupted(const struct coll_options *options, struct error *error)
 {
-    return error_set(MMARN_ERR_ABORTED, "rank %d was interrupted while the group was being formed", options->rank);
+    return error_fail(error, MMARN_ERR_ABORTED, "rank %d was interrupted while the group was being formed",
+                      options->rank);
 }

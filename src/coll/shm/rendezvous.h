@@ -72,16 +72,15 @@ struct shm_joining {
  * host.c and guest.c: the two sides. On success they have set segments, peers, and everything that depends on all
  * ranks.
  */
-mmarn_status shm_host(struct shm *shm, const struct shm_joining *joining, int listener);
-mmarn_status shm_guest(struct shm *shm, const struct shm_joining *joining, int link);
+bool shm_host(struct shm *shm, const struct shm_joining *joining, int listener, struct error *error);
+bool shm_guest(struct shm *shm, const struct shm_joining *joining, int link, struct error *error);
 
 /* socket.c */
 struct shm_message shm_message_make(enum shm_message_kind kind, const struct coll_options *options);
 struct shm_message shm_message_hello(const struct coll_options *options);
-/* A message with the calling thread's last failure. */
-struct shm_message shm_message_failure(const struct coll_options *options, mmarn_status status);
-/* Records the failure that a peer reports. Its text is not trusted. */
-mmarn_status shm_message_failed(const struct shm_message *message);
+struct shm_message shm_message_failure(const struct coll_options *options, const struct error *error);
+/* The failure that a peer reports, as an error. Its text is not trusted. Always false. */
+bool shm_message_failed(const struct shm_message *message, struct error *error);
 
 /* Non-blocking sockets; -1 with errno. */
 int shm_socket_listen(const uint8_t *nonce);
@@ -99,11 +98,11 @@ void shm_close(int *descriptor);
 void shm_close_all(int descriptors[SHM_DESCRIPTORS]);
 
 /* peers.c: adds a rank's segment and lifeline to the group. Takes the descriptors even if it fails. */
-mmarn_status shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
-                       int descriptors[SHM_DESCRIPTORS]);
-/* Records that the ranks not in `joined` did not come in time. */
-mmarn_status shm_missing(const struct coll_options *options, uint64_t joined);
-/* Records that this rank was interrupted. */
-mmarn_status shm_interrupted(const struct coll_options *options);
+bool shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
+               int descriptors[SHM_DESCRIPTORS], struct error *error);
+/* The error that the ranks not in `joined` did not come in time. Always false. */
+bool shm_missing(const struct coll_options *options, uint64_t joined, struct error *error);
+/* The error that this rank was interrupted. Always false. */
+bool shm_interrupted(const struct coll_options *options, struct error *error);
 
 #endif

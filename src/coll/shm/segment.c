@@ -134,25 +134,25 @@ static void release(void *address)
 }
 
 /* The limit counts for memfds too. A process that exceeds it is sent SIGXFSZ, which ends most programs. */
-static mmarn_status check_file_limit(int rank, size_t size)
+static bool check_file_limit(int rank, size_t size, struct error *error)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size)
-        return MMARN_OK;
-    return error_set(MMARN_ERR_MEMORY,
-                     "rank %d's segment has %zu bytes but this process's files may have %llu (RLIMIT_FSIZE, ulimit -f)",
-                     rank, size, (unsigned long long)limit.rlim_cur);
+        return true;
+    return error_fail(
+        error, MMARN_ERR_MEMORY,
+        "rank %d's segment has %zu bytes but this process's files may have %llu (RLIMIT_FSIZE, ulimit -f)", rank, size,
+        (unsigned long long)limit.rlim_cur);
 }
 
-/* A sealed memfd of the right size, with its pages. -1: sentence recorded, *status set. */
-static int create_memfd(int rank, size_t size, mmarn_status *status)
+/* A sealed memfd of the right size, with its pages. -1: see *error. */
+static int create_memfd(int rank, size_t size, struct error *error)
 {
-    *status = check_file_limit(rank, size);
-    if (*status != MMARN_OK)
+    if (!check_file_limit(rank, size, error))
         return -1;
     int memfd = descriptor_off_stdio(memfd_create("mmarn", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (memfd < 0) {
-        *status = error_errno("memfd_create failed for rank %d's segment", rank);
+        error_fail_errno(error, "memfd_create failed for rank %d's segment", rank);
         return -1;
     }
     int code;
@@ -160,32 +160,32 @@ static int create_memfd(int rank, size_t size, mmarn_status *status)
         code = posix_fallocate(memfd, 0, (off_t)size);
     while (code == EINTR);
     if (code == ENOSPC || code == ENOMEM)
-        *status = error_set(MMARN_ERR_MEMORY, "no shared memory for rank %d's segment of %zu bytes", rank, size);
+        error_fail(error, MMARN_ERR_MEMORY, "no shared memory for rank %d's segment of %zu bytes", rank, size);
     else if (code) {
         errno = code;
-        *status = error_errno("posix_fallocate failed for rank %d's segment of %zu bytes", rank, size);
+        error_fail_errno(error, "posix_fallocate failed for rank %d's segment of %zu bytes", rank, size);
     } else if (fcntl(memfd, F_ADD_SEALS, SEALS) < 0)
-        *status = error_errno("rank %d's segment could not be sealed", rank);
+        error_fail_errno(error, "rank %d's segment could not be sealed", rank);
     else
         return memfd;
     close(memfd);
     return -1;
 }
 
-mmarn_status shm_segment_create(const struct coll_options *options, int *memfd, struct shm_segment *segment)
+bool shm_segment_create(const struct coll_options *options, int *memfd, struct shm_segment *segment,
+                        struct error *error)
 {
-    mmarn_status status = MMARN_OK;
     size_t size = shm_segment_size(options->threads);
-    int created = create_memfd(options->rank, size, &status);
+    int created = create_memfd(options->rank, size, error);
     if (created < 0)
-        return status;
+        return false;
     struct stat file;
     bool shared;
     void *address = fstat(created, &file) < 0 ? NULL : acquire(created, &file, &shared);
     if (!address) {
-        status = error_errno("rank %d's segment of %zu bytes could not be mapped", options->rank, size);
+        error_fail_errno(error, "rank %d's segment of %zu bytes could not be mapped", options->rank, size);
         close(created);
-        return status;
+        return false;
     }
     lay_out(address, options->threads, segment);
     struct shm_header *header = segment->header;
@@ -195,26 +195,26 @@ mmarn_status shm_segment_create(const struct coll_options *options, int *memfd, 
     /* Pairs with the load in is_segment_of: a rank that sees the magic sees the words above. */
     atomic_store(&header->magic, SEGMENT_MAGIC);
     *memfd = created;
-    return MMARN_OK;
+    return true;
 }
 
-mmarn_status shm_segment_open(int memfd, const uint8_t *nonce, int rank, int threads, struct shm_segment *segment,
-                              bool *shared)
+bool shm_segment_open(int memfd, const uint8_t *nonce, int rank, int threads, struct shm_segment *segment, bool *shared,
+                      struct error *error)
 {
     struct stat file;
     size_t size = shm_segment_size(threads);
     int seals = fcntl(memfd, F_GET_SEALS);
     if (seals < 0 || (seals & SEALS) != SEALS || fstat(memfd, &file) < 0 || (size_t)file.st_size != size)
-        return error_set(MMARN_ERR_PEER, "what rank %d sent is not a sealed segment of %zu bytes", rank, size);
+        return error_fail(error, MMARN_ERR_PEER, "what rank %d sent is not a sealed segment of %zu bytes", rank, size);
     void *address = acquire(memfd, &file, shared);
     if (!address)
-        return error_errno("rank %d's segment of %zu bytes could not be mapped", rank, size);
+        return error_fail_errno(error, "rank %d's segment of %zu bytes could not be mapped", rank, size);
     if (!is_segment_of(address, nonce, rank)) {
         release(address);
-        return error_set(MMARN_ERR_PEER, "what rank %d sent is not its segment", rank);
+        return error_fail(error, MMARN_ERR_PEER, "what rank %d sent is not its segment", rank);
     }
     lay_out(address, threads, segment);
-    return MMARN_OK;
+    return true;
 }
 
 void shm_segment_close(struct shm_segment *segment)

@@ -27,8 +27,8 @@ static bool supports(const struct coll_options *options, const char **why)
     return options->world_size <= MMARN_MAX_RANKS;
 }
 
-/* Connects to rank 0, which may not have come yet. -1: sentence recorded, *status set. */
-static int find_host(const struct coll_options *options, int64_t deadline, mmarn_status *status)
+/* Connects to rank 0, which may not have come yet. -1: see *error. */
+static int find_host(const struct coll_options *options, int64_t deadline, struct error *error)
 {
     struct timespec pause = {0, RETRY_NS_FIRST};
     for (;;) {
@@ -37,19 +37,19 @@ static int find_host(const struct coll_options *options, int64_t deadline, mmarn
             return link;
         if (link >= 0) {
             close(link);
-            *status = error_set(MMARN_ERR_MISMATCH, "rank 0 of this id belongs to another user");
+            error_fail(error, MMARN_ERR_MISMATCH, "rank 0 of this id belongs to another user");
             return -1;
         }
         if (errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR) {
-            *status = error_errno("rank %d could not connect to rank 0", options->rank);
+            error_fail_errno(error, "rank %d could not connect to rank 0", options->rank);
             return -1;
         }
         if (coll_interrupted(&options->interrupt)) {
-            *status = shm_interrupted(options);
+            shm_interrupted(options, error);
             return -1;
         }
         if (sync_now() >= deadline) {
-            *status = error_set(MMARN_ERR_TIMEOUT, "rank 0 did not come within %d ms", options->timeout_ms);
+            error_fail(error, MMARN_ERR_TIMEOUT, "rank 0 did not come within %d ms", options->timeout_ms);
             return -1;
         }
         nanosleep(&pause, NULL);
@@ -57,27 +57,27 @@ static int find_host(const struct coll_options *options, int64_t deadline, mmarn
     }
 }
 
-static mmarn_status meet(struct shm *shm, const struct shm_joining *joining)
+static bool meet(struct shm *shm, const struct shm_joining *joining, struct error *error)
 {
-    mmarn_status status = MMARN_OK;
-    int link = -1;
+    int link;
+    bool met = false;
     if (!joining->options->rank) {
         link = shm_socket_listen(coll_id_nonce(joining->options->id));
         if (link >= 0) {
-            status = shm_host(shm, joining, link);
+            met = shm_host(shm, joining, link, error);
             close(link);
-            return status;
+            return met;
         }
         if (errno != EADDRINUSE)
-            return error_errno("rank 0 could not listen for its peers");
+            return error_fail_errno(error, "rank 0 could not listen for its peers");
         /* There is a rank 0 already. It takes this one for a guest, and so tells every rank. */
     }
-    link = find_host(joining->options, joining->deadline, &status);
+    link = find_host(joining->options, joining->deadline, error);
     if (link >= 0) {
-        status = shm_guest(shm, joining, link);
+        met = shm_guest(shm, joining, link, error);
         close(link);
     }
-    return status;
+    return met;
 }
 
 static void destroy(struct shm *shm)
@@ -93,24 +93,24 @@ static void destroy(struct shm *shm)
     memory_free(shm);
 }
 
-static mmarn_status make_lifeline(const struct coll_options *options, int *kept, int *given)
+static bool make_lifeline(const struct coll_options *options, int *kept, int *given, struct error *error)
 {
     int ends[2] = {-1, -1};
     const bool made = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0;
     *kept = descriptor_off_stdio(ends[0]);
     *given = descriptor_off_stdio(ends[1]);
-    return made && *kept >= 0 && *given >= 0 ? MMARN_OK
-                                             : error_errno("rank %d could not make its lifeline", options->rank);
+    return (made && *kept >= 0 && *given >= 0) ||
+           error_fail_errno(error, "rank %d could not make its lifeline", options->rank);
 }
 
-static mmarn_status join(const struct coll_options *options, struct coll **coll)
+static bool join(const struct coll_options *options, struct coll **coll, struct error *error)
 {
     struct shm_joining joining = {options, sync_deadline(options->timeout_ms), {-1, -1}};
     if (!coll_id_valid(options->id))
-        return error_set(MMARN_ERR_ARGUMENT, "id was not made by mmarn_id_create of this version");
+        return error_fail(error, MMARN_ERR_ARGUMENT, "id was not made by mmarn_id_create of this version");
     struct shm *shm = memory_alloc(1, sizeof *shm);
     if (!shm)
-        return error_set(MMARN_ERR_MEMORY, "no memory for a group of %d ranks", options->world_size);
+        return error_fail(error, MMARN_ERR_MEMORY, "no memory for a group of %d ranks", options->world_size);
     shm->coll = (struct coll){.transport = &coll_transport_shm,
                               .rank = options->rank,
                               .world_size = options->world_size,
@@ -118,21 +118,20 @@ static mmarn_status join(const struct coll_options *options, struct coll **coll)
                               .interrupt = options->interrupt};
     for (int rank = 0; rank < MMARN_MAX_RANKS; rank++)
         shm->peers[rank].lifeline = -1;
-    mmarn_status status = make_lifeline(options, &shm->kept, &joining.descriptors[1]);
-    if (!status)
-        status = shm_segment_create(options, &joining.descriptors[0], &shm->segments[options->rank]);
-    if (!status && !shm_rings_create(shm))
-        status = error_set(MMARN_ERR_MEMORY, "no memory for the rings of %d threads", options->threads);
-    if (!status)
-        status = meet(shm, &joining);
+    const bool joined =
+        make_lifeline(options, &shm->kept, &joining.descriptors[1], error) &&
+        shm_segment_create(options, &joining.descriptors[0], &shm->segments[options->rank], error) &&
+        (shm_rings_create(shm) ||
+         error_fail(error, MMARN_ERR_MEMORY, "no memory for the rings of %d threads", options->threads)) &&
+        meet(shm, &joining, error);
     shm_close_all(joining.descriptors);
-    if (status) {
+    if (!joined) {
         destroy(shm);
-        return status;
+        return false;
     }
     shm->coll.event = &shm_own(shm)->event;
     *coll = &shm->coll;
-    return MMARN_OK;
+    return true;
 }
 
 static void leave(struct coll *coll)

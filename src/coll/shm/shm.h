@@ -101,14 +101,15 @@ static inline struct shm_header *shm_own(const struct shm *shm)
 
 /* segment.c: memory. */
 size_t shm_segment_size(int threads);
-mmarn_status shm_segment_create(const struct coll_options *options, int *memfd, struct shm_segment *segment);
+bool shm_segment_create(const struct coll_options *options, int *memfd, struct shm_segment *segment,
+                        struct error *error);
 /* Maps a peer's segment. *shared: it was mapped in this process before, so the peer is a thread of it. */
-mmarn_status shm_segment_open(int memfd, const uint8_t *nonce, int rank, int threads, struct shm_segment *segment,
-                              bool *shared);
+bool shm_segment_open(int memfd, const uint8_t *nonce, int rank, int threads, struct shm_segment *segment, bool *shared,
+                      struct error *error);
 void shm_segment_close(struct shm_segment *segment);
 
 /* descriptors.c: what ranks ask for in calls. */
-mmarn_status shm_post(struct coll *coll, const struct coll_descriptor *descriptor, bool last);
+bool shm_post(struct coll *coll, const struct coll_descriptor *descriptor, bool last, struct error *error);
 enum coll_presence shm_peek(struct coll *coll, int rank, struct coll_descriptor *descriptor);
 void shm_finish(struct coll *coll, enum coll_outcome outcome);
 
@@ -135,14 +136,14 @@ enum shm_failure { SHM_FAILURE_DIED = 1, SHM_FAILURE_LEFT, SHM_FAILURE_TIMEOUT, 
 void shm_failure_set(struct shm *shm, enum shm_failure failure, int about, uint64_t call);
 /* Has the group failed for the call that this rank is in? */
 bool shm_failure_is_set(const struct shm *shm);
-/* MMARN_OK, or the failure that the current call must end with, sentence recorded. */
-mmarn_status shm_failure_status(struct shm *shm);
+/* true: it has not. false: *error is what the current call must end with. */
+bool shm_failure_check(const struct shm *shm, struct error *error);
 void shm_wake_all(struct shm *shm);
 
 /* wait.c */
 uint32_t shm_wait_begin(struct coll *coll);
-mmarn_status shm_wait(struct coll *coll, uint32_t ticket);
-/* Waits until every rank has finished call number `call`; false: the group has failed, no sentence recorded. */
+bool shm_wait(struct coll *coll, uint32_t ticket, struct error *error);
+/* Waits until every rank has finished call number `call`; false: the group has failed. */
 bool shm_wait_finished(struct shm *shm, uint64_t call);
 
 #endif

@@ -44,21 +44,21 @@ struct shm_message shm_message_hello(const struct coll_options *options)
     return message;
 }
 
-struct shm_message shm_message_failure(const struct coll_options *options, mmarn_status status)
+struct shm_message shm_message_failure(const struct coll_options *options, const struct error *error)
 {
     struct shm_message message = shm_message_make(SHM_MESSAGE_FAILURE, options);
-    message.failure.status = status;
-    snprintf(message.failure.sentence, sizeof message.failure.sentence, "%s", error_last());
+    message.failure.status = error->status;
+    snprintf(message.failure.sentence, sizeof message.failure.sentence, "%s", error->sentence);
     return message;
 }
 
-mmarn_status shm_message_failed(const struct shm_message *message)
+bool shm_message_failed(const struct shm_message *message, struct error *error)
 {
     int32_t status = message->failure.status;
     if (status >= MMARN_OK || status < MMARN_ERR_BUSY)
         status = MMARN_ERR_PEER;
-    return error_set((mmarn_status)status, "%.*s", (int)sizeof message->failure.sentence - 1,
-                     message->failure.sentence);
+    return error_fail(error, (mmarn_status)status, "%.*s", (int)sizeof message->failure.sentence - 1,
+                      message->failure.sentence);
 }
 
 /* "\0mmarn-" and the nonce in hexadecimal; returns the address's length. */

@@ -82,7 +82,7 @@ uint32_t shm_wait_begin(struct coll *coll)
     return ticket;
 }
 
-mmarn_status shm_wait(struct coll *coll, uint32_t ticket)
+bool shm_wait(struct coll *coll, uint32_t ticket, struct error *error)
 {
     struct shm *shm = shm_of(coll);
     struct sync_event *event = &shm_own(shm)->event;
@@ -94,7 +94,7 @@ mmarn_status shm_wait(struct coll *coll, uint32_t ticket)
             shm_failure_set(shm, SHM_FAILURE_TIMEOUT, culprit(shm), shm->coll.call);
     }
     sync_event_exit(event);
-    return shm_failure_status(shm);
+    return shm_failure_check(shm, error);
 }
 
 static bool all_finished(const struct shm *shm, uint64_t call)

@@ -8,13 +8,13 @@
 
 #include <mmarn/mmarn.h>
 
-int error_set(void);
+int error_fail(void);
 int memory_alloc(void);
 int cpu_features(void);
 
 static int calls;
 
-int error_set(void)
+int error_fail(void)
 {
     return ++calls;
 }

@@ -5,6 +5,7 @@
  */
 #include "base/affinity.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -36,6 +37,7 @@ int cpu_count(void)
 
 int cpu_share(int ranks)
 {
+    assert(ranks > 0);
     const int share = cpu_count() / ranks;
     return share > 0 ? share : 1;
 }

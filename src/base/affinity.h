@@ -6,6 +6,7 @@
 #ifndef MMARN_BASE_AFFINITY_H
 #define MMARN_BASE_AFFINITY_H
 
+#include <assert.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <string.h>
@@ -41,6 +42,7 @@ static inline bool affinity_has(const struct affinity *mask, int processor)
 
 static inline void affinity_add(struct affinity *mask, int processor)
 {
+    assert(processor >= 0 && processor < AFFINITY_PROCESSORS);
     CPU_SET_S((size_t)processor, sizeof mask->sets, mask->sets);
 }
 

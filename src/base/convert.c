@@ -40,6 +40,8 @@ static void choose(void)
     for (int i = 0; convert_kernels[i]; i++)
         if ((convert_kernels[i]->needs & ~cpu_features()) == 0)
             lay(convert_kernels[i]);
+    assert(best.to_f32[MMARN_F16] && best.to_f32[MMARN_BF16] && best.to_f32[MMARN_F32]);
+    assert(best.from_f32[MMARN_F16] && best.from_f32[MMARN_BF16] && best.from_f32[MMARN_F32]);
 }
 
 const struct convert_kernel *convert_kernel_best(void)
@@ -48,14 +50,21 @@ const struct convert_kernel *convert_kernel_best(void)
     return &best;
 }
 
+/* Arrays that share no byte. */
+static inline bool apart(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
+{
+    return (uintptr_t)a + a_bytes <= (uintptr_t)b || (uintptr_t)b + b_bytes <= (uintptr_t)a;
+}
+
 void convert_to_f32(int32_t dtype, const void *src, float *dst, size_t count)
 {
-    assert(dtype_is_float(dtype));
+    assert(dtype_is_float(dtype) && apart(src, count * dtype_size(dtype), dst, count * sizeof *dst));
     convert_kernel_best()->to_f32[dtype](src, dst, count);
 }
 
 void convert_from_f32(int32_t dtype, const float *src, void *dst, size_t count)
 {
     assert(dtype_is_float(dtype) && float_env_holds());
+    assert(apart(src, count * sizeof *src, dst, count * dtype_size(dtype)));
     convert_kernel_best()->from_f32[dtype](src, dst, count);
 }

@@ -6,6 +6,7 @@
  */
 #include "base/cpu.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -156,6 +157,7 @@ const char *cpu_level(void)
 
 void cpu_features_text(unsigned set, char *buffer, size_t size)
 {
+    assert(size > 0);
     size_t used = (size_t)snprintf(buffer, size, "%s", set & ~(unsigned)CPU_HALVED ? "" : "none");
     for (int i = 0; i < FEATURES; i++)
         if (set & features[i].feature && used < size)

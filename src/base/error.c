@@ -2,6 +2,7 @@
 /* error.c - filling in errors, and the process's logger. */
 #include "base/error.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 bool error_fail(struct error *error, mmarn_status status, const char *format, ...)
 {
     va_list args;
+    assert(status != MMARN_OK);
     error->status = status;
     error->code = 0;
     va_start(args, format);

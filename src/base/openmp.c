@@ -5,6 +5,7 @@
  */
 #include "base/openmp.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <limits.h>
 #include <pthread.h>
@@ -351,6 +352,7 @@ void openmp_places_free(struct openmp_places *places)
 const struct affinity *openmp_place(const struct openmp *variables, const struct openmp_places *places, int thread,
                                     int threads)
 {
+    assert(places->count > 0 && thread >= 0 && thread < threads);
     if (variables->bind == OPENMP_PRIMARY)
         return &places->masks[0];
     if (variables->bind == OPENMP_CLOSE && threads <= places->count)

@@ -5,6 +5,7 @@
  */
 #include "base/sync.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -47,11 +48,14 @@ uint32_t sync_event_enter(struct sync_event *event)
 
 void sync_event_exit(struct sync_event *event)
 {
-    atomic_fetch_sub(&event->waiters, 1);
+    const uint32_t waiters = atomic_fetch_sub(&event->waiters, 1);
+    assert(waiters > 0);
+    (void)waiters;
 }
 
 bool sync_event_spin(struct sync_event *event, uint32_t ticket, int64_t nanoseconds)
 {
+    assert(nanoseconds >= 0 && sync_event_waited_for(event));
     int64_t end = sync_now() + nanoseconds;
     do {
         for (int i = 0; i < SPINS_PER_CLOCK; i++) {
@@ -66,6 +70,7 @@ bool sync_event_spin(struct sync_event *event, uint32_t ticket, int64_t nanoseco
 bool sync_event_sleep(struct sync_event *event, uint32_t ticket, int64_t nanoseconds)
 {
     struct timespec span = {nanoseconds / NANOSECONDS_PER_S, nanoseconds % NANOSECONDS_PER_S};
+    assert(nanoseconds >= 0 && sync_event_waited_for(event));
     atomic_fetch_add(&event->sleepers, 1);
     /* The reason for its return does not matter (notified, time over, a signal, a count that has moved on): the count
        decides. */

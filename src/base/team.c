@@ -6,6 +6,7 @@
  */
 #include "base/team.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -240,6 +241,7 @@ struct team *team_create(void)
 
 void team_free(struct team *team)
 {
+    assert(team->size == 0);
     for (int i = 0; i < MMARN_MAX_THREADS - 1; i++)
         memory_free(team->workers[i]);
     memory_free(team);
@@ -269,6 +271,7 @@ int team_grow(struct team *team, int size)
 
 void team_place(struct team *team, int thread, const struct affinity *mask)
 {
+    assert(thread >= 1 && thread <= team->size);
     pthread_setaffinity_np(team->workers[thread - 1]->handle, sizeof mask->sets, mask->sets);
 }
 
@@ -283,6 +286,7 @@ static uint32_t close_job(struct team *team)
 
 void team_run(struct team *team, int threads, bool spin, team_fn *fn, void *ctx)
 {
+    assert(threads >= 1 && threads <= team->size + 1 && open_of(atomic_load(&team->job)) == 0);
     team->fn = fn;
     team->ctx = ctx;
     team->of_caller = float_env_of_caller();

@@ -5,6 +5,7 @@
  */
 #include "base/threads.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -182,6 +183,7 @@ static int smaller(int a, int b)
 
 void threads_run(int threads, void (*fn)(void *ctx, int thread), void *ctx)
 {
+    assert(threads >= 1 && threads <= MMARN_MAX_THREADS && float_env_holds());
     const int limit = openmp_variables()->thread_limit;
     if (limit)
         threads = smaller(threads, limit);
@@ -229,6 +231,7 @@ static void stop_idle(void)
 
 void threads_drop(bool crowded)
 {
+    assert(atomic_load(&groups) != 0 && atomic_load(&crowded_groups) >= crowded);
     atomic_fetch_sub(&crowded_groups, crowded);
     /* The last group is still counted while its teams are stopped: at the exit of the process, end() may come any time.
      */

@@ -50,7 +50,8 @@ static void open_call(struct coll *coll, const struct coll_call_shape *shape)
 bool coll_begin(struct coll *coll, const struct coll_call *call, struct error *error)
 {
     struct coll_descriptor descriptor;
-    assert(call->shape.tiles > 0);
+    assert(call->shape.tiles > 0 && coll->rank >= 0 && coll->rank < coll->world_size);
+    assert(coll->world_size <= MMARN_MAX_RANKS && coll->event);
     open_call(coll, &call->shape);
     for (int i = 0; i < COLL_FIELDS; i++)
         descriptor.values[i] = field_of(call, i) ? call->values[i] : 0;

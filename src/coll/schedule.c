@@ -204,6 +204,8 @@ void schedule_begin(struct schedule *schedule, struct coll *coll, const struct c
                     const struct coll_grid *grid, int threads, struct error *error)
 {
     assert(threads >= 1 && threads <= MMARN_MAX_THREADS && grid->block_rows > 0 && grid->column_tiles > 0);
+    assert(grid->blocks >= 0 && grid->blocks * grid->column_tiles <= call->shape.tiles);
+    assert(coll->call > 0 && coll->shape.tiles == call->shape.tiles);
     /* Only the entries of `held` that the threads use: clearing all of it would take longer than a small call. */
     memset(schedule, 0, offsetof(struct schedule, held) + (size_t)threads * sizeof schedule->held[0]);
     schedule->coll = coll;

@@ -6,6 +6,7 @@
  * Partials and sums go through two rings of buffers. Tile t uses slot t mod count, whose stamp is t + 1 when its
  * contents are there. The slot is free for tile t when tile t - count has been read.
  */
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/cpu.h"
@@ -61,6 +62,7 @@ static bool ring_create(struct ring *ring, int count)
 
 static bool join(const struct coll_options *options, struct coll **coll, struct error *error)
 {
+    assert(options->rank == 0 && options->world_size == 1 && options->threads >= 1);
     struct self *self = memory_alloc(1, sizeof *self);
     if (!self)
         return error_fail(error, MMARN_ERR_MEMORY, "no memory for a group of one rank");
@@ -115,6 +117,7 @@ static bool post(struct coll *coll, const struct coll_descriptor *descriptor, bo
 
 static enum coll_presence peek(struct coll *coll, int rank, struct coll_descriptor *descriptor)
 {
+    assert(rank == 0);
     (void)rank;
     *descriptor = self_of(coll)->posted;
     return self_of(coll)->empty ? COLL_EMPTY : COLL_HERE;
@@ -127,6 +130,7 @@ static void finish(struct coll *coll, enum coll_outcome outcome)
 
 static void *begin(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
+    assert(tile >= 0 && tile < coll->shape.tiles);
     const struct ring *ring = &self_of(coll)->rings[kind];
     const int count = self_of(coll)->count;
     return tile - count < ring->read ? ring->data + tile % count * COLL_TILE_ELEMENTS : NULL;
@@ -142,6 +146,7 @@ static void publish(struct coll *coll, enum coll_ring kind, int64_t tile)
 
 static bool read_tile(struct coll *coll, enum coll_ring kind, int64_t tile, const void *buffers[MMARN_MAX_RANKS])
 {
+    assert(tile >= 0 && tile < coll->shape.tiles);
     const struct ring *ring = &self_of(coll)->rings[kind];
     const int64_t slot = tile % self_of(coll)->count;
     buffers[0] = ring->data + slot * COLL_TILE_ELEMENTS;
@@ -151,6 +156,7 @@ static bool read_tile(struct coll *coll, enum coll_ring kind, int64_t tile, cons
 
 static void release(struct coll *coll, enum coll_ring kind, int64_t tile)
 {
+    assert(tile >= self_of(coll)->rings[kind].read && tile <= coll->shape.tiles);
     self_of(coll)->rings[kind].read = tile;
     /* Wakes threads that have gone to sleep: they poll again under the lock that the caller holds now. */
     sync_event_notify(coll->event);

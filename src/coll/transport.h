@@ -16,6 +16,7 @@
 #ifndef MMARN_COLL_TRANSPORT_H
 #define MMARN_COLL_TRANSPORT_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -162,6 +163,7 @@ struct coll_transport {
 /* The rank that sums a tile of a COLL_OWNER call. */
 static inline int coll_owner(const struct coll *coll, int64_t tile)
 {
+    assert(tile >= 0 && tile < coll->shape.tiles);
     return (int)(tile % coll->world_size);
 }
 

@@ -20,7 +20,7 @@ static uint32_t sum_at(const float *c)
 void gemm_dequantise(float *c, ptrdiff_t ldc, int m, int n, const int32_t *bias, const float *scale,
                      const float *row_scale)
 {
-    assert(scale && ldc >= n && float_env_holds());
+    assert(m > 0 && n > 0 && scale && ldc >= n && float_env_holds());
     for (int i = 0; i < m; i++, c += ldc) {
         if (bias)
             for (int j = 0; j < n; j++)

@@ -252,11 +252,21 @@ static void multiply_rows(struct gemm_slice *t)
     }
 }
 
+/* The combinations of types of gemm.h, and scales as it says. */
+static inline bool may_be_multiplied(const struct gemm_weights *w)
+{
+    const bool integers = w->dtype == MMARN_I8 || w->dtype == MMARN_I4;
+    if (w->k <= 0 || w->dtype == w->x_dtype)
+        return w->k > 0 && (w->dtype == MMARN_I8 || dtype_is_float(w->dtype));
+    return integers && dtype_is_float(w->x_dtype) && w->scale && w->scale_ld == gemm_panels(w->n) * GEMM_NR &&
+           w->group > 0 && (w->group == w->k || w->dtype != MMARN_I4 || w->group % 2 == 0);
+}
+
 void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,
                int64_t col, int n, float *c, ptrdiff_t ldc)
 {
     assert(row >= 0 && m > 0 && col >= 0 && col % GEMM_NR == 0 && n > 0 && col + n <= weights->n && ldc >= n);
-    assert(float_env_holds());
+    assert(may_be_multiplied(weights) && float_env_holds());
     struct gemm_slice t = {.weights = weights, .scratch = scratch, .x1 = x1, .col = col, .n = n, .ldc = ldc};
     for (int i = 0; i < m; i += GEMM_MOST_ROWS) {
         t.m = gemm_smaller(GEMM_MOST_ROWS, m - i);

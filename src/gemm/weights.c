@@ -26,7 +26,7 @@ const void *gemm_weights_at(const struct gemm_weights *from, int64_t row, int64_
 
 void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k, int64_t col, int n, void *dst)
 {
-    assert(row + k <= from->k && col + n <= from->n);
+    assert(k > 0 && row + k <= from->k && n > 0 && col + n <= from->n);
     const struct gemm_kernels *kernels = gemm_kernels_best();
     pack_fn *pack = (from->layout == GEMM_KN ? kernels->pack_kn : kernels->pack_nk)[from->dtype];
     pack(gemm_weights_at(from, row, col), from->ld, k, n, dst);
@@ -37,7 +37,8 @@ void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k
 
 const void *gemm_weights_panel(const struct gemm_weights *packed, int64_t row, int64_t col)
 {
-    assert(packed->layout == GEMM_PACKED && col % GEMM_NR == 0 && row % 2 == 0);
+    assert(packed->layout == GEMM_PACKED && col >= 0 && col < packed->n && col % GEMM_NR == 0);
+    assert(row >= 0 && row < packed->k && row % 2 == 0);
     const int64_t at = col / GEMM_NR * gemm_panel(packed->dtype, packed->k) + row * GEMM_NR;
     return (const char *)packed->data + gemm_bytes(packed->dtype, at);
 }
@@ -102,6 +103,7 @@ static void pack_some(void *ctx, int thread)
 
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed)
 {
+    assert(borrowed->layout != GEMM_PACKED && borrowed->k > 0 && borrowed->n > 0);
     const int64_t panels = gemm_panels(borrowed->n);
     const ptrdiff_t panel_bytes = gemm_bytes(borrowed->dtype, gemm_panel(borrowed->dtype, borrowed->k));
     char *data = memory_alloc((size_t)panels, (size_t)panel_bytes);

@@ -5,6 +5,7 @@
  */
 #include "norm/norm.h"
 
+#include <assert.h>
 #include <pthread.h>
 
 #include "base/cpu.h"
@@ -39,11 +40,23 @@ static void lay(const struct norm_kernel *kernel)
     }
 }
 
+/* Plain C, the first line, has every entry. */
+static inline bool is_complete(const struct norm_kernel *kernel)
+{
+    bool complete = true;
+    for (int32_t dtype = 0; dtype < DTYPE_COUNT; dtype++)
+        if (dtype_is_float(dtype))
+            complete = complete && kernel->add[dtype][0] && kernel->add[dtype][1] && kernel->add_sum[dtype][0] &&
+                       kernel->add_sum[dtype][1] && kernel->row[dtype] && kernel->quantise[dtype];
+    return complete;
+}
+
 static void choose(void)
 {
     for (int i = 0; norm_kernels[i]; i++)
         if ((norm_kernels[i]->needs & ~cpu_features()) == 0)
             lay(norm_kernels[i]);
+    assert(is_complete(&best));
 }
 
 const struct norm_kernel *norm_kernel_best(void)

@@ -6,11 +6,14 @@
  */
 #include "op/outputs.h"
 
+#include <assert.h>
+
 #include "base/convert.h"
 #include "base/memory.h"
 
 float *outputs_gamma_plus_one(const mmarn_tensor *gamma)
 {
+    assert(gamma->ndim == 1);
     const size_t n = (size_t)gamma->shape[0];
     float *plus_one = memory_alloc(n, sizeof *plus_one);
     if (!plus_one)
@@ -74,6 +77,7 @@ static void **find_normed(struct op_epilogue *epilogue)
 bool outputs_open(const struct op_call *call, const struct op_gamma *gamma, int64_t columns, int threads,
                   struct op_epilogue *epilogue, void **room, struct error *error)
 {
+    assert(columns > 0 && threads > 0);
     *room = NULL;
     set_outputs(call, gamma, epilogue);
     if (!epilogue->gamma)

@@ -2,6 +2,8 @@
 /* pipeline.c - one collective call: what its steps do, and how its plan becomes a grid of tiles. */
 #include "op/pipeline.h"
 
+#include <assert.h>
+
 #include "base/threads.h"
 #include "coll/reduce.h"
 #include "coll/worker.h"
@@ -64,6 +66,8 @@ bool op_pipeline_run(const struct op_pipeline *pipeline, int threads, struct err
 {
     struct coll *coll = pipeline->coll;
     const struct op_plan *plan = pipeline->plan;
+    assert(threads >= 1 && threads <= coll->max_threads);
+    assert(!pipeline->gather || plan->algorithm == COLL_ONE_SHOT);
     struct coll_call call = {
         .fields = pipeline->fields, .shape = {plan->tiles, plan->algorithm}, .name = pipeline->name};
     for (int i = 0; i < COLL_FIELDS; i++)

@@ -118,6 +118,7 @@ struct op_rows op_plan_block(const struct op_plan *plan, int64_t block)
 
 struct op_tile op_plan_tile(const struct op_plan *plan, int64_t tile)
 {
+    assert(tile >= 0 && tile < plan->tiles);
     const struct op_rows rows = op_plan_block(plan, tile / plan->column_tiles);
     int64_t column = tile % plan->column_tiles * plan->tile_columns;
     return (struct op_tile){

@@ -3,6 +3,7 @@
 #ifndef MMARN_OP_TENSOR_H
 #define MMARN_OP_TENSOR_H
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "mmarn/mmarn.h"
@@ -23,6 +24,7 @@ static inline int64_t tensor_rows(const mmarn_tensor *tensor)
 }
 static inline int64_t tensor_last(const mmarn_tensor *tensor)
 {
+    assert(tensor->ndim > 0 && tensor->ndim <= MMARN_MAX_NDIM);
     return tensor->shape[tensor->ndim - 1];
 }
 /* A tensor as rows of n elements; a vector is rows of one. */

@@ -5,6 +5,7 @@
  */
 #include "op/turn.h"
 
+#include <assert.h>
 #include <time.h>
 
 enum { TICK_NS = 20 * 1000 * 1000, SECOND_NS = 1000 * 1000 * 1000 };
@@ -68,6 +69,7 @@ void turn_leave(struct turn *turn)
         return;
     }
     pthread_mutex_lock(&turn->lock);
+    assert(turn->serving < turn->arrived);
     turn->serving++;
     pthread_cond_broadcast(&turn->moved);
     pthread_mutex_unlock(&turn->lock);

@@ -2,6 +2,8 @@
 /* types.c - what follows from a configuration and a step: scenario, dtypes, and which rows are a rank's own. */
 #include "op/types.h"
 
+#include <assert.h>
+
 #include "base/dtype.h"
 #include "op/tensor.h"
 
@@ -42,6 +44,7 @@ int32_t op_out_dtype(const struct op_call *call)
 
 struct op_rows op_rows_shard(int64_t rows, int rank, int world_size)
 {
+    assert(rows >= 0 && rank >= 0 && rank < world_size);
     const int64_t least = rows / world_size, more = rows % world_size;
     return (struct op_rows){rank * least + (rank < more ? rank : more), least + (rank < more)};
 }

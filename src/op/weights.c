@@ -2,6 +2,7 @@
 /* weights.c - layouts and scales. A scale array is small compared with its weights, so one form serves all shapes. */
 #include "op/weights.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/convert.h"
@@ -46,6 +47,7 @@ static float load(const mmarn_tensor *scale, int64_t at)
 
 float *weights_scales(const mmarn_tensor *scale, int64_t groups, int64_t n, int64_t scale_ld)
 {
+    assert(groups > 0 && n > 0 && scale_ld >= n && scale_ld % GEMM_NR == 0);
     float *values = memory_alloc((size_t)groups, (size_t)scale_ld * sizeof *values);
     if (!values)
         return NULL;

@@ -4,6 +4,7 @@
  * call. Records alternate between two places. A place is written again only when every peer has finished the call that
  * it was used for.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "coll/shm/shm.h"
@@ -68,6 +69,7 @@ static void wake_when_last(struct shm *shm)
 bool shm_post(struct coll *coll, const struct coll_descriptor *descriptor, bool last, struct error *error)
 {
     struct shm *shm = shm_of(coll);
+    assert(atomic_load(&shm_own(shm)->position) < coll->call);
     if (!last)
         shm_place_note(shm);
     if (descriptor && !post_record(shm, descriptor))
@@ -83,6 +85,7 @@ bool shm_post(struct coll *coll, const struct coll_descriptor *descriptor, bool 
 
 enum coll_presence shm_peek(struct coll *coll, int rank, struct coll_descriptor *descriptor)
 {
+    assert(rank >= 0 && rank < coll->world_size);
     const struct shm_header *header = shm_of(coll)->segments[rank].header;
     const struct shm_record *record = &header->records[coll->call % 2];
     if (atomic_load(&record->call) != coll->call) {
@@ -104,6 +107,7 @@ enum coll_presence shm_peek(struct coll *coll, int rank, struct coll_descriptor 
 void shm_finish(struct coll *coll, enum coll_outcome outcome)
 {
     struct shm *shm = shm_of(coll);
+    assert(atomic_load(&shm_own(shm)->finished) < coll->call);
     if (outcome == COLL_DONE) {
         shm_rings_advance(shm);
         finish(shm);

@@ -7,7 +7,9 @@
  * other way round.
  */
 #include "base/error.h"
+
 #include "coll/shm/shm.h"
+#include <assert.h>
 
 /* The failure word: call (most significant), about + 1, by, enum shm_failure. */
 enum { FAILURE_BITS = 4, RANK_BITS = 7, CALL_SHIFT = FAILURE_BITS + 2 * RANK_BITS };
@@ -31,6 +33,7 @@ bool shm_failure_is_set(const struct shm *shm)
 
 void shm_failure_set(struct shm *shm, enum shm_failure failure, int about, uint64_t call)
 {
+    assert(about < shm->coll.world_size && call <= shm->coll.call);
     uint64_t word = failure_word(failure, shm->coll.rank, about < 0 ? -1 : about, call);
     uint64_t seen = atomic_load(failure_of(shm));
     while (!seen || call < seen >> CALL_SHIFT)

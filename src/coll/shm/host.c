@@ -9,6 +9,7 @@
  */
 #include "coll/shm/rendezvous.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -345,6 +346,7 @@ static bool form(struct host *host)
 
 bool shm_host(struct shm *shm, const struct shm_joining *joining, int listener, struct error *error)
 {
+    assert(joining->options->rank == 0);
     struct host *host = memory_alloc(1, sizeof *host);
     if (!host)
         return error_fail(error, MMARN_ERR_MEMORY, "no memory for the guests of rank 0");

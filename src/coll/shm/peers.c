@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* peers.c - adds ranks to a group that is being formed, and words the errors for ranks that do not come. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -23,6 +24,7 @@ bool shm_missing(const struct coll_options *options, uint64_t joined, struct err
 bool shm_adopt(struct shm *shm, const struct coll_options *options, const struct shm_entry *entry,
                int descriptors[SHM_DESCRIPTORS], struct error *error)
 {
+    assert(entry->rank >= 0 && entry->rank < options->world_size);
     bool adopted = true, shared = true;
     shm->peers[entry->rank].pid = entry->pid;
     shm->peers[entry->rank].timeout_ms = entry->timeout_ms;

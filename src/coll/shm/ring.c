@@ -13,6 +13,7 @@
  */
 #include "coll/shm/shm.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -45,6 +46,7 @@ static uint64_t place_of(const struct shm *shm, enum coll_ring kind, int64_t til
 
 static int slot_of(const struct shm *shm, enum coll_ring kind, int rank, int64_t tile)
 {
+    assert(tile >= 0 && tile < shm->coll.shape.tiles);
     return (int)(place_of(shm, kind, tile) % (uint64_t)shm->segments[rank].rings[kind].count);
 }
 
@@ -164,6 +166,7 @@ static bool one_shot(const struct shm *shm)
 static void release(struct shm *shm, enum coll_ring kind, int64_t tile)
 {
     _Atomic uint64_t *mark = &shm_own(shm)->read[kind].tile;
+    assert(tile <= shm->coll.shape.tiles && atomic_load_explicit(mark, memory_order_relaxed) <= number_of(shm, tile));
     if (one_shot(shm)) {
         /* Pairs with the load in read_by_all. */
         atomic_store_explicit(mark, number_of(shm, tile), memory_order_release);

@@ -8,6 +8,7 @@
  */
 #include "coll/shm/shm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -54,6 +55,7 @@ static size_t stamp_bytes(size_t slots)
 
 size_t shm_segment_size(int threads)
 {
+    assert(threads >= 1 && threads <= MMARN_MAX_THREADS);
     const size_t parts = (size_t)slots(COLL_PARTIALS, threads), sums = (size_t)slots(COLL_SUMS, threads);
     return sizeof(struct shm_header) + stamp_bytes(parts) + stamp_bytes(sums) +
            (parts + sums) * COLL_TILE_ELEMENTS * sizeof(float);

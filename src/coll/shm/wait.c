@@ -3,6 +3,7 @@
  * wait.c - waits with a deadline, and notices that a peer is gone. It checks peers only when a wait has become slow, so
  * a healthy call pays nothing for it.
  */
+#include <assert.h>
 #include <poll.h>
 
 #include "coll/shm/shm.h"
@@ -108,6 +109,7 @@ static bool all_finished(const struct shm *shm, uint64_t call)
 
 bool shm_wait_finished(struct shm *shm, uint64_t call)
 {
+    assert(call <= shm->coll.call);
     int64_t deadline = sync_deadline(shm->coll.timeout_ms);
     struct sync_event *event = &shm_own(shm)->event;
     while (!all_finished(shm, call) && !shm_failure_is_set(shm)) {

@@ -108,6 +108,21 @@ static inline bool fits_scratch(const struct gemm_tiling *t)
            t->expand_few_kn_n * t->expand_few_kn_k <= GEMM_PIECE_ELEMENTS;
 }
 
+/* Plain C has every entry, except the block of bf16. */
+static inline bool is_complete(const struct gemm_kernels *kernels)
+{
+    static const int32_t floats[] = {MMARN_F16, MMARN_BF16, MMARN_F32}, integers[] = {MMARN_I8, MMARN_I4};
+    bool complete = kernels->i8.block && kernels->bf16.min_exponent && kernels->bf16.pair;
+    for (int i = 0; i < 3; i++) {
+        complete = complete && kernels->block[floats[i]] && kernels->pack_kn[floats[i]] && kernels->pack_nk[floats[i]];
+        for (int j = 0; j < 2; j++)
+            complete = complete && kernels->expand[integers[j]][floats[i]] && kernels->few[integers[j]][floats[i]];
+    }
+    for (int j = 0; j < 2; j++)
+        complete = complete && kernels->pack_kn[integers[j]] && kernels->pack_nk[integers[j]];
+    return complete;
+}
+
 static void choose(void)
 {
     for (int i = 0; float_kernels[i]; i++)
@@ -125,7 +140,7 @@ static void choose(void)
     for (int i = 0; expand_kernels[i]; i++)
         if (counts(expand_kernels[i]->needs))
             lay_expand(expand_kernels[i]);
-    assert(fits_scratch(best.tiling));
+    assert(fits_scratch(best.tiling) && is_complete(&best));
 }
 
 const struct gemm_kernels *gemm_kernels_best(void)

@@ -42,8 +42,11 @@ bool check_x2_shape(const struct op_call *call, struct error *error)
 /* A scale that belongs to another scenario. */
 static bool no_scale(const char *name, const void *given, const mmarn_op_config *config, struct error *error)
 {
+    const char *which = dtype_is_float(config->x2->dtype) ? ""
+                        : config->antiquant_scale         ? " with antiquant_scale"
+                                                          : " without antiquant_scale";
     return !given || error_fail(error, MMARN_ERR_UNSUPPORTED, "%s is given but x2 is %s%s, which takes none", name,
-                                dtype_name(config->x2->dtype), config->antiquant_scale ? " with antiquant_scale" : "");
+                                dtype_name(config->x2->dtype), which);
 }
 
 bool check_scenario(const struct op_call *call, struct error *error)

@@ -20,6 +20,12 @@ int64_t sync_now(void);
 /* The time at which a wait of timeout_ms that starts now ends; INT64_MAX when timeout_ms is negative. */
 int64_t sync_deadline(int timeout_ms);
 
+/*
+ * How long a waiter spins before it sleeps: longer than the time between most calls, and than a sleep and its wake-up
+ * take. Where threads share processors, spinning keeps others from the work that is waited for.
+ */
+enum { SYNC_SPIN_NS = 50000, SYNC_SPIN_SHARED_NS = 1000 };
+
 /* Tells the processor that this thread is spinning. */
 static inline void sync_relax(void)
 {

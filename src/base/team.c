@@ -22,8 +22,7 @@
 /* Kernels need 96 KiB; the rest is for the caller's functions, and for what a program keeps for each thread. */
 enum { STACK_SIZE = 2 << 20 };
 
-/* A thread looks again for as long as ranks do (coll/shm/wait.c): that covers the time between most calls. */
-enum { SPIN_NS = 50000, SPINS_PER_CLOCK = 16 };
+enum { SPINS_PER_CLOCK = 16 };
 
 /* How often a thread may move away from another one's processor, at most. */
 enum { MOVE_NS = 1000000 };
@@ -100,7 +99,7 @@ static void wait_until(struct team *team, bool spin, ready_fn *ready, uint32_t n
 {
     if (ready(team, number))
         return;
-    const int64_t end = spin ? sync_now() + SPIN_NS : 0;
+    const int64_t end = spin ? sync_now() + SYNC_SPIN_NS : 0;
     while (spin && sync_now() < end)
         for (int i = 0; i < SPINS_PER_CLOCK; i++) {
             if (ready(team, number))

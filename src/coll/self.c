@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "coll/transports.h"
 
-enum { SPIN_NS = 50000, SPIN_OVERSUBSCRIBED_NS = 1000, SLOTS_LEAST = 4, SLOTS_SPARE = 2 };
+enum { SLOTS_LEAST = 4, SLOTS_SPARE = 2 };
 
 struct ring {
     _Atomic int64_t *stamps;
@@ -177,7 +177,7 @@ static bool wait(struct coll *coll, uint32_t ticket, struct error *error)
     struct self *self = self_of(coll);
     const int64_t deadline = sync_deadline(coll->timeout_ms);
     bool notified = atomic_load(&self->aborted) ||
-                    sync_event_spin(coll->event, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS);
+                    sync_event_spin(coll->event, ticket, coll->oversubscribed ? SYNC_SPIN_SHARED_NS : SYNC_SPIN_NS);
     for (int64_t left; !notified && (left = deadline - sync_now()) > 0;)
         notified = sync_event_sleep(coll->event, ticket, left);
     sync_event_exit(coll->event);

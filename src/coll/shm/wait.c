@@ -8,7 +8,7 @@
 
 #include "coll/shm/shm.h"
 
-enum { SPIN_NS = 50000, SPIN_OVERSUBSCRIBED_NS = 1000, SLICE_NS = 20000000, SHORT_SLICE_NS = 1000000 };
+enum { SLICE_NS = 20000000, SHORT_SLICE_NS = 1000000 };
 
 /* Does some rank still need this peer in the current call? */
 static bool needed(const struct shm *shm, int rank)
@@ -89,7 +89,7 @@ bool shm_wait(struct coll *coll, uint32_t ticket, struct error *error)
     struct sync_event *event = &shm_own(shm)->event;
     int64_t deadline = sync_deadline(coll->timeout_ms);
     if (!shm_failure_is_set(shm) &&
-        !sync_event_spin(event, ticket, coll->oversubscribed ? SPIN_OVERSUBSCRIBED_NS : SPIN_NS)) {
+        !sync_event_spin(event, ticket, coll->oversubscribed ? SYNC_SPIN_SHARED_NS : SYNC_SPIN_NS)) {
         shm_place_apart(shm);
         if (!sleep_until(shm, ticket, deadline, SLICE_NS))
             shm_failure_set(shm, SHM_FAILURE_TIMEOUT, culprit(shm), shm->coll.call);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/float_env.h"
 #include "base/memory.h"
 #include "base/openmp.h"
 #include "base/sync.h"

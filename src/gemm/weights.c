@@ -103,7 +103,7 @@ static void pack_some(void *ctx, int thread)
 
 bool gemm_weights_pack(const struct gemm_weights *borrowed, int threads, struct gemm_weights *packed)
 {
-    assert(borrowed->layout != GEMM_PACKED && borrowed->k > 0 && borrowed->n > 0);
+    assert(borrowed->layout != GEMM_PACKED && borrowed->k >= 0 && borrowed->n >= 0);
     const int64_t panels = gemm_panels(borrowed->n);
     const ptrdiff_t panel_bytes = gemm_bytes(borrowed->dtype, gemm_panel(borrowed->dtype, borrowed->k));
     char *data = memory_alloc((size_t)panels, (size_t)panel_bytes);

@@ -47,7 +47,7 @@ static float load(const mmarn_tensor *scale, int64_t at)
 
 float *weights_scales(const mmarn_tensor *scale, int64_t groups, int64_t n, int64_t scale_ld)
 {
-    assert(groups > 0 && n > 0 && scale_ld >= n && scale_ld % GEMM_NR == 0);
+    assert(groups >= 0 && n >= 0 && scale_ld >= n && scale_ld % GEMM_NR == 0);
     float *values = memory_alloc((size_t)groups, (size_t)scale_ld * sizeof *values);
     if (!values)
         return NULL;

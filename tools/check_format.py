@@ -3,7 +3,8 @@
 """check_format.py - C code looks as .clang-format says, by the one version of clang-format that everybody uses.
 
 That version is pinned in tools/requirements.txt, from which tools/setup.sh --python makes build/venv; a clang-format
-on PATH will do when it is the same version. --fix rewrites the files instead of naming them.
+on PATH will do when it is the same version. --fix rewrites the files instead of naming them. Exit code 77 says that
+there is none: a test that cannot run here, not a fault in the code.
 """
 
 import pathlib
@@ -15,6 +16,7 @@ import sys
 from project_files import argument_parser, project_files, report
 
 TOOLS = pathlib.Path(__file__).resolve().parent
+MISSING = 77
 
 
 def pinned_version():
@@ -37,7 +39,8 @@ def main():
     arguments = parser.parse_args()
     program = find_clang_format()
     if not program:
-        return report([f"clang-format {pinned_version()} is not there; tools/setup.sh --python installs it"], "")
+        print(f"clang-format {pinned_version()} is not there; tools/setup.sh --python installs it", file=sys.stderr)
+        return MISSING
     names = project_files(arguments.root, ".c", ".h", ".inc")
     problems = []
     if names:

@@ -269,8 +269,11 @@ class Format(Tree):
     def test_fault_and_fix(self):
         self.write(".clang-format", STYLE)
         path = self.write("a.c", "int f(void) {\n  return 0; }\n")
-        self.assertEqual(self.run_tool("check_format.py").returncode, 1)
-        self.assertIn("a.c:1:", self.run_tool("check_format.py").stdout)
+        done = self.run_tool("check_format.py")
+        if done.returncode == 77:
+            self.skipTest(done.stderr)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("a.c:1:", done.stdout)
         self.passes("check_format.py", "--fix")
         self.assertEqual(path.read_text(), "int f(void)\n{\n    return 0;\n}\n")
         self.passes("check_format.py")

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "support/inputs.h"
 #include "support/seed.h"
 
 struct format {
@@ -31,7 +32,7 @@ uint64_t random_bits(void)
 
 int random_int(int low, int high)
 {
-    return low + (int)(random_bits() % (uint64_t)(high - low + 1));
+    return (int)inputs_between(&state, low, high);
 }
 
 static float of_bits(uint32_t bits)

@@ -10,6 +10,8 @@
 #include "reference/forms.h"
 #include "reference/halffloat.h"
 #include "reference/random.h"
+#include "support/inputs.h"
+#include "support/seed.h"
 
 enum { POISON = 0xA5, BEHIND = 64 };
 enum { STREAM_X1, STREAM_X2, STREAM_BIAS, STREAM_X3, STREAM_RESIDUAL, STREAM_GAMMA, STREAMS };
@@ -22,29 +24,19 @@ static bool has_matmul(const struct form_case *c)
 
 /* ------------------------------------------------------------------------------------------------ random cases */
 
-static uint64_t next(uint64_t *state)
-{
-    return random_key(*state = *state * 6364136223846793005U + 1442695040888963407U, 7);
-}
-
-static bool coin(uint64_t *state)
-{
-    return next(state) & 1;
-}
-
 static int32_t dtype_or_none(uint64_t *state, int32_t dtype)
 {
-    return coin(state) ? 0 : coin(state) ? MMARN_F32 : dtype;
+    return inputs_coin(state) ? 0 : inputs_coin(state) ? MMARN_F32 : dtype;
 }
 
 static void choose_outputs(struct form_case *c, uint64_t *state)
 {
     c->residual = dtype_or_none(state, c->dtype);
-    c->y = coin(state) ? 0 : c->residual ? c->residual : coin(state) ? MMARN_F32 : c->dtype;
-    c->in_place = c->residual && c->y && coin(state);
-    c->norm = c->gamma ? (coin(state) ? c->dtype : coin(state) ? MMARN_I8 : 0) : 0;
-    c->rstd = c->gamma && coin(state);
-    c->mm_out = c->call != FORM_ADD_NORM && coin(state);
+    c->y = inputs_coin(state) ? 0 : c->residual ? c->residual : inputs_coin(state) ? MMARN_F32 : c->dtype;
+    c->in_place = c->residual && c->y && inputs_coin(state);
+    c->norm = c->gamma ? (inputs_coin(state) ? c->dtype : inputs_coin(state) ? MMARN_I8 : 0) : 0;
+    c->rstd = c->gamma && inputs_coin(state);
+    c->mm_out = c->call != FORM_ADD_NORM && inputs_coin(state);
     if (!c->y && !c->norm && !c->rstd && !c->mm_out)
         c->y = c->residual ? c->residual : c->dtype;
 }
@@ -53,19 +45,19 @@ struct form_case form_case_random(uint64_t key)
 {
     static const int64_t sizes[] = {1, 3, 16, 33, 64, 250, 700};
     uint64_t state = key;
-    struct form_case c = {.call = (enum form_call)(next(&state) % FORM_CALLS)};
-    c.dtype = MMARN_F16 + (int32_t)(next(&state) % 3);
-    c.numerics = (int32_t)(next(&state) % 3);
-    c.gamma_dtype = coin(&state) ? MMARN_F32 : c.dtype;
-    c.rows = 1 + (int64_t)(next(&state) % 3 ? next(&state) % 9 : next(&state) % 120);
-    c.k = sizes[next(&state) % 6];
-    c.n = sizes[next(&state) % 7];
-    c.bias = coin(&state) && has_matmul(&c);
+    struct form_case c = {.call = (enum form_call)(test_random(&state) % FORM_CALLS)};
+    c.dtype = MMARN_F16 + (int32_t)(test_random(&state) % 3);
+    c.numerics = (int32_t)(test_random(&state) % 3);
+    c.gamma_dtype = inputs_coin(&state) ? MMARN_F32 : c.dtype;
+    c.rows = 1 + (int64_t)(test_random(&state) % 3 ? test_random(&state) % 9 : test_random(&state) % 120);
+    c.k = sizes[test_random(&state) % 6];
+    c.n = sizes[test_random(&state) % 7];
+    c.bias = inputs_coin(&state) && has_matmul(&c);
     c.x3 = has_matmul(&c) ? dtype_or_none(&state, c.dtype) : 0;
-    c.plus_one = coin(&state);
-    c.norm_first = coin(&state);
-    c.shard = c.call != FORM_ADD_NORM && coin(&state);
-    c.gamma = c.call != FORM_MM_ALL_REDUCE && (c.call != FORM_OP_RUN || next(&state) % 4);
+    c.plus_one = inputs_coin(&state);
+    c.norm_first = inputs_coin(&state);
+    c.shard = c.call != FORM_ADD_NORM && inputs_coin(&state);
+    c.gamma = c.call != FORM_MM_ALL_REDUCE && (c.call != FORM_OP_RUN || test_random(&state) % 4);
     if (c.call == FORM_MM_ALL_REDUCE)
         c.mm_out = true;
     else
@@ -90,9 +82,7 @@ void form_case_text(const struct form_case *c, char *text, size_t size)
 
 static void *random_array(uint64_t key, int rank, int stream, int32_t dtype, int64_t count)
 {
-    void *array = malloc((size_t)count * halffloat_size(dtype) + 1);
-    random_normal(random_key(key, (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, 1.0F, array, (size_t)count);
-    return array;
+    return inputs_normal(random_key(key, (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, 1.0F, count);
 }
 
 /* One rank's partial of the sum, in fp32. */
@@ -302,18 +292,17 @@ static mmarn_status run(mmarn_comm *comm, const struct form_data *data, int rank
     return call_form(comm, c, &config, &step);
 }
 
-static bool compare(struct group_rank *rank, const struct form_case *c, const struct outputs *got,
-                    const struct outputs *expected)
+static bool compare(const struct form_case *c, const struct outputs *got, const struct outputs *expected)
 {
     char text[256];
     form_case_text(c, text, sizeof text);
     for (int i = 0; i < OUTPUTS; i++) {
         const unsigned char *a = got->data[i], *b = expected->data[i];
         for (size_t at = 0; b && at < expected->bytes[i]; at++)
-            EXPECT(rank, a[at] == b[at], "%s: byte %zu of %s is %02x instead of %02x", text, at, output_names[i], a[at],
+            EXPECT(a[at] == b[at], "%s: byte %zu of %s is %02x instead of %02x", text, at, output_names[i], a[at],
                    b[at]);
         for (size_t at = expected->bytes[i]; b && at < expected->bytes[i] + BEHIND; at++)
-            EXPECT(rank, a[at] == POISON, "%s: something lies behind %s", text, output_names[i]);
+            EXPECT(a[at] == POISON, "%s: something lies behind %s", text, output_names[i]);
     }
     return true;
 }
@@ -338,8 +327,8 @@ bool form_case_run(struct group_rank *rank, mmarn_comm *comm, const struct form_
     char text[256];
     form_case_text(c, text, sizeof text);
     const bool ok = status == MMARN_OK
-                        ? compare(rank, c, &got, &expected)
-                        : group_fail(rank, "%s: %s (%s)", text, mmarn_status_string(status), mmarn_last_error());
+                        ? compare(c, &got, &expected)
+                        : expect_fail("%s: %s (%s)", text, mmarn_status_string(status), mmarn_last_error());
     free_outputs(&got);
     free_outputs(&expected);
     free(residual);

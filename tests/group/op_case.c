@@ -10,6 +10,7 @@
 #include "reference/exact.h"
 #include "reference/halffloat.h"
 #include "reference/random.h"
+#include "support/inputs.h"
 
 enum { STREAM_X1, STREAM_X2, STREAM_BIAS, STREAM_RESIDUAL, STREAM_GAMMA, STREAMS };
 static const double EPSILON = 1e-5;
@@ -47,10 +48,8 @@ static float deviation(const struct op_case *shape, int stream)
 
 static void *random_array(const struct op_case *shape, int32_t dtype, int rank, int stream, int64_t count)
 {
-    void *array = malloc((size_t)count * halffloat_size(dtype));
-    random_normal(random_key(test_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F, deviation(shape, stream),
-                  array, (size_t)count);
-    return array;
+    return inputs_normal(random_key(test_seed(), (uint64_t)(rank * STREAMS + stream)), dtype, 0.0F,
+                         deviation(shape, stream), count);
 }
 
 /* The calls of the parts alone start from the partials, rounded once to the dtype. */
@@ -206,8 +205,7 @@ uint64_t op_data_hash(const struct op_data *data)
     return hash;
 }
 
-static bool compare(struct group_rank *rank, const struct op_case *shape, const char *name, int32_t dtype,
-                    const char *got, const char *expected)
+static bool compare(const struct op_case *shape, const char *name, int32_t dtype, const char *got, const char *expected)
 {
     size_t size = halffloat_size(dtype);
     int64_t n = shape->n;
@@ -216,9 +214,9 @@ static bool compare(struct group_rank *rank, const struct op_case *shape, const 
             continue;
         char text[256];
         op_case_text(shape, text, sizeof text);
-        return group_fail(rank, "%s: %s[%lld][%lld] is %.9g instead of %.9g", text, name, (long long)(i / n),
-                          (long long)(i % n), (double)halffloat_load(dtype, got, (size_t)i),
-                          (double)halffloat_load(dtype, expected, (size_t)i));
+        return expect_fail("%s: %s[%lld][%lld] is %.9g instead of %.9g", text, name, (long long)(i / n),
+                           (long long)(i % n), (double)halffloat_load(dtype, got, (size_t)i),
+                           (double)halffloat_load(dtype, expected, (size_t)i));
     }
     return true;
 }
@@ -246,8 +244,8 @@ static bool run_once(struct group_rank *rank, mmarn_comm *comm, const struct op_
     const enum odd_env env = me == rank->world_size - 1 ? shape->env : ODD_NONE;
     odd_env_set(env);
     const mmarn_status status = call_op(comm, shape, &t);
-    EXPECT(rank, odd_env_kept(env), "the environment %s was not kept", odd_env_name(env));
-    EXPECT_STATUS(rank, status, MMARN_OK);
+    EXPECT(odd_env_kept(env), "the environment %s was not kept", odd_env_name(env));
+    EXPECT_STATUS(status, MMARN_OK);
     if (shape->in_place)
         memcpy(y, residual, bytes);
     return true;
@@ -263,9 +261,8 @@ bool op_case_run(struct group_rank *rank, mmarn_comm *comm, const struct op_data
     expect(data, rank->rank, expected_y, expected_norm);
     bool ok = true;
     for (int i = 0; ok && i < 2; i++)
-        ok = run_once(rank, comm, data, y, norm_out, residual) &&
-             compare(rank, shape, "y", y_dtype(shape), y, expected_y) &&
-             compare(rank, shape, "norm_out", shape->dtype, norm_out, expected_norm);
+        ok = run_once(rank, comm, data, y, norm_out, residual) && compare(shape, "y", y_dtype(shape), y, expected_y) &&
+             compare(shape, "norm_out", shape->dtype, norm_out, expected_norm);
     free(y);
     free(norm_out);
     free(residual);

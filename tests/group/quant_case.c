@@ -13,6 +13,7 @@
 #include "reference/halffloat.h"
 #include "reference/quantised.h"
 #include "reference/random.h"
+#include "support/inputs.h"
 
 static const double EPSILON = 1e-5;
 
@@ -51,21 +52,6 @@ static size_t bytes_of(int32_t dtype, int64_t count)
     return (size_t)count * (dtype == MMARN_I64 || dtype == MMARN_U64 ? 8 : halffloat_size(dtype));
 }
 
-/* Integers over the whole range, or only its two ends. */
-static void *integers(const struct quant_case *shape, int32_t dtype, int64_t count, uint64_t key)
-{
-    void *array = calloc(1, bytes_of(dtype, count) + 1);
-    const int low = dtype == MMARN_I4 ? -8 : -128, high = -low - 1;
-    for (int64_t i = 0; i < count; i++) {
-        uint64_t word = random_word(key, (uint64_t)i);
-        int value = low + (int)(word % (uint64_t)(high - low + 1));
-        if (shape->data == QUANT_EXTREME)
-            value = word % 8 ? low : high;
-        quantised_store(dtype, array, (size_t)i, value);
-    }
-    return array;
-}
-
 /* For outputs most of which are subnormal in their type. */
 static int tiny_exponent(const struct quant_case *shape)
 {
@@ -96,37 +82,30 @@ static void *scales(const struct quant_case *shape, int32_t dtype, int64_t count
     return array;
 }
 
-static void *floats(int32_t dtype, int64_t count, uint64_t key, float deviation)
-{
-    void *array = malloc(bytes_of(dtype, count));
-    random_normal(key, dtype, 0.0F, deviation, array, (size_t)count);
-    return array;
-}
-
 static void make_rank(struct quant_data_set *set, int rank, uint64_t seed)
 {
     const struct quant_case *shape = &set->shape;
     struct rank_data *data = &set->ranks[rank];
     uint64_t stream = (uint64_t)rank * 16;
     const int64_t rows = shape->rows, k = shape->k, n = shape->n;
-    const bool tiny = shape->data == QUANT_TINY;
+    const bool tiny = shape->data == QUANT_TINY, ends = shape->data == QUANT_EXTREME;
     const float out = tiny ? ldexpf(1, tiny_exponent(shape)) : 1;
-    data->x2 = integers(shape, shape->x2_dtype, k * n, random_key(seed, stream++));
-    data->residual = floats(y_dtype(shape), rows * n, random_key(seed, stream++), out);
-    data->gamma = floats(gamma_dtype(shape), n, random_key(seed, stream++), tiny ? 0x1p-9F : 1);
+    data->x2 = inputs_integers(random_key(seed, stream++), shape->x2_dtype, ends, k * n);
+    data->residual = inputs_normal(random_key(seed, stream++), y_dtype(shape), 0.0F, out, rows * n);
+    data->gamma = inputs_normal(random_key(seed, stream++), gamma_dtype(shape), 0.0F, tiny ? 0x1p-9F : 1, n);
     if (is_int8(shape)) {
-        data->x1 = integers(shape, MMARN_I8, rows * k, random_key(seed, stream++));
+        data->x1 = inputs_integers(random_key(seed, stream++), MMARN_I8, ends, rows * k);
         data->scale = scales(shape, shape->scale_dtype, set->scale_count, random_key(seed, stream++));
-        data->x1_scale = floats(MMARN_F32, rows, random_key(seed, stream++), 1);
+        data->x1_scale = inputs_normal(random_key(seed, stream++), MMARN_F32, 0.0F, 1, rows);
         data->bias = malloc((size_t)n * sizeof(int32_t));
         for (int64_t j = 0; j < n; j++)
             ((int32_t *)data->bias)[j] = (int32_t)random_word(random_key(seed, stream), (uint64_t)j) >> 8;
         return;
     }
-    data->x1 = floats(shape->x_dtype, rows * k, random_key(seed, stream++), tiny ? out * 0x1p9F : 1);
-    data->bias = floats(shape->x_dtype, n, random_key(seed, stream++), out);
+    data->x1 = inputs_normal(random_key(seed, stream++), shape->x_dtype, 0.0F, tiny ? out * 0x1p9F : 1, rows * k);
+    data->bias = inputs_normal(random_key(seed, stream++), shape->x_dtype, 0.0F, out, n);
     data->scale = scales(shape, shape->x_dtype, set->scale_count, random_key(seed, stream++));
-    data->offset = floats(shape->x_dtype, set->scale_count, random_key(seed, stream++), 1);
+    data->offset = inputs_normal(random_key(seed, stream++), shape->x_dtype, 0.0F, 1, set->scale_count);
 }
 
 /* Scales are stored as (groups, n), or as (n, groups) if their view must be strided. */
@@ -312,8 +291,8 @@ uint64_t quant_data_hash(const struct quant_data_set *set)
     return hash;
 }
 
-static bool compare(struct group_rank *rank, const struct quant_case *shape, const char *name, int32_t dtype,
-                    const void *got, const void *expected)
+static bool compare(const struct quant_case *shape, const char *name, int32_t dtype, const void *got,
+                    const void *expected)
 {
     for (int64_t i = 0; i < shape->rows * shape->n; i++) {
         const float a = halffloat_load(dtype, got, (size_t)i);
@@ -322,8 +301,8 @@ static bool compare(struct group_rank *rank, const struct quant_case *shape, con
             continue;
         char text[320];
         quant_case_text(shape, text, sizeof text);
-        return group_fail(rank, "%s: %s[%lld][%lld] is %.9g instead of %.9g", text, name, (long long)(i / shape->n),
-                          (long long)(i % shape->n), (double)a, (double)b);
+        return expect_fail("%s: %s[%lld][%lld] is %.9g instead of %.9g", text, name, (long long)(i / shape->n),
+                           (long long)(i % shape->n), (double)a, (double)b);
     }
     return true;
 }
@@ -340,10 +319,10 @@ bool quant_case_run(struct group_rank *rank, mmarn_comm *comm, const struct quan
     odd_env_set(env);
     const mmarn_status status = call_op(comm, set, rank->rank, y, norm_out);
     const bool kept = odd_env_kept(env);
-    bool ok = !kept                ? group_fail(rank, "the environment %s was not kept", odd_env_name(env))
-              : status == MMARN_OK ? compare(rank, shape, "y", y_dtype(shape), y, expected_y) &&
-                                         compare(rank, shape, "norm_out", shape->out_dtype, norm_out, expected_norm)
-                                   : group_fail(rank, "%s", mmarn_last_error());
+    bool ok = !kept                ? expect_fail("the environment %s was not kept", odd_env_name(env))
+              : status == MMARN_OK ? compare(shape, "y", y_dtype(shape), y, expected_y) &&
+                                         compare(shape, "norm_out", shape->out_dtype, norm_out, expected_norm)
+                                   : expect_fail("%s", mmarn_last_error());
     free(y);
     free(norm_out);
     free(expected_y);

@@ -135,17 +135,15 @@ static bool ranks(struct group_rank *rank, void *ctx)
     mmarn_comm *comm = group_join(rank, 1);
     mmarn_op *op = NULL, *sharded = NULL;
     mmarn_op_description few = MMARN_OP_DESCRIPTION_INIT, many = MMARN_OP_DESCRIPTION_INIT, own = few;
-    EXPECT_STATUS(rank, make(comm, MMARN_F16, 0, 0, 0, &op), MMARN_OK);
-    EXPECT_STATUS(rank, make(comm, MMARN_F16, 0, 0, MMARN_SHARD_ROWS, &sharded), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_op_describe(op, 1, &few), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_op_describe(op, 100000, &many), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_op_describe(sharded, 100000, &own), MMARN_OK);
-    EXPECT(rank, strcmp(few.algorithm, "one-shot") == 0 && strstr(few.why, "320 elements"), "%s: %s", few.algorithm,
-           few.why);
-    EXPECT(rank, strcmp(many.algorithm, "owner") == 0 && strstr(many.why, "32000000 elements"), "%s: %s",
-           many.algorithm, many.why);
-    EXPECT(rank, strcmp(own.algorithm, "one-shot") == 0 && strstr(own.why, "own rows"), "%s: %s", own.algorithm,
-           own.why);
+    EXPECT_STATUS(make(comm, MMARN_F16, 0, 0, 0, &op), MMARN_OK);
+    EXPECT_STATUS(make(comm, MMARN_F16, 0, 0, MMARN_SHARD_ROWS, &sharded), MMARN_OK);
+    EXPECT_STATUS(mmarn_op_describe(op, 1, &few), MMARN_OK);
+    EXPECT_STATUS(mmarn_op_describe(op, 100000, &many), MMARN_OK);
+    EXPECT_STATUS(mmarn_op_describe(sharded, 100000, &own), MMARN_OK);
+    EXPECT(strcmp(few.algorithm, "one-shot") == 0 && strstr(few.why, "320 elements"), "%s: %s", few.algorithm, few.why);
+    EXPECT(strcmp(many.algorithm, "owner") == 0 && strstr(many.why, "32000000 elements"), "%s: %s", many.algorithm,
+           many.why);
+    EXPECT(strcmp(own.algorithm, "one-shot") == 0 && strstr(own.why, "own rows"), "%s: %s", own.algorithm, own.why);
     mmarn_op_destroy(op);
     mmarn_op_destroy(sharded);
     mmarn_comm_destroy(comm);

@@ -143,17 +143,17 @@ static bool disagree_rank(struct group_rank *rank, void *ctx)
             bool me = rank->rank == odd;
             mmarn_status status = call(comm, (enum change)change, me, y, norm_out);
             if (me && change == EMPTY) {
-                EXPECT_STATUS(rank, status, MMARN_OK);
+                EXPECT_STATUS(status, MMARN_OK);
                 continue;
             }
-            EXPECT_STATUS(rank, status, me && change == REFUSED ? MMARN_ERR_UNSUPPORTED : MMARN_ERR_MISMATCH);
+            EXPECT_STATUS(status, me && change == REFUSED ? MMARN_ERR_UNSUPPORTED : MMARN_ERR_MISMATCH);
             const char *text = me && change == REFUSED ? "reduce_op is \"max\"" : expected_text[change];
-            EXPECT(rank, strstr(mmarn_last_error(), text), "change %d: \"%s\" is not in: %s", change, text,
+            EXPECT(strstr(mmarn_last_error(), text), "change %d: \"%s\" is not in: %s", change, text,
                    mmarn_last_error());
-            EXPECT(rank, poisoned(y) && poisoned(norm_out), "change %d: an output was written", change);
+            EXPECT(poisoned(y) && poisoned(norm_out), "change %d: an output was written", change);
             /* The same call succeeds when all ranks make it. */
             if (change != EMPTY)
-                EXPECT_STATUS(rank, call(comm, CHANGES, false, y, norm_out), MMARN_OK);
+                EXPECT_STATUS(call(comm, CHANGES, false, y, norm_out), MMARN_OK);
         }
         /* An empty call while a peer has work may cost the group, so it is the last one, and only one rank makes it. */
         if (change == EMPTY)
@@ -188,10 +188,10 @@ static bool named_call(struct group_rank *rank, mmarn_comm *comm, const char *co
 {
     bool right = true;
     if (names[rank->rank])
-        EXPECT_STATUS(rank, mmarn_comm_name_next(comm, names[rank->rank]), MMARN_OK);
-    EXPECT_STATUS(rank, sum(comm, rank->rank, 2, &right), sentence ? MMARN_ERR_MISMATCH : MMARN_OK);
-    EXPECT(rank, right, "an output is not what it must be");
-    EXPECT(rank, !sentence || !strcmp(mmarn_last_error(), sentence), "\"%s\" instead of \"%s\"", mmarn_last_error(),
+        EXPECT_STATUS(mmarn_comm_name_next(comm, names[rank->rank]), MMARN_OK);
+    EXPECT_STATUS(sum(comm, rank->rank, 2, &right), sentence ? MMARN_ERR_MISMATCH : MMARN_OK);
+    EXPECT(right, "an output is not what it must be");
+    EXPECT(!sentence || !strcmp(mmarn_last_error(), sentence), "\"%s\" instead of \"%s\"", mmarn_last_error(),
            sentence);
     return true;
 }
@@ -222,31 +222,31 @@ static bool named_rank(struct group_rank *rank, void *ctx)
         return false;
 
     /* A refused name leaves the former one as it was; NULL takes it back. */
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "kept"), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, ""), MMARN_ERR_ARGUMENT);
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "a\nb"), MMARN_ERR_ARGUMENT);
-    EXPECT_STATUS(rank, mmarn_comm_name_next(NULL, "a"), MMARN_ERR_NULL);
+    EXPECT_STATUS(mmarn_comm_name_next(comm, "kept"), MMARN_OK);
+    EXPECT_STATUS(mmarn_comm_name_next(comm, ""), MMARN_ERR_ARGUMENT);
+    EXPECT_STATUS(mmarn_comm_name_next(comm, "a\nb"), MMARN_ERR_ARGUMENT);
+    EXPECT_STATUS(mmarn_comm_name_next(NULL, "a"), MMARN_ERR_NULL);
     if (!named_call(rank, comm, (const char *[]){NULL, "kept"}, NULL))
         return false;
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, rank->rank ? "gone" : "other"), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, NULL), MMARN_OK);
+    EXPECT_STATUS(mmarn_comm_name_next(comm, rank->rank ? "gone" : "other"), MMARN_OK);
+    EXPECT_STATUS(mmarn_comm_name_next(comm, NULL), MMARN_OK);
     if (!named_call(rank, comm, (const char *[]){NULL, NULL}, NULL))
         return false;
 
     /* Refused and empty calls use the name up, and have a number: call 8 is refused, 9 empty, on one rank each. */
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "eight"), MMARN_OK);
+    EXPECT_STATUS(mmarn_comm_name_next(comm, "eight"), MMARN_OK);
     mmarn_tensor none = mmarn_tensor_make(NULL, MMARN_F32, 1, (int64_t[]){0});
     if (rank->rank == 1) {
-        EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, NULL, &none), MMARN_ERR_NULL);
-        EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &none, &none), MMARN_OK);
+        EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, NULL, &none), MMARN_ERR_NULL);
+        EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &none, &none), MMARN_OK);
     } else {
-        EXPECT_STATUS(rank, sum(comm, 0, 1, &right), MMARN_ERR_MISMATCH);
-        EXPECT(rank, strstr(mmarn_last_error(), "call 8: rank 1 refused the call: "), "%s", mmarn_last_error());
-        EXPECT_STATUS(rank, sum(comm, 0, 1, &right), MMARN_ERR_MISMATCH);
-        EXPECT(rank, strstr(mmarn_last_error(), "call 9: rank 1 made an empty call"), "%s", mmarn_last_error());
+        EXPECT_STATUS(sum(comm, 0, 1, &right), MMARN_ERR_MISMATCH);
+        EXPECT(strstr(mmarn_last_error(), "call 8: rank 1 refused the call: "), "%s", mmarn_last_error());
+        EXPECT_STATUS(sum(comm, 0, 1, &right), MMARN_ERR_MISMATCH);
+        EXPECT(strstr(mmarn_last_error(), "call 9: rank 1 made an empty call"), "%s", mmarn_last_error());
     }
-    EXPECT_STATUS(rank, sum(comm, rank->rank, 5, &right), MMARN_OK);
-    EXPECT(rank, right, "an output is not what it must be");
+    EXPECT_STATUS(sum(comm, rank->rank, 5, &right), MMARN_OK);
+    EXPECT(right, "an output is not what it must be");
     mmarn_comm_destroy(comm);
     return true;
 }
@@ -262,18 +262,18 @@ static bool refusing_rank(struct group_rank *rank, void *ctx)
     float data = 7 + (float)rank->rank;
     mmarn_tensor t = mmarn_tensor_make(&data, MMARN_F32, 1, (int64_t[]){1});
     if (rank->rank == 1) {
-        EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "dinner"), MMARN_OK);
-        EXPECT_STATUS(rank, mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
-        EXPECT_STATUS(rank, mmarn_comm_refuse(NULL, reason), MMARN_ERR_NULL);
-        EXPECT_STATUS(rank, mmarn_comm_refuse(comm, reason), MMARN_OK);
+        EXPECT_STATUS(mmarn_comm_name_next(comm, "dinner"), MMARN_OK);
+        EXPECT_STATUS(mmarn_comm_refuse(comm, NULL), MMARN_ERR_NULL);
+        EXPECT_STATUS(mmarn_comm_refuse(NULL, reason), MMARN_ERR_NULL);
+        EXPECT_STATUS(mmarn_comm_refuse(comm, reason), MMARN_OK);
     } else {
-        EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &t, &t), MMARN_ERR_MISMATCH);
-        EXPECT(rank, strstr(mmarn_last_error(), "call 1: rank 1 refused the call: its weights were eaten by 100 % of"),
-               "%s", mmarn_last_error());
-        EXPECT(rank, data == 7 + (float)rank->rank, "a refused call has written");
+        EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &t, &t), MMARN_ERR_MISMATCH);
+        EXPECT(strstr(mmarn_last_error(), "call 1: rank 1 refused the call: its weights were eaten by 100 % of"), "%s",
+               mmarn_last_error());
+        EXPECT(data == 7 + (float)rank->rank, "a refused call has written");
     }
-    EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &t, &t), MMARN_OK);
-    EXPECT(rank, data == 7 + 8 + 9, "the sum is %g", (double)data);
+    EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &t, &t), MMARN_OK);
+    EXPECT(data == 7 + 8 + 9, "the sum is %g", (double)data);
     mmarn_comm_destroy(comm);
     return true;
 }
@@ -304,17 +304,16 @@ static bool kinds_rank(struct group_rank *rank, void *ctx)
     for (int i = 0; i < ROWS * BIG_N; i++)
         y[i] = norm_out[i] = -77.0F;
     bool right = true;
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "mlp"), MMARN_OK);
-    EXPECT_STATUS(rank, rank->rank ? sum(comm, 1, 1, &right) : call(comm, CALL_DIFFERS, true, y, norm_out),
+    EXPECT_STATUS(mmarn_comm_name_next(comm, "mlp"), MMARN_OK);
+    EXPECT_STATUS(rank->rank ? sum(comm, 1, 1, &right) : call(comm, CALL_DIFFERS, true, y, norm_out),
                   MMARN_ERR_MISMATCH);
     const char *sentence = "call 1 (\"mlp\"): the call is all_reduce_add_rms_norm on rank 0 but all_reduce on rank 1";
-    EXPECT(rank, !strcmp(mmarn_last_error(), sentence), "%s", mmarn_last_error());
-    EXPECT(rank, right && poisoned(y) && poisoned(norm_out), "an output was written");
-    EXPECT_STATUS(rank, rank->rank ? sum(comm, 1, 1, &right) : call(comm, CHANGES, true, y, norm_out),
-                  MMARN_ERR_MISMATCH);
-    EXPECT(rank, strstr(mmarn_last_error(), "call 2: the call is the whole operator on rank 0 but all_reduce"), "%s",
+    EXPECT(!strcmp(mmarn_last_error(), sentence), "%s", mmarn_last_error());
+    EXPECT(right && poisoned(y) && poisoned(norm_out), "an output was written");
+    EXPECT_STATUS(rank->rank ? sum(comm, 1, 1, &right) : call(comm, CHANGES, true, y, norm_out), MMARN_ERR_MISMATCH);
+    EXPECT(strstr(mmarn_last_error(), "call 2: the call is the whole operator on rank 0 but all_reduce"), "%s",
            mmarn_last_error());
-    EXPECT(rank, right && poisoned(y) && poisoned(norm_out), "an output was written");
+    EXPECT(right && poisoned(y) && poisoned(norm_out), "an output was written");
     mmarn_comm_destroy(comm);
     return true;
 }

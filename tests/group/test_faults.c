@@ -14,7 +14,6 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "op_case.h"
@@ -52,16 +51,16 @@ static bool call_until_failure(struct group_rank *rank, void *ctx)
     config.x2 = &x2;
     config.gamma = &gamma;
     mmarn_op *op = NULL;
-    EXPECT_STATUS(rank, mmarn_op_create(comm, &config, &op), MMARN_OK);
-    EXPECT_STATUS(rank, mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out)), MMARN_OK);
+    EXPECT_STATUS(mmarn_op_create(comm, &config, &op), MMARN_OK);
+    EXPECT_STATUS(mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out)), MMARN_OK);
     atomic_fetch_add(&watch->running, 1);
     mmarn_status status = MMARN_OK;
     while (status == MMARN_OK)
         status = mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out));
-    watch->noticed[rank->rank] = group_seconds();
-    EXPECT(rank, status == MMARN_ERR_PEER, "%s: %s", mmarn_status_string(status), mmarn_last_error());
-    EXPECT(rank, strstr(mmarn_last_error(), "rank 2"), "the dead rank is not named: %s", mmarn_last_error());
-    EXPECT_STATUS(rank, mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out)), MMARN_ERR_PEER);
+    watch->noticed[rank->rank] = ranks_seconds();
+    EXPECT(status == MMARN_ERR_PEER, "%s: %s", mmarn_status_string(status), mmarn_last_error());
+    EXPECT(strstr(mmarn_last_error(), "rank 2"), "the dead rank is not named: %s", mmarn_last_error());
+    EXPECT_STATUS(mmarn_op_run(op, STEP(&x, &residual, &y, &norm_out)), MMARN_ERR_PEER);
     free(y.data);
     free(norm_out.data);
     mmarn_op_destroy(op);
@@ -75,7 +74,7 @@ static void kill_victim(const pid_t *ranks, void *ctx)
     while (atomic_load(&watch->running) < WORLD)
         usleep(1000);
     usleep((useconds_t)(watch->wait_before * 1e6));
-    watch->killed = group_seconds();
+    watch->killed = ranks_seconds();
     kill(ranks[VICTIM], SIGKILL);
 }
 
@@ -86,14 +85,14 @@ static void killed_rank(void **state)
     for (int i = 0; i < 6; i++) {
         struct op_data data;
         op_data_make(&data, shapes[i % 2], WORLD);
-        struct watch *watch = group_shared(sizeof *watch);
+        struct watch *watch = ranks_shared(sizeof *watch);
         watch->data = &data;
         watch->wait_before = 0.003 * i;
         assert_true(group_run_with(WORLD, call_until_failure, watch, kill_victim));
         for (int r = 0; r < WORLD; r++)
             if (r != VICTIM && watch->noticed[r] - watch->killed > 1.0)
                 fail_msg("rank %d noticed after %.3f s", r, watch->noticed[r] - watch->killed);
-        group_shared_free(watch, sizeof *watch);
+        ranks_shared_free(watch, sizeof *watch);
         op_data_free(&data);
     }
 }
@@ -130,10 +129,10 @@ static void stopped_and_continued(void **state)
     (void)state;
     struct op_data data;
     op_data_make(&data, &large, WORLD);
-    struct watch *watch = group_shared(sizeof *watch);
+    struct watch *watch = ranks_shared(sizeof *watch);
     watch->data = &data;
     assert_true(group_run_with(WORLD, stopped_rank, watch, stop_victim));
-    group_shared_free(watch, sizeof *watch);
+    ranks_shared_free(watch, sizeof *watch);
     op_data_free(&data);
 }
 
@@ -142,24 +141,24 @@ static bool late_rank(struct group_rank *rank, void *ctx)
 {
     const struct op_data *data = ctx;
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    config.transport = group_transport();
+    config.transport = ranks_transport();
     config.rank = rank->rank;
     config.world_size = rank->world_size;
     config.timeout_ms = 300;
     mmarn_comm *comm = NULL;
-    EXPECT_STATUS(rank, mmarn_comm_create(&rank->id, &config, &comm), MMARN_OK);
+    EXPECT_STATUS(mmarn_comm_create(&rank->id, &config, &comm), MMARN_OK);
     (void)data;
     float value = 1;
     mmarn_tensor one = mmarn_tensor_make(&value, MMARN_F32, 1, (int64_t[]){1});
     if (rank->rank == VICTIM) {
         usleep(1500000);
     } else {
-        EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_TIMEOUT);
-        EXPECT(rank, strstr(mmarn_last_error(), "rank 2"), "the late rank is not named: %s", mmarn_last_error());
-        EXPECT(rank, value == 1, "the output was written");
+        EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_TIMEOUT);
+        EXPECT(strstr(mmarn_last_error(), "rank 2"), "the late rank is not named: %s", mmarn_last_error());
+        EXPECT(value == 1, "the output was written");
     }
     /* The group can no longer be used, not even by the late rank. */
-    EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_TIMEOUT);
+    EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_TIMEOUT);
     mmarn_comm_destroy(comm);
     return true;
 }
@@ -192,7 +191,7 @@ static bool aborted_rank(struct group_rank *rank, void *ctx)
         pthread_create(&thread, NULL, abort_soon, comm);
         pthread_join(thread, NULL);
     }
-    EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_ABORTED);
+    EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_ERR_ABORTED);
     mmarn_comm_destroy(comm);
     return true;
 }
@@ -223,9 +222,7 @@ static bool forking_rank(struct group_rank *rank, void *ctx)
         _exit(refused ? 0 : 1);
     }
     bool ok = op_case_run(rank, comm, data);
-    int status = 0;
-    waitpid(child, &status, 0);
-    EXPECT(rank, WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child could use the group");
+    EXPECT(ranks_wait(child) == 0, "the child could use the group");
     ok = ok && op_case_run(rank, comm, data);
     mmarn_comm_destroy(comm);
     return ok;
@@ -270,11 +267,11 @@ static bool busy_rank(struct group_rank *rank, void *ctx)
         pthread_create(&thread, NULL, call_second, &second);
     else
         usleep(400000);
-    EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_OK);
-    EXPECT(rank, value == 2, "the sum is %g", (double)value);
+    EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_OK);
+    EXPECT(value == 2, "the sum is %g", (double)value);
     if (rank->rank == 0) {
         pthread_join(thread, NULL);
-        EXPECT(rank, second.status == MMARN_ERR_BUSY, "the second call gave %s", mmarn_status_string(second.status));
+        EXPECT(second.status == MMARN_ERR_BUSY, "the second call gave %s", mmarn_status_string(second.status));
     }
     mmarn_comm_destroy(comm);
     return true;

@@ -47,17 +47,17 @@ static void fill(struct arrays *a)
     do {                                                                                                               \
         odd_env_set(env);                                                                                              \
         call;                                                                                                          \
-        EXPECT(rank, odd_env_kept(env), "%s: %s has changed it", odd_env_name(env), #call);                            \
+        EXPECT(odd_env_kept(env), "%s: %s has changed it", odd_env_name(env), #call);                                  \
     } while (0)
 #define STATUS_FROM(env, call, expected)                                                                               \
     do {                                                                                                               \
         mmarn_status status_got;                                                                                       \
         FROM(env, status_got = (call));                                                                                \
-        EXPECT(rank, status_got == (expected), "%s: %s gave %s (%s)", odd_env_name(env), #call,                        \
+        EXPECT(status_got == (expected), "%s: %s gave %s (%s)", odd_env_name(env), #call,                              \
                mmarn_status_string(status_got), mmarn_last_error());                                                   \
     } while (0)
 
-static bool operator_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env env)
+static bool operator_doors(mmarn_comm *comm, enum odd_env env)
 {
     struct arrays a;
     mmarn_op *op = NULL;
@@ -113,7 +113,7 @@ static bool parts_doors(struct group_rank *rank, mmarn_comm *comm, enum odd_env 
 }
 
 /* Functions without a group; and the values of the one that computes. */
-static bool other_doors(struct group_rank *rank, enum odd_env env)
+static bool other_doors(enum odd_env env)
 {
     const float scales[] = {0.1F, 1e-39F, 3}, offset = 2.5F;
     uint64_t words[3];
@@ -123,7 +123,7 @@ static bool other_doors(struct group_rank *rank, enum odd_env env)
     mmarn_tensor tensor = mmarn_tensor_make(text, MMARN_I8, 2, (int64_t[]){2, 3});
     STATUS_FROM(env, mmarn_trans_quant_param(scales, 3, &offset, 1, 1, words), MMARN_OK);
     for (int i = 0; i < 3; i++)
-        EXPECT(rank, words[i] == quantised_word(scales[i], offset, 1), "%s: word %d is %llx", odd_env_name(env), i,
+        EXPECT(words[i] == quantised_word(scales[i], offset, 1), "%s: word %d is %llx", odd_env_name(env), i,
                (unsigned long long)words[i]);
     STATUS_FROM(env, mmarn_trans_quant_param(scales, 3, &offset, 2, 1, words), MMARN_ERR_ARGUMENT);
     STATUS_FROM(env, mmarn_id_create(&id), MMARN_OK);
@@ -152,7 +152,7 @@ static bool live(struct group_rank *rank, void *ctx)
     const enum odd_env env = rank->rank == 1 ? way->env : ODD_NONE;
     const int threads = way->threads;
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    config.transport = group_transport();
+    config.transport = ranks_transport();
     mmarn_comm *comm = NULL, *found = NULL;
     int32_t me, size;
     config.rank = rank->rank;
@@ -167,7 +167,7 @@ static bool live(struct group_rank *rank, void *ctx)
     STATUS_FROM(env, mmarn_comm_find("doors", &found), MMARN_OK);
     STATUS_FROM(env, mmarn_comm_find("walls", &found), MMARN_ERR_ARGUMENT);
     STATUS_FROM(env, mmarn_comm_rank(comm, &me, &size), MMARN_OK);
-    bool ok = operator_doors(rank, comm, env) && parts_doors(rank, comm, env) && other_doors(rank, env);
+    bool ok = operator_doors(comm, env) && parts_doors(rank, comm, env) && other_doors(env);
     float value = 1;
     mmarn_tensor one = mmarn_tensor_make(&value, MMARN_F32, 1, (int64_t[]){1});
     /* When this call ends on rank 1, rank 0 has finished all others; the abort may still reach it in this one. */
@@ -225,7 +225,7 @@ static bool wait_long(struct group_rank *rank, void *ctx)
     const enum odd_env env = rank->rank == 0 ? way->env : ODD_NONE;
     struct called called = {.env = env};
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    config.transport = group_transport();
+    config.transport = ranks_transport();
     mmarn_comm *comm = NULL;
     config.rank = rank->rank;
     config.world_size = rank->world_size;
@@ -243,10 +243,10 @@ static bool wait_long(struct group_rank *rank, void *ctx)
     mmarn_tensor one = mmarn_tensor_make(&bits, MMARN_F32, 1, (int64_t[]){1});
     STATUS_FROM(env, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_OK);
     FROM(env, mmarn_comm_destroy(comm));
-    EXPECT(rank, bits == 10, "%s: the sum's bits are %u", odd_env_name(env), bits);
-    EXPECT(rank, rank->rank == 1 || (while_joining > 0 && atomic_load(&called.times) > while_joining),
+    EXPECT(bits == 10, "%s: the sum's bits are %u", odd_env_name(env), bits);
+    EXPECT(rank->rank == 1 || (while_joining > 0 && atomic_load(&called.times) > while_joining),
            "asked %d times while joining, %d in all", while_joining, atomic_load(&called.times));
-    EXPECT(rank, atomic_load(&called.others) == 0, "%s: the caller was asked in another environment, %d times of %d",
+    EXPECT(atomic_load(&called.others) == 0, "%s: the caller was asked in another environment, %d times of %d",
            odd_env_name(env), atomic_load(&called.others), atomic_load(&called.times));
     return true;
 }

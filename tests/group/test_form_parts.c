@@ -106,19 +106,19 @@ static bool fused_is_parts(struct group_rank *rank, mmarn_comm *comm, const stru
     whole.mm_out = &mm[0];
     whole.rstd = &rstd[0];
     product.mm_out = &mm[1];
-    EXPECT_STATUS(rank, mmarn_mm_all_reduce(comm, &config, &product), MMARN_OK);
+    EXPECT_STATUS(mmarn_mm_all_reduce(comm, &config, &product), MMARN_OK);
     config.gamma = &a->gamma_t;
-    EXPECT_STATUS(rank, mmarn_mm_all_reduce_add_rms_norm(comm, &config, &whole), MMARN_OK);
+    EXPECT_STATUS(mmarn_mm_all_reduce_add_rms_norm(comm, &config, &whole), MMARN_OK);
     mmarn_op_config alone = *NORM_CONFIG(&a->gamma_t, config.epsilon, numerics);
     alone.flags = flags;
     mmarn_step rest = *STEP(&mm[1], &a->residual_t, &y[1], &norm[1]);
     rest.rstd = &rstd[1];
-    EXPECT_STATUS(rank, mmarn_add_rms_norm(comm, &alone, &rest), MMARN_OK);
+    EXPECT_STATUS(mmarn_add_rms_norm(comm, &alone, &rest), MMARN_OK);
     const size_t bytes = ROWS * N * halffloat_size(s->out);
-    EXPECT(rank, memcmp(a->mm[0], a->mm[1], bytes) == 0, "%s: mm_out differs", s->name);
-    EXPECT(rank, memcmp(a->y[0], a->y[1], bytes) == 0, "%s: y differs", s->name);
-    EXPECT(rank, memcmp(a->norm[0], a->norm[1], bytes) == 0, "%s: norm_out differs", s->name);
-    EXPECT(rank, memcmp(a->rstd[0], a->rstd[1], sizeof a->rstd[0]) == 0, "%s: rstd differs", s->name);
+    EXPECT(memcmp(a->mm[0], a->mm[1], bytes) == 0, "%s: mm_out differs", s->name);
+    EXPECT(memcmp(a->y[0], a->y[1], bytes) == 0, "%s: y differs", s->name);
+    EXPECT(memcmp(a->norm[0], a->norm[1], bytes) == 0, "%s: norm_out differs", s->name);
+    EXPECT(memcmp(a->rstd[0], a->rstd[1], sizeof a->rstd[0]) == 0, "%s: rstd differs", s->name);
     free(a);
     return true;
 }

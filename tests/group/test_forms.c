@@ -65,11 +65,11 @@ struct shard_case {
     int threads;
 };
 
-static bool same_bytes(struct group_rank *rank, const char *what, const void *got, const void *expected, size_t bytes)
+static bool same_bytes(const char *what, const void *got, const void *expected, size_t bytes)
 {
     const unsigned char *a = got, *b = expected;
     for (size_t i = 0; i < bytes; i++)
-        EXPECT(rank, a[i] == b[i], "byte %zu of %s is %02x instead of %02x", i, what, a[i], b[i]);
+        EXPECT(a[i] == b[i], "byte %zu of %s is %02x instead of %02x", i, what, a[i], b[i]);
     return true;
 }
 
@@ -100,21 +100,19 @@ static bool scatter_then_gather(struct group_rank *rank, mmarn_comm *comm, const
     const mmarn_tensor in = mmarn_tensor_make(own, c->dtype, axes, (int64_t[]){c->rows, c->n});
     const mmarn_tensor shard = mmarn_tensor_make(part, c->dtype, axes, (int64_t[]){rows, c->n});
     const mmarn_tensor out = mmarn_tensor_make(whole, c->dtype, axes, (int64_t[]){c->rows, c->n});
-    EXPECT_STATUS(rank, mmarn_reduce_scatter(comm, c->numerics, &in, &shard), MMARN_OK);
-    bool ok =
-        same_bytes(rank, "the shard", part, expected + (size_t)(first * c->n) * size, (size_t)(rows * c->n) * size);
+    EXPECT_STATUS(mmarn_reduce_scatter(comm, c->numerics, &in, &shard), MMARN_OK);
+    bool ok = same_bytes("the shard", part, expected + (size_t)(first * c->n) * size, (size_t)(rows * c->n) * size);
     const size_t shard_bytes = (size_t)(rows * c->n) * size;
-    ok = ok &&
-         same_bytes(rank, "what lies behind the shard", part + shard_bytes, whole, (size_t)count * size - shard_bytes);
-    EXPECT_STATUS(rank, mmarn_all_gather(comm, &shard, &out), MMARN_OK);
-    ok = ok && same_bytes(rank, "the gathered array", whole, expected, (size_t)count * size);
+    ok = ok && same_bytes("what lies behind the shard", part + shard_bytes, whole, (size_t)count * size - shard_bytes);
+    EXPECT_STATUS(mmarn_all_gather(comm, &shard, &out), MMARN_OK);
+    ok = ok && same_bytes("the gathered array", whole, expected, (size_t)count * size);
     /* In place: the shard is stored where its rows are. */
     memset(whole, 0xA5, (size_t)count * size);
     memcpy(whole + (size_t)(first * c->n) * size, part, (size_t)(rows * c->n) * size);
     const mmarn_tensor inside =
         mmarn_tensor_make(whole + (size_t)(first * c->n) * size, c->dtype, axes, (int64_t[]){rows, c->n});
-    EXPECT_STATUS(rank, mmarn_all_gather(comm, &inside, &out), MMARN_OK);
-    ok = ok && same_bytes(rank, "what was gathered in place", whole, expected, (size_t)count * size);
+    EXPECT_STATUS(mmarn_all_gather(comm, &inside, &out), MMARN_OK);
+    ok = ok && same_bytes("what was gathered in place", whole, expected, (size_t)count * size);
     for (int r = 0; r < rank->world_size; r++)
         free(wide[r]);
     free(mm);
@@ -130,7 +128,7 @@ static bool gather_vectors(struct group_rank *rank, mmarn_comm *comm, int64_t ro
     int64_t first, count;
     signed char *bytes = malloc((size_t)rows), *all_bytes = malloc((size_t)rows);
     int32_t *words = malloc((size_t)rows * 4), *all_words = malloc((size_t)rows * 4);
-    EXPECT_STATUS(rank, mmarn_shard(rows, rank->rank, rank->world_size, &first, &count), MMARN_OK);
+    EXPECT_STATUS(mmarn_shard(rows, rank->rank, rank->world_size, &first, &count), MMARN_OK);
     for (int64_t i = 0; i < count; i++) {
         bytes[i] = (signed char)((first + i) * 37);
         words[i] = (int32_t)((first + i) * 1000003 - 7);
@@ -140,10 +138,10 @@ static bool gather_vectors(struct group_rank *rank, mmarn_comm *comm, int64_t ro
     const mmarn_tensor out[] = {mmarn_tensor_make(all_bytes, MMARN_I8, 1, &rows),
                                 mmarn_tensor_make(all_words, MMARN_I32, 1, &rows)};
     for (int i = 0; i < 2; i++)
-        EXPECT_STATUS(rank, mmarn_all_gather(comm, &in[i], &out[i]), MMARN_OK);
+        EXPECT_STATUS(mmarn_all_gather(comm, &in[i], &out[i]), MMARN_OK);
     for (int64_t i = 0; i < rows; i++) {
-        EXPECT(rank, all_bytes[i] == (signed char)(i * 37), "byte %lld is %d", (long long)i, all_bytes[i]);
-        EXPECT(rank, all_words[i] == (int32_t)(i * 1000003 - 7), "word %lld is %d", (long long)i, all_words[i]);
+        EXPECT(all_bytes[i] == (signed char)(i * 37), "byte %lld is %d", (long long)i, all_bytes[i]);
+        EXPECT(all_words[i] == (int32_t)(i * 1000003 - 7), "word %lld is %d", (long long)i, all_words[i]);
     }
     free(bytes);
     free(all_bytes);

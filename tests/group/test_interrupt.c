@@ -23,13 +23,13 @@ static int32_t ask(void *ctx)
 {
     struct caller *caller = ctx;
     atomic_fetch_add(&caller->asked, 1);
-    return caller->stop_at > 0 && group_seconds() >= caller->stop_at;
+    return caller->stop_at > 0 && ranks_seconds() >= caller->stop_at;
 }
 
 static mmarn_status join(const struct group_rank *rank, struct caller *caller, mmarn_comm **comm)
 {
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    config.transport = group_transport();
+    config.transport = ranks_transport();
     config.rank = rank->rank;
     config.world_size = rank->world_size;
     config.threads = 2;
@@ -54,17 +54,17 @@ static bool join_in_vain(struct group_rank *rank, void *ctx)
     int told = *(const int *)ctx;
     if (rank->rank == 2)
         return true;
-    const double start = group_seconds();
+    const double start = ranks_seconds();
     struct caller caller = {.stop_at = rank->rank == told ? start + 3 : 0};
     mmarn_comm *comm = NULL;
     mmarn_status status = join(rank, &caller, &comm);
-    EXPECT(rank, group_seconds() - start < 15, "it took until the deadline");
-    EXPECT(rank, !comm, "a handle was given out");
+    EXPECT(ranks_seconds() - start < 15, "it took until the deadline");
+    EXPECT(!comm, "a handle was given out");
     if (rank->rank == told)
-        EXPECT(rank, status == MMARN_ERR_ABORTED && strstr(mmarn_last_error(), "was interrupted"), "%s: %s",
+        EXPECT(status == MMARN_ERR_ABORTED && strstr(mmarn_last_error(), "was interrupted"), "%s: %s",
                mmarn_status_string(status), mmarn_last_error());
     else
-        EXPECT(rank, status == MMARN_ERR_ABORTED || status == MMARN_ERR_PEER, "%s: %s", mmarn_status_string(status),
+        EXPECT(status == MMARN_ERR_ABORTED || status == MMARN_ERR_PEER, "%s: %s", mmarn_status_string(status),
                mmarn_last_error());
     return true;
 }
@@ -85,23 +85,23 @@ static bool call_in_vain(struct group_rank *rank, void *ctx)
     atomic_bool *may_stop = ctx;
     struct caller caller = {.stop_at = 0};
     mmarn_comm *comm = NULL;
-    EXPECT_STATUS(rank, join(rank, &caller, &comm), MMARN_OK);
+    EXPECT_STATUS(join(rank, &caller, &comm), MMARN_OK);
     float value = 1.5f;
-    EXPECT_STATUS(rank, sum_one(comm, &value), MMARN_OK);
-    EXPECT(rank, value == 3, "the sum is %g", (double)value);
+    EXPECT_STATUS(sum_one(comm, &value), MMARN_OK);
+    EXPECT(value == 3, "the sum is %g", (double)value);
     if (rank->rank == 1) {
         atomic_store(may_stop, true); /* pairs with the load of rank 0 */
         usleep(1000000);
     } else {
         while (!atomic_load(may_stop))
             usleep(1000);
-        caller.stop_at = group_seconds();
+        caller.stop_at = ranks_seconds();
     }
     float untouched = 0.25f;
-    EXPECT_STATUS(rank, sum_one(comm, &untouched), MMARN_ERR_ABORTED);
-    EXPECT(rank, strstr(mmarn_last_error(), "rank 0 aborted the group"), "%s", mmarn_last_error());
-    EXPECT(rank, untouched == 0.25f, "the output was written");
-    EXPECT(rank, rank->rank == 1 || atomic_load(&caller.asked) >= 1, "the caller was never asked");
+    EXPECT_STATUS(sum_one(comm, &untouched), MMARN_ERR_ABORTED);
+    EXPECT(strstr(mmarn_last_error(), "rank 0 aborted the group"), "%s", mmarn_last_error());
+    EXPECT(untouched == 0.25f, "the output was written");
+    EXPECT(rank->rank == 1 || atomic_load(&caller.asked) >= 1, "the caller was never asked");
     mmarn_comm_destroy(comm);
     return true;
 }
@@ -110,9 +110,9 @@ static void in_a_call(void **state)
 {
     (void)state;
     for (enum group_mode mode = GROUP_PROCESSES; mode <= GROUP_THREADS; mode++) {
-        atomic_bool *may_stop = group_shared(sizeof *may_stop);
+        atomic_bool *may_stop = ranks_shared(sizeof *may_stop);
         assert_true(group_run(mode, 2, call_in_vain, may_stop));
-        group_shared_free(may_stop, sizeof *may_stop);
+        ranks_shared_free(may_stop, sizeof *may_stop);
     }
 }
 
@@ -122,14 +122,14 @@ static bool call_late(struct group_rank *rank, void *ctx)
     (void)ctx;
     struct caller caller = {.stop_at = 0};
     mmarn_comm *comm = NULL;
-    EXPECT_STATUS(rank, join(rank, &caller, &comm), MMARN_OK);
+    EXPECT_STATUS(join(rank, &caller, &comm), MMARN_OK);
     if (rank->rank == 1)
         usleep(1000000);
     atomic_store(&caller.asked, 0);
     float value = 2.5f;
-    EXPECT_STATUS(rank, sum_one(comm, &value), MMARN_OK);
-    EXPECT(rank, value == 5, "the sum is %g", (double)value);
-    EXPECT(rank, rank->rank == 1 || atomic_load(&caller.asked) >= 3, "asked only %d times in a second",
+    EXPECT_STATUS(sum_one(comm, &value), MMARN_OK);
+    EXPECT(value == 5, "the sum is %g", (double)value);
+    EXPECT(rank->rank == 1 || atomic_load(&caller.asked) >= 3, "asked only %d times in a second",
            atomic_load(&caller.asked));
     mmarn_comm_destroy(comm);
     return true;

@@ -105,15 +105,15 @@ static bool one_rank(struct group_rank *rank, void *ctx)
     mmarn_comm *comm = group_join(rank, 1);
     if (!comm)
         return false;
-    EXPECT_STATUS(rank, run(comm, &tensors), MMARN_OK);
+    EXPECT_STATUS(run(comm, &tensors), MMARN_OK);
     wait_for_all(&shared->arrived[1]);
     shared->after[rank->rank] = proportional_kib();
     /* No rank may leave before all have measured: its shared mappings would count for the others. */
     const int64_t one = 1;
     float all = 1;
     const mmarn_tensor tensor = mmarn_tensor_make(&all, MMARN_F32, 1, &one);
-    EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &tensor, &tensor), MMARN_OK);
-    EXPECT(rank, all == RANKS, "the sum of %d ones is %g", RANKS, (double)all);
+    EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &tensor, &tensor), MMARN_OK);
+    EXPECT(all == RANKS, "the sum of %d ones is %g", RANKS, (double)all);
     mmarn_comm_destroy(comm);
     return true;
 }
@@ -124,7 +124,7 @@ static void a_rank_needs_little_memory(void **state)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     skip(); /* a sanitizer's own memory would be counted */
 #endif
-    struct shared *shared = group_shared(sizeof *shared);
+    struct shared *shared = ranks_shared(sizeof *shared);
     long sum = 0;
     assert_true(group_run(GROUP_PROCESSES, RANKS, one_rank, shared));
     for (int rank = 0; rank < RANKS; rank++) {
@@ -134,7 +134,7 @@ static void a_rank_needs_little_memory(void **state)
     printf("%d ranks: %ld KiB each beside their tensors\n", RANKS, sum / RANKS);
     /* The memory must exist at all: partials and sums alone are 1.5 MiB. */
     assert_in_range(sum / RANKS, 1024, LIMIT_KIB);
-    group_shared_free(shared, sizeof *shared);
+    ranks_shared_free(shared, sizeof *shared);
 }
 
 int main(void)

@@ -23,7 +23,7 @@ enum { CALLERS = 5, STEP_US = 60000, CALLS = 300, COUNT = 16 };
 static mmarn_comm *join(struct group_rank *rank, int32_t (*interrupted)(void *), void *ctx)
 {
     mmarn_comm_config config = MMARN_COMM_CONFIG_INIT;
-    config.transport = group_transport();
+    config.transport = ranks_transport();
     mmarn_comm *comm = NULL;
     config.rank = rank->rank;
     config.world_size = rank->world_size;
@@ -33,7 +33,7 @@ static mmarn_comm *join(struct group_rank *rank, int32_t (*interrupted)(void *),
     config.interrupted = interrupted;
     config.interrupted_ctx = ctx;
     if (mmarn_comm_create(&rank->id, &config, &comm) != MMARN_OK)
-        group_fail(rank, "joining: %s", mmarn_last_error());
+        expect_fail("joining: %s", mmarn_last_error());
     return comm;
 }
 
@@ -91,8 +91,8 @@ static bool order_rank(struct group_rank *rank, void *ctx)
     for (int i = 0; i < CALLERS; i++) {
         if (rank->rank == 0)
             pthread_join(threads[i], NULL);
-        EXPECT(rank, callers[i].status == MMARN_OK, "call %d: %s", i, callers[i].sentence);
-        EXPECT(rank, callers[i].sum == 2, "call %d: the sum is %g", i, (double)callers[i].sum);
+        EXPECT(callers[i].status == MMARN_OK, "call %d: %s", i, callers[i].sentence);
+        EXPECT(callers[i].sum == 2, "call %d: the sum is %g", i, (double)callers[i].sum);
     }
     mmarn_comm_destroy(comm);
     return true;
@@ -131,8 +131,8 @@ static bool many_rank(struct group_rank *rank, void *ctx)
     for (int i = 0; i < CALLERS; i++)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < CALLERS; i++) {
-        EXPECT(rank, callers[i].status == MMARN_OK, "thread %d: %s", i, callers[i].sentence);
-        EXPECT(rank, callers[i].sum == 1, "thread %d: the sum is %g", i, (double)callers[i].sum);
+        EXPECT(callers[i].status == MMARN_OK, "thread %d: %s", i, callers[i].sentence);
+        EXPECT(callers[i].sum == 1, "thread %d: the sum is %g", i, (double)callers[i].sum);
     }
     mmarn_comm_destroy(comm);
     return true;
@@ -155,12 +155,12 @@ static bool names_rank(struct group_rank *rank, void *ctx)
     pthread_t thread;
     float value = 1;
     const mmarn_tensor one = mmarn_tensor_make(&value, MMARN_F32, 1, (int64_t[]){1});
-    EXPECT_STATUS(rank, mmarn_comm_name_next(comm, "mine"), MMARN_OK);
+    EXPECT_STATUS(mmarn_comm_name_next(comm, "mine"), MMARN_OK);
     pthread_create(&thread, NULL, call, &other);
     pthread_join(thread, NULL);
-    EXPECT(rank, other.status == MMARN_ERR_MISMATCH && strstr(other.sentence, "a 1") && strstr(other.sentence, "b 1"),
-           "%s", other.sentence);
-    EXPECT_STATUS(rank, mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_OK);
+    EXPECT(other.status == MMARN_ERR_MISMATCH && strstr(other.sentence, "a 1") && strstr(other.sentence, "b 1"), "%s",
+           other.sentence);
+    EXPECT_STATUS(mmarn_all_reduce(comm, MMARN_NUMERICS_DEFAULT, &one, &one), MMARN_OK);
     mmarn_comm_destroy(comm);
     return true;
 }
@@ -194,13 +194,13 @@ static bool ended_rank(struct group_rank *rank, void *ctx)
     if (rank->rank == 0 && abort)
         mmarn_comm_abort(comm);
     atomic_store(&given_up, 1);
-    const double start = group_seconds();
+    const double start = ranks_seconds();
     for (int i = 0; i < CALLERS && rank->rank == 0; i++) {
         pthread_join(threads[i], NULL);
-        EXPECT(rank, callers[i].status == MMARN_ERR_ABORTED, "call %d: %s (%s)", i,
-               mmarn_status_string(callers[i].status), callers[i].sentence);
+        EXPECT(callers[i].status == MMARN_ERR_ABORTED, "call %d: %s (%s)", i, mmarn_status_string(callers[i].status),
+               callers[i].sentence);
     }
-    EXPECT(rank, group_seconds() - start < 5, "it took %g s", group_seconds() - start);
+    EXPECT(ranks_seconds() - start < 5, "it took %g s", ranks_seconds() - start);
     if (rank->rank == 1)
         usleep(4 * STEP_US);
     mmarn_comm_destroy(comm);

@@ -16,6 +16,7 @@
 #include "quant_case.h"
 #include "reference/quantised.h"
 #include "reference/random.h"
+#include "support/inputs.h"
 
 enum { MOST_CASES = 160 };
 
@@ -144,38 +145,33 @@ static void extreme_sums(void **state)
     check_cases(cases, sizeof cases / sizeof *cases, 2, 1);
 }
 
-static int64_t pick(int64_t low, int64_t high)
-{
-    return low + (int64_t)(random_word(random_key(test_seed(), 99), ++stream) % (uint64_t)(high - low + 1));
-}
-
-static struct quant_case random_case(void)
+static struct quant_case random_case(uint64_t *state)
 {
     struct quant_case c = {0};
-    const bool int8 = pick(0, 2) == 0;
-    const int form = (int)pick(0, INT8_FORMS - 1);
-    c.x_dtype = int8 ? MMARN_I8 : (int32_t)pick(MMARN_F16, MMARN_F32);
-    c.x2_dtype = int8 ? MMARN_I8 : (int32_t)pick(MMARN_I8, MMARN_I4);
+    const bool int8 = inputs_between(state, 0, 2) == 0;
+    const int form = (int)inputs_between(state, 0, INT8_FORMS - 1);
+    c.x_dtype = int8 ? MMARN_I8 : (int32_t)inputs_between(state, MMARN_F16, MMARN_F32);
+    c.x2_dtype = int8 ? MMARN_I8 : (int32_t)inputs_between(state, MMARN_I8, MMARN_I4);
     c.out_dtype = int8 ? int8_forms[form][0] : c.x_dtype;
     c.scale_dtype = int8 ? int8_forms[form][1] : 0;
-    c.numerics = (int32_t)pick(0, 2);
-    c.rows = pick(1, pick(0, 3) ? 20 : 140);
-    c.k = pick(1, 300);
-    c.n = pick(1, 200);
-    c.scale = (enum quant_scale)pick(0, int8 ? 1 : 2);
+    c.numerics = (int32_t)inputs_between(state, 0, 2);
+    c.rows = inputs_between(state, 1, inputs_between(state, 0, 3) ? 20 : 140);
+    c.k = inputs_between(state, 1, 300);
+    c.n = inputs_between(state, 1, 200);
+    c.scale = (enum quant_scale)inputs_between(state, 0, int8 ? 1 : 2);
     if (c.scale == QUANT_PER_GROUP) {
         c.k += 33;
-        c.group = 32 * pick(1, (c.k - 1) / 32);
+        c.group = 32 * inputs_between(state, 1, (c.k - 1) / 32);
     }
-    c.call = (enum quant_call)pick(0, 2);
-    c.data = (enum quant_data)pick(0, 2);
-    c.offset = !int8 && pick(0, 1);
-    c.bias = pick(0, 1);
-    c.trans_x2 = pick(0, 1);
-    c.wide_residual = pick(0, 3) == 0;
-    c.wide_gamma = pick(0, 3) == 0;
-    c.per_token = int8 && c.call != QUANT_ONCE && pick(0, 1);
-    c.strided_scale = pick(0, 1);
+    c.call = (enum quant_call)inputs_between(state, 0, 2);
+    c.data = (enum quant_data)inputs_between(state, 0, 2);
+    c.offset = !int8 && inputs_between(state, 0, 1);
+    c.bias = inputs_between(state, 0, 1);
+    c.trans_x2 = inputs_between(state, 0, 1);
+    c.wide_residual = inputs_between(state, 0, 3) == 0;
+    c.wide_gamma = inputs_between(state, 0, 3) == 0;
+    c.per_token = int8 && c.call != QUANT_ONCE && inputs_between(state, 0, 1);
+    c.strided_scale = inputs_between(state, 0, 1);
     if (c.x2_dtype == MMARN_I4) {
         c.k += (c.trans_x2 || c.n == 1) && c.k % 2;
         c.n += !c.trans_x2 && c.n > 1 && c.n % 2;
@@ -187,9 +183,10 @@ static void at_random(void **state)
 {
     (void)state;
     struct quant_case cases[100];
+    uint64_t choices = test_seed();
     for (int world_size = 1; world_size <= 4; world_size++) {
         for (int i = 0; i < 100; i++)
-            cases[i] = random_case();
+            cases[i] = random_case(&choices);
         check_cases(cases, 100, world_size, 1 + world_size % 2);
     }
 }

@@ -2,20 +2,14 @@
 /* coll_helper.c - see coll_helper.h. */
 #include "coll_helper.h"
 
-#include <assert.h>
 #include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-static atomic_int failures;
 static _Thread_local struct error last;
 
 const char *helper_sentence(void)
@@ -25,16 +19,7 @@ const char *helper_sentence(void)
 
 bool helper_check(bool condition, const char *text, const char *file, int line)
 {
-    if (condition)
-        return true;
-    fprintf(stderr, "%s:%d: not so: %s (last error: %s)\n", file, line, text, last.sentence);
-    atomic_fetch_add(&failures, 1);
-    return false;
-}
-
-int helper_failures(void)
-{
-    return atomic_load(&failures);
+    return condition || expect_fail("%s:%d: not so: %s (last error: %s)", file, line, text, last.sentence);
 }
 
 /* --------------------------------------------------------------------------------------------------- reference */
@@ -237,22 +222,6 @@ bool helper_good_call(struct coll *coll, const struct helper_job *job)
 
 /* ------------------------------------------------------------------------------------------------------- ranks */
 
-const char *helper_transport(void)
-{
-    const char *name = getenv("MMARN_TEST_TRANSPORT");
-    return name && *name ? name : "shm";
-}
-
-bool helper_serves(int world_size)
-{
-    static const mmarn_id none;
-    const struct coll_options options = {.id = &none, .world_size = world_size, .threads = 1};
-    struct error error;
-    const struct coll_transport *transport = coll_find(helper_transport(), &options, &error);
-    assert(!transport || !strcmp(transport->name, helper_transport()));
-    return transport;
-}
-
 mmarn_id helper_id(void)
 {
     mmarn_id id;
@@ -264,69 +233,42 @@ mmarn_status helper_join(const struct helper_group *group, int rank, struct coll
 {
     struct coll_options options = {&group->id,        rank,        group->world_size, group->threads,
                                    group->timeout_ms, {NULL, NULL}};
-    const struct coll_transport *transport = coll_find(helper_transport(), &options, &last);
-    CHECK(transport && !strcmp(transport->name, helper_transport()));
+    const char *name = ranks_transport() ? ranks_transport() : "shm";
+    const struct coll_transport *transport = coll_find(name, &options, &last);
+    CHECK(transport && !strcmp(transport->name, name));
     return transport && transport->join(&options, coll, &last) ? MMARN_OK : last.status;
 }
 
-struct rank_thread {
+struct part {
     const struct helper_group *group;
-    int rank;
-    pthread_t thread;
+    int first, count;
 };
 
-static void *run_rank(void *arg)
+static bool run_rank(int rank, void *ctx)
 {
-    struct rank_thread *rank = arg;
+    const struct helper_group *group = ((struct part *)ctx)->group;
     struct coll *coll = NULL;
-    if (!CHECK(helper_join(rank->group, rank->rank, &coll) == MMARN_OK))
-        return NULL;
-    rank->group->body(coll, rank->group->ctx);
+    if (!CHECK(helper_join(group, rank, &coll) == MMARN_OK))
+        return false;
+    group->body(coll, group->ctx);
     coll->transport->leave(coll);
-    return NULL;
+    return true;
 }
 
-void helper_run_some(const struct helper_group *group, int first, int count)
+static bool run_part(int rank, void *ctx)
 {
-    struct rank_thread ranks[MMARN_MAX_RANKS];
-    for (int i = 0; i < count; i++) {
-        ranks[i] = (struct rank_thread){.group = group, .rank = first + i};
-        pthread_create(&ranks[i].thread, NULL, run_rank, &ranks[i]);
-    }
-    for (int i = 0; i < count; i++)
-        pthread_join(ranks[i].thread, NULL);
+    const struct part *part = ctx;
+    return part->count == 1 ? run_rank(rank, ctx) : ranks_run_threads(part->first, part->count, run_rank, ctx);
 }
 
 void helper_run_threads(const struct helper_group *group)
 {
-    helper_run_some(group, 0, group->world_size);
+    ranks_run_threads(0, group->world_size, run_rank, &(struct part){group, 0, group->world_size});
 }
 
 pid_t helper_fork(const struct helper_group *group, int first, int count)
 {
-    pid_t pid = fork();
-    if (pid)
-        return pid;
-    struct rank_thread self = {.group = group, .rank = first};
-    if (count > 1)
-        helper_run_some(group, first, count);
-    else
-        run_rank(&self);
-    _exit(helper_failures() ? 1 : 0);
-}
-
-int helper_wait(pid_t pid)
-{
-    int state;
-    while (waitpid(pid, &state, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return WIFSIGNALED(state) ? -WTERMSIG(state) : WEXITSTATUS(state);
-}
-
-void helper_sleep(int ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
+    return ranks_fork(first, run_part, &(struct part){group, first, count});
 }
 
 int helper_descriptors(void)

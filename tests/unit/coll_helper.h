@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coll_helper.h - what the tests of src/coll share: ranks as threads or forked processes; an all-reduce by the
- * library's own schedule, on the transport that MMARN_TEST_TRANSPORT names; and a reference for its bits that shares no
- * code with the library. cmocka's assertions belong to the main thread: ranks use CHECK, and the test asserts
- * helper_failures() == 0.
+ * coll_helper.h - what the tests of src/coll share: groups of ranks; an all-reduce by the library's own schedule, on
+ * the transport under test; and a reference for its bits that shares no code with the library. Ranks use CHECK, and the
+ * test asserts expect_failures() == 0.
  */
 #ifndef COLL_HELPER_H
 #define COLL_HELPER_H
@@ -18,12 +17,13 @@
 #include "coll/reduce.h"
 #include "coll/transports.h"
 #include "coll/worker.h"
+#include "support/expect.h"
+#include "support/ranks.h"
 #include "support/seed.h"
 
-/* Counts and prints a failure of the calling rank. */
+/* Reports a failure (support/expect.h), and goes on. */
 #define CHECK(condition) helper_check((condition), #condition, __FILE__, __LINE__)
 bool helper_check(bool condition, const char *text, const char *file, int line);
-int helper_failures(void);
 
 /* The points of a call at which a test may act. */
 enum helper_point {
@@ -70,21 +70,12 @@ struct helper_group {
     void *ctx;
 };
 
-/* The transport under test: MMARN_TEST_TRANSPORT, or "shm"; and whether it supports groups of this many ranks. */
-const char *helper_transport(void);
-bool helper_serves(int world_size);
-
 mmarn_id helper_id(void);
 mmarn_status helper_join(const struct helper_group *group, int rank, struct coll **coll);
-/* Runs every rank, or count ranks starting with first, as threads, and waits for them. */
+/* Runs every rank as a thread, and waits for them. */
 void helper_run_threads(const struct helper_group *group);
-void helper_run_some(const struct helper_group *group, int first, int count);
-/* Forks a process that runs count ranks, as threads if there are several. It exits with 0 if no CHECK has failed. */
+/* Forks a process that runs count ranks, as threads if there are several; see ranks_fork. */
 pid_t helper_fork(const struct helper_group *group, int first, int count);
-/* Waits for a child. Returns its exit code, or minus the signal that ended it. */
-int helper_wait(pid_t pid);
-
-void helper_sleep(int ms);
 
 /* The number of open descriptors, and of mappings of segments, of this process. */
 int helper_descriptors(void);

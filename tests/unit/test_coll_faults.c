@@ -25,7 +25,7 @@ static void run(int world_size, int timeout_ms, void (*body)(struct coll *coll, 
         .world_size = world_size, .threads = 2, .timeout_ms = timeout_ms, .body = body, .ctx = ctx};
     group.id = helper_id();
     helper_run_threads(&group);
-    assert_int_equal(helper_failures(), 0);
+    assert_int_equal(expect_failures(), 0);
 }
 
 static struct helper_job small_job(void)
@@ -116,7 +116,7 @@ static void random_body(struct coll *coll, void *ctx)
 {
     uint64_t random = test_seed() + 77;
     int calls = *(int *)ctx;
-    for (int i = 0; i < calls && !helper_failures(); i++) {
+    for (int i = 0; i < calls && !expect_failures(); i++) {
         enum action actions[WORLD];
         char sentence[128];
         bool calm = test_random(&random) % 2;
@@ -173,7 +173,7 @@ static void a_long_refusal_is_cut(void **state)
 static void *abort_later(void *arg)
 {
     struct coll *coll = arg;
-    helper_sleep(30);
+    ranks_sleep(30);
     (coll->transport->fail)(coll, COLL_ABORTED); /* cmocka has a macro of that name */
     return NULL;
 }
@@ -206,7 +206,7 @@ static void late_body(struct coll *coll, void *ctx)
     helper_good_call(coll, &job);
     if (coll->rank == 1)
         while (!atomic_load(done))
-            helper_sleep(1);
+            ranks_sleep(1);
     bad_call(coll, &job, MMARN_ERR_TIMEOUT, "rank 0 waited 100 ms for rank 1");
     atomic_store(done, 1);
     bad_call(coll, &job, MMARN_ERR_TIMEOUT, "rank 0 waited 100 ms for rank 1");
@@ -224,7 +224,7 @@ static void stop_in_call(struct coll *coll, enum helper_point point, int64_t til
     atomic_int *done = ctx;
     if (coll->rank == 1 && point == HELPER_PRODUCED && tile == 3)
         while (!atomic_load(done))
-            helper_sleep(1);
+            ranks_sleep(1);
 }
 
 static void stuck_body(struct coll *coll, void *ctx)

@@ -43,7 +43,7 @@ static void *try_to_join(void *arg)
 {
     struct joiner *joiner = arg;
     struct coll *coll = NULL;
-    helper_sleep(joiner->after_ms);
+    ranks_sleep(joiner->after_ms);
     joiner->status = helper_join(&joiner->group, joiner->rank, &coll);
     if (joiner->status)
         snprintf(joiner->sentence, sizeof joiner->sentence, "%s", helper_sentence());
@@ -80,7 +80,7 @@ static int count_before(void **state)
 static int nothing_left(void **state)
 {
     (void)state;
-    return helper_failures() || helper_descriptors() != descriptors_before || helper_mappings();
+    return expect_failures() || helper_descriptors() != descriptors_before || helper_mappings();
 }
 
 static void missing_ranks_are_named(void **state)
@@ -181,7 +181,7 @@ static int stranger(const mmarn_id *id)
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(text));
     int link = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     while (connect(link, (struct sockaddr *)&address, length) < 0)
-        helper_sleep(1);
+        ranks_sleep(1);
     return link;
 }
 
@@ -333,7 +333,7 @@ static void death_on_the_way_is_told(void **state)
     if (!pid)
         die_on_the_way(&host.group.id);
     start(&host);
-    assert_int_equal(helper_wait(pid), -SIGKILL);
+    assert_int_equal(ranks_wait(pid), -SIGKILL);
     finish(&host, MMARN_ERR_PEER, "rank 1 left while the group was being formed");
 }
 
@@ -373,7 +373,7 @@ static void too_few_descriptors_are_an_error(void **state)
         mmarn_status status = helper_join(&host.group, 0, &coll);
         if (!status)
             coll->transport->leave(coll);
-        int code = helper_wait(pid);
+        int code = ranks_wait(pid);
         assert_in_range(code, 0, 1);
         assert_int_equal(!status, !code);
         joined = joined || !code;

@@ -74,7 +74,7 @@ static void ranks_as_processes(void **state)
         for (int rank = 0; rank < world_size; rank++)
             pids[rank] = helper_fork(&group, rank, 1);
         for (int rank = 0; rank < world_size; rank++)
-            assert_int_equal(helper_wait(pids[rank]), 0);
+            assert_int_equal(ranks_wait(pids[rank]), 0);
     }
     assert_int_equal(files_in_shm(), before);
 }
@@ -86,9 +86,9 @@ static void processes_and_threads_mixed(void **state)
     pid_t first = helper_fork(&group, 0, 2);
     pid_t second = helper_fork(&group, 2, 3);
     pid_t third = helper_fork(&group, 5, 1);
-    assert_int_equal(helper_wait(first), 0);
-    assert_int_equal(helper_wait(second), 0);
-    assert_int_equal(helper_wait(third), 0);
+    assert_int_equal(ranks_wait(first), 0);
+    assert_int_equal(ranks_wait(second), 0);
+    assert_int_equal(ranks_wait(third), 0);
 }
 
 static void signal_oneself(struct coll *coll, enum helper_point step, int64_t tile, void *ctx)
@@ -140,7 +140,7 @@ static void kill_at(enum helper_point step, int64_t tile, int victim, void (*bod
     for (int rank = 0; rank < 3; rank++)
         pids[rank] = helper_fork(&group, rank, 1);
     for (int rank = 0; rank < 3; rank++)
-        assert_int_equal(helper_wait(pids[rank]), rank == victim ? -SIGKILL : 0);
+        assert_int_equal(ranks_wait(pids[rank]), rank == victim ? -SIGKILL : 0);
 }
 
 static void a_killed_rank_is_named(void **state)
@@ -183,10 +183,10 @@ static void a_stopped_rank_goes_on(void **state)
             pids[rank] = helper_fork(&group, rank, 1);
         assert_int_equal(waitpid(pids[1], &wait_status, WUNTRACED), pids[1]);
         assert_true(WIFSTOPPED(wait_status));
-        helper_sleep(60);
+        ranks_sleep(60);
         kill(pids[1], SIGCONT);
         for (int rank = 0; rank < 3; rank++)
-            assert_int_equal(helper_wait(pids[rank]), 0);
+            assert_int_equal(ranks_wait(pids[rank]), 0);
     }
 }
 
@@ -219,8 +219,8 @@ static void a_child_does_not_hide_its_parents_death(void **state)
     struct helper_group group = make_group(2, forking_body, &plan);
     pid_t victim = helper_fork(&group, 1, 1);
     pid_t other = helper_fork(&group, 0, 1);
-    assert_int_equal(helper_wait(other), 0);
-    assert_int_equal(helper_wait(victim), -SIGKILL);
+    assert_int_equal(ranks_wait(other), 0);
+    assert_int_equal(ranks_wait(victim), -SIGKILL);
     close(plan.pipe[0]);
     close(plan.pipe[1]);
 }
@@ -236,7 +236,7 @@ static void child_leaves_body(struct coll *coll, void *ctx)
         coll->transport->leave(coll);
         _exit(0);
     }
-    CHECK(helper_wait(pid) == 0);
+    CHECK(ranks_wait(pid) == 0);
     for (int i = 0; i < 5; i++)
         helper_good_call(coll, &job);
 }
@@ -247,8 +247,8 @@ static void a_child_that_leaves_disturbs_nobody(void **state)
     struct helper_group group = make_group(2, child_leaves_body, NULL);
     pid_t first = helper_fork(&group, 0, 1);
     pid_t second = helper_fork(&group, 1, 1);
-    assert_int_equal(helper_wait(first), 0);
-    assert_int_equal(helper_wait(second), 0);
+    assert_int_equal(ranks_wait(first), 0);
+    assert_int_equal(ranks_wait(second), 0);
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static void tiles_of_one_rank(void **state)
         }
         coll->transport->leave(coll);
     }
-    assert_int_equal(helper_failures(), 0);
+    assert_int_equal(expect_failures(), 0);
 }
 
 static void *abort_it(void *arg)

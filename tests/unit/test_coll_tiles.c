@@ -37,14 +37,14 @@ static void calls_body(struct coll *coll, void *ctx)
 
 static void run(int world_size, int threads, int calls, int64_t tiles, int64_t count)
 {
-    if (!helper_serves(world_size))
+    if (!ranks_transport_serves(world_size))
         return;
     struct plan plan = {calls, threads, count, tiles};
     struct helper_group group = {
         .world_size = world_size, .threads = threads, .timeout_ms = 60000, .body = calls_body, .ctx = &plan};
     group.id = helper_id();
     helper_run_threads(&group);
-    assert_int_equal(helper_failures(), 0);
+    assert_int_equal(expect_failures(), 0);
 }
 
 static void one_thread_per_rank(void **state)
@@ -104,7 +104,7 @@ static void several_groups_at_once(void **state)
     }
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(helper_failures(), 0);
+    assert_int_equal(expect_failures(), 0);
 }
 
 static void idle_body(struct coll *coll, void *ctx)
@@ -123,7 +123,7 @@ static void nothing_is_left_behind(void **state)
         group.id = helper_id();
         helper_run_threads(&group);
     }
-    assert_int_equal(helper_failures(), 0);
+    assert_int_equal(expect_failures(), 0);
     assert_int_equal(helper_descriptors(), descriptors);
     assert_int_equal(helper_mappings(), 0);
 }

@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/cpu.h"
+#include "support/ranks.h"
 
 enum { COMPLAINS = 1u << 6 };
 enum { TO_AVX512 = CPU_AVX2 | CPU_AVX512, TO_VNNI = TO_AVX512 | CPU_AVX512VNNI, TO_BF16 = TO_VNNI | CPU_AVX512BF16 };
@@ -62,10 +62,9 @@ static unsigned found(const char *text)
         const bool names_it = complaint && text && strstr(complaint, text);
         _exit((int)(features | (names_it ? COMPLAINS : 0)));
     }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    return (unsigned)WEXITSTATUS(status);
+    const int end = ranks_wait(child);
+    assert_true(end >= 0);
+    return (unsigned)end;
 }
 
 static void each_name_allows_what_it_stands_on(void **state)

@@ -11,13 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/sync.h"
 #include "mmarn/mmarn.h"
+#include "support/ranks.h"
 #include "threads_helper.h"
 
 /* As many forks as the time allows. */
@@ -26,14 +26,12 @@ enum { FORKS_LEAST = 20, FORKS_MOST = 3000, FORKS_MS = 15000, HANG_SECONDS = 60 
 /* True if it exits, and is not ended by a signal, such as the alarm of a child that hangs. */
 static bool child_ends(pid_t child)
 {
-    int status = -1;
-    return waitpid(child, &status, 0) == child && WIFEXITED(status);
+    return ranks_wait(child) >= 0;
 }
 
 static bool child_succeeds(pid_t child)
 {
-    int status = -1;
-    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return ranks_wait(child) == 0;
 }
 
 /* A real refusal by the system. A superuser is not limited, so the child becomes another user. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/cpu.h"
+#include "bench_compare.h"
 #include "bench_report.h"
 #include "command.h"
 #include "measure/data.h"
@@ -57,6 +58,7 @@ _Static_assert((int)TYPES <= (int)ROUNDS_WORKLOADS, "the types of a case take tu
 struct bench {
     struct peak peak; /* for the number of workers of the last case */
     struct bench_report report;
+    struct bench_old old; /* the report to compare with, if any */
     const int *types;
     int type_count;
     double seconds; /* for each timing, all rounds together */
@@ -108,9 +110,11 @@ static int run_case(struct bench *bench, const struct bench_case *one)
     for (int type = 0; type < type_count; type++) {
         figures_set(&figures[type], &bench->peak, data_weight_bytes(&figures[type].workload) * one->ranks);
         bench->ok = bench->ok && figures[type].result.bits_equal;
-        bench_report_line(&bench->report, &(struct bench_line){.name = one->name,
-                                                               .figures = figures[type],
-                                                               .f16_ratio = f16 / figures[type].result.seconds});
+        bench_report_line(&bench->report,
+                          &(struct bench_line){.name = one->name,
+                                               .figures = figures[type],
+                                               .f16_ratio = f16 / figures[type].result.seconds,
+                                               .old = bench_old_ratio(&bench->old, one->name, &figures[type])});
     }
     return EXIT_OK;
 }
@@ -138,10 +142,13 @@ static int run_all(struct bench *bench)
 int command_bench(int argc, char **argv)
 {
     struct bench bench = {.report = {.json = {stdout, false}}, .ok = true};
+    const char *compare = NULL;
     int dtype = 0;
     const struct option_spec options[] = {
         {"quick", 'q', OPTION_FLAG, &bench.quick, 0, 0, NULL, NULL, "fewer types and cases, for a shorter while"},
         {"dtype", 'd', OPTION_CHOICE, &dtype, 0, 0, scenario_names, "TYPE", "this type of mmarn run only"},
+        {"compare", 0, OPTION_TEXT, &compare, 0, 0, NULL, "OLD.json",
+         "how this run compares with an earlier --json report"},
         {"json", 0, OPTION_FLAG, &bench.report.as_json, 0, 0, NULL, NULL, "one JSON object on one line"},
         {0},
     };
@@ -154,5 +161,12 @@ int command_bench(int argc, char **argv)
     bench.seconds = bench.quick ? 0.2 : 1.0;
     bench.types = dtype != 0 ? &dtype : types;
     bench.type_count = dtype != 0 ? 1 : bench.quick ? QUICK_TYPES : TYPES;
-    return run_all(&bench);
+    if (compare && !bench_old_read(&bench.old, compare))
+        return EXIT_USAGE;
+    bench.report.compares = compare;
+    if (compare && !bench_old_same_machine(&bench.old))
+        fprintf(stderr, "mmarn bench: \"%s\" is from another machine\n", compare);
+    const int outcome = run_all(&bench);
+    bench_old_free(&bench.old);
+    return outcome;
 }

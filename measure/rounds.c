@@ -23,6 +23,8 @@ int rounds_run(struct figures *figures, int count)
         }
     for (int i = 0; i < count; i++) {
         figures[i].result.seconds = median_of(seconds[i], ROUNDS);
+        figures[i].result.least_seconds = seconds[i][0];
+        figures[i].result.most_seconds = seconds[i][ROUNDS - 1];
         figures[i].result.matmul_seconds = median_of(matmul[i], ROUNDS);
     }
     return EXIT_OK;

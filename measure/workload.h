@@ -45,8 +45,9 @@ struct described {
 
 struct workload_result {
     int64_t repeat;
-    double seconds, matmul_seconds; /* of one step: median over repeats of the slowest rank */
-    bool ok, bits_equal;            /* within the bound on every rank; the same bits on every rank */
+    double seconds, matmul_seconds;     /* of one step: median over repeats of the slowest rank */
+    double least_seconds, most_seconds; /* the ends of `seconds` over the rounds (rounds.h) */
+    bool ok, bits_equal;                /* within the bound on every rank; the same bits on every rank */
     int64_t rows_checked;
     struct bound_result bound; /* the worst of all ranks */
     struct described described;

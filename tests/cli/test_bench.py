@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """mmarn bench: every case is there, once per type, with figures that hang together."""
 
+import json
 import os
+import pathlib
+import tempfile
 
 from mmarn_command import Case, main, run
 
@@ -30,7 +33,56 @@ def stored_bytes(case):
     return case["ranks"] * each[case["dtype"]]
 
 
+def old_report(dtype, scale, milliseconds):
+    """A report with all cases but the last one, and one that this program does not have."""
+    cases = [
+        {"case": case, "ranks": ranks, "threads": max(1, len(os.sched_getaffinity(0)) // ranks), "rows": rows, "k": k, "n": n,
+         "dtype": dtype, "scale": scale, "group_size": 0, "time_ms": milliseconds, "time_ms_least": milliseconds / 2,
+         "time_ms_most": milliseconds * 4}
+        for case, ranks, rows, k, n in [("other", 2, 512, 1024, 8192), *CASES]
+    ]  # fmt: skip
+    return json.dumps({"machine": "another, 3 processors", "cases": cases}, indent=1)
+
+
 class Bench(Case):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.old = pathlib.Path(folder.name) / "old.json"
+
+    def test_compared(self):
+        self.old.write_text(old_report("bf16", "none", 10))
+        process = run("bench", "--quick", "--json", "--dtype", "bf16", "--compare", self.old)
+        self.assert_exit(process, 0)
+        self.assertEqual(process.stderr, f'mmarn bench: "{self.old}" is from another machine\n')
+        report = json.loads(process.stdout)
+        product = 1
+        for case in report["cases"]:
+            self.check_peak(case, {peak["kind"]: peak["gflops"] for peak in report["peaks"]})
+            self.assertLessEqual(case["time_ms_least"], case["time_ms"])
+            self.assertLessEqual(case["time_ms"], case["time_ms_most"])
+            compared = case["compared"]
+            if case["case"] == FORM[0]:
+                self.assertEqual(set(compared.values()), {None})
+                continue
+            self.assertEqual(compared["time_ms"], 10)
+            self.assertAlmostEqual(compared["ratio"] * case["time_ms"] / 10, 1, places=4)
+            self.assertAlmostEqual(compared["ratio_least"] * case["time_ms_most"] / 5, 1, places=4)
+            self.assertAlmostEqual(compared["ratio_most"] * case["time_ms_least"] / 40, 1, places=4)
+            product *= compared["ratio"]
+        self.assertEqual(report["compared_cases"], len(CASES))
+        self.assertAlmostEqual(report["compared_mean"] / product ** (1 / len(CASES)), 1, places=4)
+
+    def test_wrong_reports(self):
+        missing = run("bench", "--compare", self.old)
+        self.assert_exit(missing, 2)
+        self.assert_sentence(missing, f'--compare: "{self.old}" cannot be read: No such file')
+        for text in ("", "{}", "[]", '{"cases": []}', '{"cases": 1}', '{"cases": [1}', old_report("f16", "none", 1)[:-3]):
+            self.old.write_text(text)
+            process = run("bench", "--compare", self.old)
+            self.assert_exit(process, 2)
+            self.assert_sentence(process, f'--compare: "{self.old}" is not a report of mmarn bench --json')
+
     def check_peak(self, case, peaks):
         """The share is of the peak of its own kind; that is the one above when all processors work."""
         self.assertIn(case["peak_kind"], ("int8",) if case["dtype"].startswith("int8") else ("fp32", "bf16"))
@@ -70,20 +122,19 @@ class Bench(Case):
             else:
                 self.assertEqual(case["operators"], 1)
 
-    def test_bf16(self):
-        process = run("bench", "--quick", "--json", "--dtype", "bf16")
-        self.assert_exit(process, 0)
-        report = self.json_of(process)
-        for case in report["cases"]:
-            self.check_peak(case, {peak["kind"]: peak["gflops"] for peak in report["peaks"]})
-
     def test_one_type(self):
-        process = run("bench", "--quick", "--dtype", "int8-bf16")
+        self.old.write_text(old_report("int8-bf16", "per-channel", 10))
+        process = run("bench", "--quick", "--dtype", "int8-bf16", "--compare", self.old)
         self.assert_exit(process, 0)
         rows = [line.split() for line in process.stdout.splitlines() if line.startswith(("prefill ", "decode ", "mm-all-reduce "))]
         self.assertEqual(len(rows), len(CASES) + 1)
         self.assertEqual({row[4] for row in rows}, {"int8-bf16"})
-        self.assertEqual({row[-1] for row in rows}, {"-"})
+        self.assertEqual({row[-3] for row in rows}, {"-"})
+        self.assertEqual(rows[-1][-2:], ["-", "-"])
+        for row in rows[:-1]:
+            least, most = map(float, row[-1].split(".."))
+            self.assertTrue(least <= float(row[-2]) <= most, row)
+        self.assertIn(f"geometric mean of {len(CASES)} cases", process.stdout.splitlines()[-1])
         self.assertEqual({row[12] for row in rows}, {"int8"})
 
 

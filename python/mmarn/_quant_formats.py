@@ -38,11 +38,11 @@ class Weights(NamedTuple):
 
 def from_gptq(qweight: Any, qzeros: Any, scales: Any, g_idx: Any = None, *, bits: int = 4,
               group_size: int = -1, zeros_plus_one: bool = True) -> Weights:
-    """Weights of GPTQ (AutoGPTQ, GPTQModel): the tensors of a layer, by their names in the checkpoint.
+    """Weights of GPTQ (AutoGPTQ, GPTQModel): a layer's tensors, by their names in the checkpoint.
 
-    qweight: int32 (k * bits / 32, n), rows of k packed, the first lowest. qzeros: int32 (groups, n * bits / 32). scales:
-    (groups, n). g_idx: (k), the group of each row, or None. bits: 4 or 8. group_size: rows in a group, as in the
-    checkpoint's configuration; -1: all. zeros_plus_one: qzeros holds each zero point less one, modulo 2^bits (the
+    qweight: int32 (k * bits / 32, n), rows of k packed, the first lowest. qzeros: int32 (groups, n * bits / 32).
+    scales: (groups, n). g_idx: (k), the group of each row, or None. bits: 4 or 8. group_size: rows in a group, as the
+    checkpoint's configuration has it; -1: all. zeros_plus_one: qzeros holds each zero point less one, modulo 2^bits (the
     checkpoint format "gptq"); False for "gptq_v2", which holds it as it is.
 
     Errors: ValueError (shapes that do not fit, other bits, rows ordered by activation), TypeError (dtypes).
@@ -234,7 +234,7 @@ def _columns(name: str, values: Any, n: int) -> Any:
     """(n, groups), (n, 1), (n) or (1) values, as (groups, n) or (1, n); of the framework that they came in."""
     shape = tuple(values.shape)
     if shape in ((1,), ()):
-        return values.reshape(1, 1) if n == 1 else values.reshape(1, 1).repeat(*((1, n) if _is_torch(values) else (n, 1)))
+        return values.reshape(1, 1).repeat(*((1, n) if _is_torch(values) else (n, 1)))
     if shape == (n,):
         return values.reshape(1, n)
     if len(shape) != 2 or shape[0] != n:
@@ -274,5 +274,5 @@ def _refuse_activation_order(name: str, g_idx: Any, k: int, size: int) -> None:
     wrong = numpy.flatnonzero(groups != numpy.arange(k) // size)
     if wrong.size and not (groups == -1).all():
         row = int(wrong[0])
-        raise ValueError(f"{name} puts row {row} into group {int(groups[row])} instead of {row // size}: rows ordered by "
-                         "activation (desc_act) cannot be expressed; quantise without it, or with static_groups")
+        raise ValueError(f"{name} puts row {row} into group {int(groups[row])} instead of {row // size}: rows ordered "
+                         "by activation (desc_act) cannot be expressed; quantise without it, or with static_groups")

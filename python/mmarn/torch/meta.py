@@ -70,9 +70,10 @@ def _mm_all_reduce_add_rms_norm(x1, x2, residual, gamma, group, bias=None, dequa
     return _outputs(x1, residual, gamma, dequant_scale)
 
 
-def _packed_mm_all_reduce_add_rms_norm(x1, weight, residual, gamma, group, pack, bias=None, *_, **__):
+def _packed_mm_all_reduce_add_rms_norm(x1, weight, residual, gamma, group, pack, bias=None, *_, x2_dtype=None, **__):
     _check_axes("weight", weight, 2, 2)
-    _check_matmul(x1, weight.t(), residual, gamma, bias)
+    if x2_dtype is None:  # else the shape of weight counts bytes
+        _check_matmul(x1, weight.t(), residual, gamma, bias)
     return _outputs(x1, residual, gamma)
 
 

@@ -16,7 +16,7 @@ from torch._subclasses import FakeTensor
 
 import mmarn
 from mmarn._torch_gate import refuse
-from mmarn.torch import linears, norms, probe
+from mmarn.torch import linears, norms, probe, quantise
 from mmarn.torch.packed import PackedWeights
 
 
@@ -65,6 +65,7 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
         self.gamma = nn.Parameter(torch.empty(out_features, device=device, dtype=dtype))
         self.register_buffer("scale", None)
+        self.quantised, self.group_size = None, 0  # quantise_ sets them
         self._packed = PackedWeights()
         self.reset_parameters()
 
@@ -122,12 +123,18 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         if needs_grad or self.training or weight.is_meta or isinstance(weight, FakeTensor):  # nothing to be packed
             return torch.ops.mmarn.mm_all_reduce_add_rms_norm(
                 x, weight.t(), residual, gamma, self.group, bias, antiquant_scale=scale,
-                epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name,
+                epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name, **self._kind(),
             )
         return torch.ops.mmarn.packed_mm_all_reduce_add_rms_norm(
             x, weight, residual, gamma, self.group, self._packed.number, bias, scale,
-            epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name,
+            epsilon=self.eps, bias_once=self.bias_once, numerics=self.numerics, name=self.name, **self._kind(),
         )
+
+    def _kind(self) -> dict:
+        """What the operators must know of a quantised weight."""
+        if not self.quantised:
+            return {}
+        return {"antiquant_group_size": self.group_size, "x2_dtype": "int4" if self.quantised == "int4" else None}
 
     def _refuse_unfilled(self, x: Tensor, **parameters: Tensor | None) -> None:
         """Errors: RuntimeError (a parameter was left on meta, and x is not there)."""
@@ -142,25 +149,25 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         return super().train(mode)
 
     @torch.no_grad()
-    def quantise_(self, kind: str = "int8") -> RowParallelLinearAddRMSNorm:
-        """Replaces weight by int8 with a scale per output feature, symmetrically: w is about weight * scale. Local.
+    def quantise_(self, kind: str = "int8", group_size: int | None = None) -> RowParallelLinearAddRMSNorm:
+        """Replaces weight by integers with scales, symmetrically: w is about integer * scale. Local.
 
-        weight and scale, (out_features), become buffers; x and the other parameters keep their dtype. To load a
-        quantised state_dict, quantise the module first. Errors: ValueError (kind), RuntimeError (done already).
+        kind: "int8", or "int4", of which two share a byte: weight is then uint8 (out_features, in_features_local / 2).
+        group_size: columns that share a scale, a multiple of 32, or 0 for all; None: 0 for int8 and 128 for int4. scale
+        is (out_features), or (groups, out_features). Both become buffers; x and the other parameters keep their dtype.
+        To load a quantised state_dict, quantise the module in the same way first.
+
+        Errors: ValueError (kind, group_size), RuntimeError (done already).
         """
-        if kind != "int8":
-            raise ValueError(f"kind is {kind!r}, but only 'int8' is there")
-        if self.scale is not None:
+        size = quantise.checked_group(kind, group_size, self.in_features_local)
+        if self.quantised:
             raise RuntimeError("weight is quantised already")
-        weight = self.weight.float()
-        # Rounded to its final dtype first, so that the integers suit the scale that is used; 1 where a row is zero.
-        scale = (weight.abs().amax(dim=1) / 127).to(self.weight.dtype)
-        scale = torch.where(scale == 0, 1, scale)
-        integers = (weight / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8)
+        integers, scale = quantise.rounded(self.weight, kind, size)
         self.release_packed()
         del self.weight
         self.register_buffer("weight", integers)
         self.scale = scale
+        self.quantised, self.group_size = kind, size
         return self
 
     def release_packed(self) -> None:
@@ -171,4 +178,5 @@ class RowParallelLinearAddRMSNorm(nn.Module):
         return (
             f"in_features_local={self.in_features_local}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, eps={self.eps}, group={self.group!r}"
+            + (f", {self.quantised} in groups of {self.group_size or self.in_features_local}" if self.quantised else "")
         )

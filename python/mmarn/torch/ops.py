@@ -34,8 +34,9 @@ SCHEMAS = {
     "mm_all_reduce_add_rms_norm_": f"(Tensor x1, Tensor x2, Tensor(a!) residual, {_OPERANDS}) -> Tensor",
     # The same for an (n, k) weight, of which a packed copy is kept, of dtype if given: see packed.py -> (y, norm_out)
     "packed_mm_all_reduce_add_rms_norm": "(Tensor x1, Tensor weight, Tensor residual, Tensor gamma, str group, "
-    "Tensor pack, Tensor? bias=None, Tensor? antiquant_scale=None, *, float epsilon=1e-06, bool bias_once=False, "
-    "str numerics='default', ScalarType? dtype=None, str? name=None) -> (Tensor, Tensor)",
+    "Tensor pack, Tensor? bias=None, Tensor? antiquant_scale=None, *, float epsilon=1e-06, "
+    "int antiquant_group_size=0, str? x2_dtype=None, bool bias_once=False, str numerics='default', "
+    "ScalarType? dtype=None, str? name=None) -> (Tensor, Tensor)",
     # sum over ranks of x
     "all_reduce": "(Tensor x, str group, *, str numerics='default', str? name=None) -> Tensor",
     # mm_out = sum over ranks of x, then as above -> (y, norm_out)

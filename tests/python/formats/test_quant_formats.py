@@ -127,8 +127,8 @@ def test_compressed_tensors(seed, bits, groups, symmetric, scale_type):
     q = torch.from_numpy(random.integers(low, high, (N, K)).astype(numpy.int8))
     scale = torch.from_numpy(random_scales(random, N, groups)).to(getattr(torch, scale_type))
     zero = None if symmetric else torch.from_numpy(random.integers(low, high, (N, groups)).astype(numpy.int8))
-    args = quantization.QuantizationArgs(num_bits=bits, symmetric=symmetric, strategy="channel" if groups == 1 else "group",
-                                         **({} if groups == 1 else {"group_size": K // groups}))
+    strategy = {"strategy": "channel"} if groups == 1 else {"strategy": "group", "group_size": K // groups}
+    args = quantization.QuantizationArgs(num_bits=bits, symmetric=symmetric, **strategy)
     want = lifecycle.dequantize(q, scale, zero, args).T
     packed = helpers.pack_to_int32(q, bits)
     packed_zero = None if symmetric else helpers.pack_to_int32(zero, bits, packed_dim=0)
@@ -150,8 +150,8 @@ def test_compressed_tensors_odd_sizes(seed):
     random = numpy.random.default_rng(seed)
     q, zero = (torch.from_numpy(random.integers(-8, 8, shape).astype(numpy.int8)) for shape in ((13, 70), (13, 1)))
     scale = torch.from_numpy(random_scales(random, 13, 1))
-    weights = quant.from_compressed_tensors(helpers.pack_to_int32(q, 4), scale, helpers.pack_to_int32(zero, 4, packed_dim=0),
-                                            weight_shape=torch.tensor([13, 70]))
+    packed, packed_zero = helpers.pack_to_int32(q, 4), helpers.pack_to_int32(zero, 4, packed_dim=0)
+    weights = quant.from_compressed_tensors(packed, scale, packed_zero, weight_shape=torch.tensor([13, 70]))
     numpy.testing.assert_array_equal(expand(weights), ((q.int() - zero.int()) * scale.double()).T.numpy())
     one = quant.from_compressed_tensors(q, scale[0])
     numpy.testing.assert_array_equal(expand(one), (q * scale[0].double()).T.numpy())

@@ -26,10 +26,10 @@ class LlamaNorm(nn.Module):
         return self.weight * (y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.variance_epsilon)).to(x.dtype)
 
 
-def whole_layer(seed, world, dtype, bias=True):
-    """(linear, norm, x, residual) of a layer that is not split."""
-    case = make_case(seed, world, dtype)
-    linear = nn.Linear(20 * world, 36, bias=bias, dtype=dtype)
+def whole_layer(seed, world, dtype, bias=True, k=20):
+    """(linear, norm, x, residual) of a layer that is not split, with k inputs for each rank."""
+    case = make_case(seed, world, dtype, k=k)
+    linear = nn.Linear(k * world, 36, bias=bias, dtype=dtype)
     with torch.no_grad():
         linear.weight.copy_(torch.cat(case.x2).t())
         if bias:
@@ -114,18 +114,31 @@ def test_training(run_all, seed):
     run_all(training, seed)
 
 
-def quantised(world, rank, seed):
+def restore(module):
+    """The weight that integers and scales stand for, in float64, and the largest of each group."""
+    k, size = module.in_features_local, module.group_size or module.in_features_local
+    integers = module.weight
+    if module.quantised == "int4":
+        integers = torch.stack([module.weight & 15, module.weight >> 4], dim=2).view(-1, k).int()
+        integers = (integers ^ 8) - 8
+    scale = module.scale.double().view(-1, module.out_features).t().repeat_interleave(size, dim=1)[:, :k]
+    return integers.double() * scale, scale
+
+
+def quantised(world, rank, seed, kind, group_size, wanted_size):
     group = group_from_process_group()
     for dtype in (torch.float32, torch.float16):
-        linear, norm, x, residual = whole_layer(seed, world, dtype)
+        linear, norm, x, residual = whole_layer(seed, world, dtype, k=300)
         linear.weight.data[3] = 0
         module = RowParallelLinearAddRMSNorm.from_linear(linear, norm, group)
         weight = module.weight.detach().double()
-        assert module.quantise_() is module
-        restored = module.weight.double() * module.scale.double()[:, None]
-        assert module.weight.dtype == torch.int8 and module.scale.dtype == dtype
-        steps = weight.abs().amax(dim=1, keepdim=True) / 127
-        assert ((restored - weight).abs() <= 0.51 * steps + weight.abs() * torch.finfo(dtype).eps).all()
+        assert module.quantise_(kind, group_size) is module and module.group_size == wanted_size
+        restored, scale = restore(module)
+        assert module.weight.dtype == (torch.int8 if kind == "int8" else torch.uint8) and module.scale.dtype == dtype
+        size, most = wanted_size or weight.shape[1], 127 if kind == "int8" else 7
+        parts = weight.split(size, dim=1)
+        largest = torch.cat([part.abs().amax(dim=1, keepdim=True).expand_as(part) for part in parts], dim=1)
+        assert ((restored - weight).abs() <= 0.51 * largest / most + weight.abs() * torch.finfo(dtype).eps).all()
 
         # The result is that of the layer with the restored weights; it needs the partials of all ranks.
         parts = [None] * world
@@ -139,8 +152,10 @@ def quantised(world, rank, seed):
         assert_near(norm_out, wanted[1])
 
 
-def test_quantised(run_all, seed):
-    run_all(quantised, seed)
+@pytest.mark.parametrize("kind, group_size, wanted_size", [
+    ("int8", None, 0), ("int8", 32, 32), ("int4", None, 128), ("int4", 32, 32), ("int4", 0, 0)])
+def test_quantised(run_all, seed, kind, group_size, wanted_size):
+    run_all(quantised, seed, kind, group_size, wanted_size)
 
 
 # ------------------------------------------------------------------------------------------------- one rank
@@ -292,20 +307,23 @@ def test_release_packed(layer, packings):
     assert len(packings) == 2
 
 
-def test_state_dict(layer, group):
+@pytest.mark.parametrize("kind", ["int8", "int4"])
+def test_state_dict(layer, group, kind):
     module, x, residual = layer
     state = module.state_dict()
     assert sorted(state) == ["bias", "gamma", "weight"]
     other = RowParallelLinearAddRMSNorm(20, 36, group=group, bias=True, eps=EPSILON)
     other.load_state_dict(state)
-    module.quantise_()
+    module.quantise_(kind)
     assert sorted(module.state_dict()) == ["bias", "gamma", "scale", "weight"]
     with pytest.raises(RuntimeError, match="scale"):
         other.load_state_dict(module.state_dict())
-    other = RowParallelLinearAddRMSNorm(20, 36, group=group, bias=True, eps=EPSILON).quantise_("int8").eval()
+    other = RowParallelLinearAddRMSNorm(20, 36, group=group, bias=True, eps=EPSILON).quantise_(kind).eval()
     other.load_state_dict(module.state_dict())
     with torch.no_grad():
         assert torch.equal(other(x, residual)[1], module(x, residual)[1])
+        assert torch.equal(copy.deepcopy(other).train()(x, residual)[1], module(x, residual)[1])  # where it lies
+    assert f"{kind} in groups of 20" in repr(other)
 
 
 def test_copies_have_packed_weights_of_their_own(layer):
@@ -356,6 +374,11 @@ def test_refusals(layer):
         RowParallelLinearAddRMSNorm(20, 36, group="nowhere")
     with pytest.raises(ValueError, match="kind is 'fp8'"):
         module.quantise_("fp8")
+    for size in (16, -32, 1):
+        with pytest.raises(ValueError, match=f"group_size is {size}, but must be 0"):
+            module.quantise_("int4", size)
+    with pytest.raises(ValueError, match="weight has 9 columns, but int4 needs an even number"):
+        RowParallelLinearAddRMSNorm(9, 16, group="module").quantise_("int4")
     for grad in (torch.no_grad(), torch.enable_grad()):
         with grad, pytest.raises(ValueError, match="x1"):
             module(x[..., :-1], residual)

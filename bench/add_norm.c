@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-#include "base/convert.h"
 #include "inputs.h"
 
 enum { PIECE = 1024 };
@@ -17,7 +16,7 @@ static const float *floats(int32_t dtype, const void *matrix, int64_t at, int64_
 {
     if (dtype == MMARN_F32)
         return (const float *)matrix + at;
-    convert_to_f32(dtype, (const char *)matrix + inputs_bytes(dtype, at), buffer, (size_t)count);
+    inputs_to_f32(dtype, (const char *)matrix + inputs_bytes(dtype, at), buffer, count);
     return buffer;
 }
 
@@ -32,8 +31,8 @@ static float add(const struct add_norm *all, int64_t at, int64_t count)
         y[i] = mm_out[i] + residual[i];
     if (all->dtype != MMARN_F32) {
         char *out = (char *)all->y + inputs_bytes(all->dtype, at);
-        convert_from_f32(all->dtype, y, out, (size_t)count);
-        convert_to_f32(all->dtype, out, y, (size_t)count);
+        inputs_from_f32(all->dtype, y, out, count);
+        inputs_to_f32(all->dtype, out, y, count);
     }
     for (int64_t i = 0; i < count; i++)
         total += y[i] * y[i];
@@ -50,7 +49,7 @@ static void scale(const struct add_norm *all, int64_t at, int64_t column, int64_
     for (int64_t i = 0; i < count; i++)
         out[i] = y[i] * factor * gamma[i];
     if (all->dtype != MMARN_F32)
-        convert_from_f32(all->dtype, out, (char *)all->norm_out + inputs_bytes(all->dtype, at), (size_t)count);
+        inputs_from_f32(all->dtype, out, (char *)all->norm_out + inputs_bytes(all->dtype, at), count);
 }
 
 static void run_row(const struct add_norm *all, int64_t row)

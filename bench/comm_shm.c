@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/convert.h"
+#include "inputs.h"
 #include "mmarn/mmarn.h"
 
 /* Bytes of a half, and floats that are summed at a time. */
@@ -97,17 +97,17 @@ static void sum(int32_t dtype, int64_t size, int64_t first, int64_t count, char 
     for (int64_t done = 0; done < count; done += PIECE) {
         const int64_t some = count - done < PIECE ? count - done : PIECE;
         const int64_t at = (first + done) * size;
-        convert_to_f32(dtype, slot(0) + at, total, (size_t)some);
+        inputs_to_f32(dtype, slot(0) + at, total, some);
         for (int rank = 1; rank < shm.world; rank++) {
             const float *terms = (const float *)(const void *)(slot(rank) + at);
             if (dtype != MMARN_F32) {
-                convert_to_f32(dtype, slot(rank) + at, one, (size_t)some);
+                inputs_to_f32(dtype, slot(rank) + at, one, some);
                 terms = one;
             }
             for (int64_t i = 0; i < some; i++)
                 total[i] += terms[i];
         }
-        convert_from_f32(dtype, total, out + done * size, (size_t)some);
+        inputs_from_f32(dtype, total, out + done * size, some);
     }
 }
 

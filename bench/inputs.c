@@ -36,6 +36,16 @@ int64_t inputs_bytes(int32_t dtype, int64_t elements)
     return elements * dtype_bits(dtype) / 8;
 }
 
+void inputs_to_f32(int32_t dtype, const void *from, float *to, int64_t count)
+{
+    convert_to_f32(dtype, from, to, (size_t)count);
+}
+
+void inputs_from_f32(int32_t dtype, const float *from, void *to, int64_t count)
+{
+    convert_from_f32(dtype, from, to, (size_t)count);
+}
+
 static uint32_t hash(uint32_t stream, uint32_t index)
 {
     uint32_t x = index ^ (stream * 0x9e3779b9u);

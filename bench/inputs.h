@@ -33,6 +33,10 @@ int32_t inputs_x2_type(enum type type);
 int32_t inputs_out_type(enum type type);
 int64_t inputs_bytes(int32_t dtype, int64_t elements);
 
+/* Numbers of a float dtype from and to fp32. */
+void inputs_to_f32(int32_t dtype, const void *from, float *to, int64_t count);
+void inputs_from_f32(int32_t dtype, const float *from, void *to, int64_t count);
+
 /* scale: fp32 (n) for int8 x int8; f16 (n) for int8 weights; f16 (k / 128, n) for int4 weights; else NULL. */
 struct inputs {
     void *x1, *x2, *residual, *gamma, *scale;

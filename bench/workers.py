@@ -45,13 +45,14 @@ class Peer:
 OURS = Peer("mmarn", "ours")
 SPLIT = Peer("mmarn (split)", "ours_split")
 TORCH = Peer("torch", "peer_torch.py", comm="gloo")
-MATMULS = ("openblas", "onednn", "ggml")
+MATMULS = ("openblas", "onednn", "ggml", "mkl")
 CHAINS = tuple(Peer(f"{matmul}+MPI", f"{matmul}_mpi", matmul, "mpi") for matmul in MATMULS)
 SHARED = {shot: tuple(Peer(f"{matmul}+{shot}", f"{matmul}_shm", matmul, "shm", shot) for matmul in MATMULS)
           for shot in ("oneshot", "twoshot")}
 PACKAGES = {"openblas": "libopenblas-dev was not there when the bench was built",
             "onednn": "libdnnl-dev (oneDNN 2) was not there when the bench was built",
-            "ggml": "no ggml was there when the bench was built"}
+            "ggml": "no ggml was there when the bench was built",
+            "mkl": "no MKL was there when the bench was built"}
 
 
 def missing(peer: Peer, folder: pathlib.Path) -> str:

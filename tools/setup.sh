@@ -153,6 +153,10 @@ bench() {
     test -e build/ggml/lib/libggml-cpu.so ||
         "${pip[@]}" --no-deps --target build/ggml ggml-python==0.0.45 </dev/null ||
         echo "setup.sh: ggml could not be built and is not compared" >&2
+    # Its libraries lie outside of what --target keeps.
+    test -e build/mkl/include/mkl.h ||
+        "${pip[@]}" --no-deps --ignore-installed --prefix build/mkl mkl==2026.2.0 mkl-include==2026.2.0 </dev/null ||
+        echo "setup.sh: MKL could not be installed and is not compared" >&2
 }
 
 case ${1:-} in

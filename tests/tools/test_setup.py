@@ -99,7 +99,7 @@ class Setup(unittest.TestCase):
         (self.root / "build/venv/bin/python").symlink_to(self.bin / "python3")
         status, said, calls = self.run_setup("--bench")
         self.assertEqual((status, calls), (0, []))
-        self.assertRegex(said, "not compared: libopenblas-pthread-dev .*; 'make setup-peers' installs them")
+        self.assertRegex(said, "not compared: libopenblas-pthread-dev.*; 'make setup-peers' installs them")
         status, said, calls = self.run_setup("--peers")
         self.assertEqual(status, 0, said)
         self.assertRegex(calls[-1], f"{INSTALL} libopenblas-pthread-dev")

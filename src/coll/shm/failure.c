@@ -33,7 +33,7 @@ bool shm_failure_is_set(const struct shm *shm)
 
 void shm_failure_set(struct shm *shm, enum shm_failure failure, int about, uint64_t call)
 {
-    assert(about < shm->coll.world_size && call <= shm->coll.call);
+    assert(about < shm->coll.world_size); /* not about the call: another thread may begin one while this one aborts */
     uint64_t word = failure_word(failure, shm->coll.rank, about < 0 ? -1 : about, call);
     uint64_t seen = atomic_load(failure_of(shm));
     while (!seen || call < seen >> CALL_SHIFT)

@@ -43,7 +43,8 @@ static const char *skip_string(const char *at)
             return NULL;
         if (*at != '\\')
             continue;
-        if (*++at == '\0' || !strchr("\"\\/bfnrtu", *at))
+        at++;
+        if (*at == '\0' || !strchr("\"\\/bfnrtu", *at))
             return NULL;
         for (int digit = 0; *at == 'u' && digit < 4; digit++)
             if (!isxdigit((unsigned char)at[1 + digit]))

@@ -36,7 +36,7 @@ static char *read_text(const char *path)
 
 bool bench_old_read(struct bench_old *old, const char *path)
 {
-    *old = (struct bench_old){.path = path, .text = read_text(path)};
+    *old = (struct bench_old){.text = read_text(path)};
     if (!old->text) {
         fprintf(stderr, "mmarn bench: --compare: \"%s\" cannot be read: %s\n", path, strerror(errno));
         return false;

@@ -9,14 +9,14 @@
 #include "measure/figures.h"
 
 struct bench_old {
-    const char *path; /* NULL: there is no report to compare with */
-    char *text;
+    char *text; /* NULL: there is no report to compare with */
     const char *root, *cases;
 };
 
-/* The earlier time of a case / today's: above 1, today is faster. Least and most are those of any two rounds. */
+/* The earlier time of a case / today's: above 1, today is faster. Least and most are those of any two rounds. All are
+   NaN if the report does not have the case, and the last two if an older version wrote it, which kept no rounds. */
 struct bench_ratio {
-    double old_seconds, ratio, least, most; /* NaN if the report does not have the case; the last two also if old */
+    double old_seconds, ratio, least, most;
 };
 
 /* Reads the report. False: the reason has been printed. */

@@ -58,7 +58,7 @@ def from_gptq(qweight: Any, qzeros: Any, scales: Any, g_idx: Any = None, *, bits
     half, mask = 1 << (bits - 1), (1 << bits) - 1
     q = _unpack(words.T, bits).T
     zero = (_unpack(zeros, bits) + bool(zeros_plus_one)) & mask
-    return _weights(q - half, half - zero, scales, bits, size, k)
+    return _weights(q - half, half - zero, scales, bits, size)
 
 
 def from_awq(qweight: Any, qzeros: Any, scales: Any, *, bits: int = 4, group_size: int = -1) -> Weights:
@@ -78,7 +78,7 @@ def from_awq(qweight: Any, qzeros: Any, scales: Any, *, bits: int = 4, group_siz
     zeros = _integers("qzeros", qzeros, 2, ("int32", "uint32"))
     _expect("qzeros", zeros, (groups, n // 8))
     q, zero = (_unpack(packed, 4).reshape(-1, n // 8, 8)[:, :, _AWQ_ORDER].reshape(-1, n) for packed in (words, zeros))
-    return _weights(q - 8, 8 - zero, scales, 4, size, k)
+    return _weights(q - 8, 8 - zero, scales, 4, size)
 
 
 def from_compressed_tensors(weight: Any, weight_scale: Any, weight_zero_point: Any = None, weight_g_idx: Any = None, *,
@@ -108,8 +108,8 @@ def from_compressed_tensors(weight: Any, weight_scale: Any, weight_zero_point: A
         raise ValueError(f"weight_scale has {groups} groups, which do not divide the {k} rows of k")
     size, _ = _groups(k, k // groups)
     _refuse_activation_order("weight_g_idx", weight_g_idx, k, size)
-    zero = _zeros(k, 1)[:1] if weight_zero_point is None else _compressed_zeros(weight_zero_point, bits, n, groups)
-    return _weights(q.T, -zero, scale, bits, size, k)
+    offset = None if weight_zero_point is None else -_compressed_zeros(weight_zero_point, bits, n, groups)
+    return _weights(q.T, offset, scale, bits, size)
 
 
 def from_gguf(data: Any, kind: str) -> Weights:
@@ -132,11 +132,8 @@ def from_gguf(data: Any, kind: str) -> Weights:
     k = blocks.shape[1] * _GGUF_BLOCK
     scale = _wrap(_contiguous(blocks[:, :, :2]).view("float16").reshape(n, -1).T, data)
     values = _contiguous(blocks[:, :, 2:])
-    if kind == "q8_0":
-        q = values.view("int8").astype("int32")
-    else:
-        q = _contiguous(_nibbles(values)).astype("int32") - 8
-    return _weights(q.reshape(n, k).T, _zeros(1, 1), scale, 8 if kind == "q8_0" else 4, _GGUF_BLOCK, k)
+    q = values.view("int8") if kind == "q8_0" else _nibbles(values).astype("int8") - 8
+    return _weights(q.reshape(n, k).T, None, scale, 8 if kind == "q8_0" else 4, _GGUF_BLOCK)
 
 
 # --------------------------------------------------------------------------------------------------------------- bits
@@ -176,15 +173,16 @@ def _compressed_zeros(zero_point: Any, bits: int, n: int, groups: int) -> Any:
 # -------------------------------------------------------------------------------------------------- arrays and checks
 
 
-def _weights(q: Any, offset: Any, scales: Any, bits: int, size: int, k: int) -> Weights:
-    """Signed q (k, n); offset (groups, n), or all of them alike."""
+def _weights(q: Any, offset: Any, scales: Any, bits: int, size: int) -> Weights:
+    """Signed q (k, n); offset (groups, n), or None."""
+    k = q.shape[0]
     if bits == 4 and k % 2:
         raise ValueError(f"k is {k}, but int4 weights need an even number of rows")
     packed = _pack_rows(q) if bits == 4 else _contiguous(q.T).astype("int8").T
     return Weights(
         x2=_wrap(packed, scales),
         antiquant_scale=scales,
-        antiquant_offset=_wrap(offset, scales, like_dtype=True) if offset.any() else None,
+        antiquant_offset=_wrap(offset, scales, like_dtype=True) if offset is not None and offset.any() else None,
         antiquant_group_size=0 if size == k else size,
         x2_dtype="int4" if bits == 4 else None,
     )
@@ -202,12 +200,6 @@ def _wrap(array: Any, like: Any, *, like_dtype: bool = False) -> Any:
 
     tensor = torch.from_numpy(array)
     return tensor.to(like.dtype) if like_dtype else tensor
-
-
-def _zeros(k: int, n: int) -> Any:
-    import numpy
-
-    return numpy.zeros((k, n), numpy.int32)
 
 
 def _contiguous(array: Any) -> Any:

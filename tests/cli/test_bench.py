@@ -55,6 +55,7 @@ class Bench(Case):
         process = run("bench", "--quick", "--json", "--dtype", "bf16", "--compare", self.old)
         self.assert_exit(process, 0)
         self.assertEqual(process.stderr, f'mmarn bench: "{self.old}" is from another machine\n')
+        self.assertEqual(process.stdout.count("\n"), 1, process.stdout)
         report = json.loads(process.stdout)
         product = 1
         for case in report["cases"]:

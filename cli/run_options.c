@@ -50,7 +50,7 @@ static int complete_scales(struct workload *workload)
 {
     const struct scenario *scenario = scenario_of(workload->dtype);
     const char *name = options_choice_name(scenario_names, workload->dtype);
-    const bool int8 = scenario_is_int8(scenario), expands = scenario_expands(scenario);
+    const bool int8 = scenario_is_int8(scenario), expands = scenario_has_integer_weights(scenario);
     const int64_t line = workload->trans_x2 ? workload->k : workload->n;
 
     if (!int8 && !expands && workload->scale != SCALE_NONE)

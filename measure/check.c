@@ -72,7 +72,7 @@ static bool int8_partials(const struct job *job, const struct data *data, struct
     return ok;
 }
 
-static bool expanded_partials(const struct job *job, const struct data *data, struct bound_term *terms)
+static bool quantised_partials(const struct job *job, const struct data *data, struct bound_term *terms)
 {
     const struct workload *workload = &job->workload;
     const struct scenario *scenario = scenario_of(workload->dtype);
@@ -87,7 +87,7 @@ static bool expanded_partials(const struct job *job, const struct data *data, st
         .scale = {data->scale, data_group_stride(workload), data_column_stride(workload)},
         .offset = {data->offset, data_group_stride(workload), data_column_stride(workload)},
     };
-    return bound_partials_expanded(&job->problem, &weights, data->x1, data->bias, terms);
+    return bound_partials_quantised(&job->problem, &weights, data->x1, data->bias, terms);
 }
 
 bool check_partials(struct job *job, int rank, const struct data *data)
@@ -98,8 +98,8 @@ bool check_partials(struct job *job, int rank, const struct data *data)
 
     if (scenario_is_int8(scenario))
         return int8_partials(job, data, terms);
-    if (scenario_expands(scenario))
-        return expanded_partials(job, data, terms);
+    if (scenario_has_integer_weights(scenario))
+        return quantised_partials(job, data, terms);
     return bound_partials(&job->problem, workload->k, data->x1, data->x2, workload->trans_x2, data->bias, terms);
 }
 

@@ -176,7 +176,7 @@ static void fill_floats(const struct workload *workload, int rank, struct data *
     const size_t scales = (size_t)data_scales(workload);
 
     random_normal(key(workload, X1, rank), scenario->x1, 0.0f, 1.0f, data->x1, (size_t)(rows * k));
-    if (!scenario_expands(scenario)) {
+    if (!scenario_has_integer_weights(scenario)) {
         random_normal(key(workload, X2, rank), scenario->x2, 0.0f, weight, data->x2, (size_t)(k * n));
     } else {
         random_quanta_normal(key(workload, X2, rank), scenario->x2, deviation, data->x2, (size_t)(k * n));

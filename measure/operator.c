@@ -47,7 +47,7 @@ mmarn_status operator_create(const struct workload *workload, const struct data 
     config.numerics = workload->numerics;
     if (scenario_is_int8(scenario))
         config.dequant_scale = &scale;
-    else if (scenario_expands(scenario))
+    else if (scenario_has_integer_weights(scenario))
         config.antiquant_scale = &scale;
     config.antiquant_offset = workload->offset ? &offset : NULL;
     config.antiquant_group_size = workload->group_size;

@@ -47,7 +47,7 @@ bool scenario_is_int8(const struct scenario *scenario)
     return scenario->x1 == MMARN_I8;
 }
 
-bool scenario_expands(const struct scenario *scenario)
+bool scenario_has_integer_weights(const struct scenario *scenario)
 {
     return scenario->x1 != scenario->x2;
 }

@@ -41,8 +41,8 @@ const struct scenario *scenario_of(int id);
 /* int8 x1 and x2. */
 bool scenario_is_int8(const struct scenario *scenario);
 
-/* Weights that are expanded to x1's type. */
-bool scenario_expands(const struct scenario *scenario);
+/* Quantised weights, which meet x1 in floats. */
+bool scenario_has_integer_weights(const struct scenario *scenario);
 
 /* Bytes of this many elements of a mmarn_dtype. */
 size_t scenario_bytes(int32_t dtype, size_t count);

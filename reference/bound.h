@@ -45,9 +45,16 @@ bool bound_partials(const struct bound_problem *problem, int64_t k, const void *
                     const void *bias, struct bound_term *terms);
 
 /*
- * The same with quantised weights; x1 and bias are of problem->dtype, which is weights->dtype. Exact are the sums over
- * expanded weights: their rounding to weights->dtype is part of what the operator computes. Were it granted as an
- * error, it would hide others where a partial is small.
+ * The same with quantised weights, as problem->numerics has them; x1 and bias are of problem->dtype, which is
+ * weights->dtype.
+ */
+bool bound_partials_quantised(const struct bound_problem *problem, const struct quantised_weights *weights,
+                              const void *x1, const void *bias, struct bound_term *terms);
+
+/*
+ * The same for weights that are rounded to weights->dtype (numerics ASCEND). Exact are the sums over the rounded
+ * weights: their rounding is part of what the operator computes. Were it granted as an error, it would hide others
+ * where a partial is small.
  */
 bool bound_partials_expanded(const struct bound_problem *problem, const struct quantised_weights *weights,
                              const void *x1, const void *bias, struct bound_term *terms);

@@ -42,14 +42,13 @@ void quantised_store(int32_t dtype, void *array, size_t index, int value)
 
 /* ------------------------------------------------------------------------------------------ quantised weights */
 
-static int quantum(const struct quantised_weights *weights, int64_t p, int64_t j)
+int quantised_integer(const struct quantised_weights *weights, int64_t p, int64_t j)
 {
     return quantised_load(weights->x2_dtype, weights->x2,
                           (size_t)(weights->trans_x2 ? j * weights->k + p : p * weights->n + j));
 }
 
-/* The value for row p and column j; 0 when there are none. */
-static float value_at(const struct quantised_weights *weights, const struct quantised_values *values, int64_t p,
+float quantised_value(const struct quantised_weights *weights, const struct quantised_values *values, int64_t p,
                       int64_t j)
 {
     const int64_t group = weights->group_size > 0 ? p / weights->group_size : 0;
@@ -61,8 +60,9 @@ static float value_at(const struct quantised_weights *weights, const struct quan
 
 float quantised_expanded_weight(const struct quantised_weights *weights, int64_t p, int64_t j)
 {
-    const int q = quantum(weights, p, j);
-    const float offset = value_at(weights, &weights->offset, p, j), scale = value_at(weights, &weights->scale, p, j);
+    const int q = quantised_integer(weights, p, j);
+    const float offset = quantised_value(weights, &weights->offset, p, j);
+    const float scale = quantised_value(weights, &weights->scale, p, j);
 
     if (weights->dtype == MMARN_F16) {
         const float sum = halffloat_round(MMARN_F16, (double)q + offset);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quantised.h - the reference's own quantisation: int8 and int4 storage, weights expanded to a float type, exact int8
+ * quantised.h - the reference's own quantisation: int8 and int4 storage, partials over quantised weights, exact int8
  * products and what makes them fp32, and the 64-bit words of scales. Follows docs/numerics.md and the public header;
  * shares no code with src/.
  */
@@ -34,7 +34,22 @@ struct quantised_weights {
     struct quantised_values scale, offset;
 };
 
-/* (q + offset) * scale of one element with the operator's roundings; a value of weights->dtype. */
+/* The integer of row p and column j; and the scale or offset for it, 0 when there are none. */
+int quantised_integer(const struct quantised_weights *weights, int64_t p, int64_t j);
+float quantised_value(const struct quantised_weights *weights, const struct quantised_values *values, int64_t p,
+                      int64_t j);
+
+/* Rows from row p on to the end of its run: of its group, or the next multiple of 512. p begins a run. */
+int64_t quantised_run(const struct quantised_weights *weights, int64_t p);
+
+/*
+ * One rank's partial, fp32, (rows, n), as the numerics mode makes it: x1 is (rows, k), bias is (n) or NULL, both of
+ * weights->dtype. False when memory is short.
+ */
+bool quantised_partial(const struct quantised_weights *weights, int32_t numerics, int64_t rows, const void *x1,
+                       const void *bias, float *partial);
+
+/* (q + offset) * scale of one element, rounded as in numerics ASCEND; a value of weights->dtype. */
 float quantised_expanded_weight(const struct quantised_weights *weights, int64_t p, int64_t j);
 
 /* All of them, as a compact (k, n) array of weights->dtype: the x2 that exact_partial takes. */

@@ -88,8 +88,9 @@ struct mmarn_ascend_options;
  *   f32 output   dequant_scale is F32
  * If dequant_scale is f32, and gamma is f32 or NULL, each step chooses the output dtype: that of its norm_out; if
  * norm_out is NULL or i8, that of its mm_out; otherwise that of its y.
- * Quantised weights are expanded to x1's type as (x2 + antiquant_offset) * antiquant_scale, in this order. f16 is
- * rounded after each of the two operations, bf16 once at the end.
+ * Quantised weights stand for (x2 + antiquant_offset) * antiquant_scale. They are not rounded: products of x1 and x2
+ * itself are summed in fp32, and each sum is multiplied by its scale. Only in MMARN_NUMERICS_ASCEND is each weight
+ * rounded to x1's type first, as CANN's operator does: f16 after each of the two operations, bf16 once at the end.
  *
  * BIAS IS PART OF EACH RANK'S MATMUL. It is summed over the ranks, so a bias that every rank passes is added world_size
  * times. Pass it on one rank only, or set MMARN_BIAS_ONCE.

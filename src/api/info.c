@@ -65,12 +65,12 @@ size_t mmarn_describe(char *buffer, size_t size)
     int length = snprintf(
         buffer, buffer ? size : 0,
         "version: %s\ncpu features: %s\ncpu features used: %s\ncpu level: %s\n"
-        "gemm kernel: %s\nbf16 kernel: %s\nint8 kernel: %s\nexpand kernel: %s\nnorm kernel: %s\nconvert kernel: %s\n"
+        "gemm kernel: %s\nbf16 kernel: %s\nint8 kernel: %s\nquantised kernel: %s\nnorm kernel: %s\nconvert kernel: %s\n"
         "transports: %s\n"
         "%s%s%s",
         mmarn_version(), present, used, cpu_level(), gemm->block_name[MMARN_F32],
-        gemm->bf16.block ? gemm->bf16.name : "none", gemm->i8.name, gemm->few_name[MMARN_I8][MMARN_F32],
-        norm_kernel_best()->name, convert_kernel_best()->name, transports, complaint ? "note: " : "",
-        complaint ? complaint : "", complaint ? "\n" : "");
+        gemm->bf16.block ? gemm->bf16.name : "none", gemm->i8.name, gemm->few_name[MMARN_I8], norm_kernel_best()->name,
+        convert_kernel_best()->name, transports, complaint ? "note: " : "", complaint ? complaint : "",
+        complaint ? "\n" : "");
     return (size_t)length;
 }

@@ -24,7 +24,9 @@ enum gemm_layout {
  *   dtype      x_dtype        C
  *   f16 ..f32  the same       fp32: the chain or chains of kernel/float_kernel.h
  *   i8         i8             int32, exact (modulo 2^32): gemm_dequantise makes it fp32
- *   i8, i4     f16, bf16, f32 fp32: one chain over weights that are expanded to x_dtype first,
+ *   i8, i4     f16, bf16, f32 fp32: a chain over the integers for each run of k, which is then scaled and added
+ *                             (kernel/factors.h). A run ends with a group and at each multiple of GEMM_CHAIN rows.
+ *                             With `rounded`: one chain over weights that are expanded to x_dtype first,
  *                             w = (q + offset) * scale in fp32, rounded to f16 after each step, or to bf16 at the end
  */
 struct gemm_weights {
@@ -34,9 +36,10 @@ struct gemm_weights {
     int64_t k, n;
     const void *data;
     int64_t ld;
-    /* Weights to be expanded: rows of k in a group (k if there is one group; otherwise even for i4, whose rows lie in
-       pairs), and the groups' values, fp32: group g, column j at [g * scale_ld + j]. scale_ld is n rounded up to
-       GEMM_NR, zeros at the end. Borrowed, even when data is packed. offset is NULL if there are no offsets. */
+    /* Integers that meet floats: rows of k in a group (k if there is one group; otherwise a multiple of 32), and the
+       groups' values, fp32: group g, column j at [g * scale_ld + j]. scale_ld is n rounded up to GEMM_NR, zeros at the
+       end. Borrowed, even when data is packed. offset is NULL if there are no offsets. */
+    bool rounded;
     int64_t group, scale_ld;
     const float *scale, *offset;
     /* For bf16 in panels: the exponent field of the smallest number that is not zero, as defined by

@@ -6,7 +6,7 @@
  *   borrowed, many rows   the columns are packed into scratch piece by piece, and each piece is used for all rows;
  *   borrowed, few rows    x2 is read once, in strips, because packing would cost more than the multiplications; a strip
  *                         of rows continues the one before, so if there are several chains, each is made in scratch;
- *   to be expanded        in tile_expand.c.
+ *   integers              with x1 in floats, in tile_quant.c and tile_expand.c.
  * Panels of bf16 go to tile_bf16.c first, if the processor has such instructions. C carries the chain, or the sum of
  * chains, of each element from block to block, so no choice made here changes a bit of it.
  */
@@ -36,7 +36,8 @@ struct gemm_scratch *gemm_scratch_create(void)
     scratch->pairs = memory_alloc(X1_ELEMENTS / 2, sizeof(uint32_t));
     scratch->piece = memory_alloc(GEMM_PIECE_ELEMENTS, sizeof(float));
     scratch->expanded = memory_alloc(GEMM_PIECE_ELEMENTS, sizeof(float));
-    if (!scratch->x1 || !scratch->pairs || !scratch->piece || !scratch->expanded) {
+    scratch->sums = memory_alloc(GEMM_MOST_ROWS * GEMM_MOST_RUNS, sizeof(float));
+    if (!scratch->x1 || !scratch->pairs || !scratch->piece || !scratch->expanded || !scratch->sums) {
         gemm_scratch_destroy(scratch);
         return NULL;
     }
@@ -51,12 +52,13 @@ void gemm_scratch_destroy(struct gemm_scratch *scratch)
     memory_free(scratch->pairs);
     memory_free(scratch->piece);
     memory_free(scratch->expanded);
+    memory_free(scratch->sums);
     memory_free(scratch);
 }
 
 void gemm_scratch_reset(struct gemm_scratch *scratch)
 {
-    scratch->converted.x1 = scratch->paired.x1 = NULL;
+    scratch->converted.x1 = scratch->paired.x1 = scratch->summed.x1 = NULL;
 }
 
 /* Columns j .. j + n of rows p .. p + k of the slice, in the form that kernels read. */
@@ -240,7 +242,7 @@ static void multiply_rows(struct gemm_slice *t)
         t->k = (int)(k - t->k0 < k_block ? k - t->k0 : k_block);
         t->lda = (t->k + PADDING - 1) / PADDING * PADDING + PADDING;
         if (t->weights->dtype != t->weights->x_dtype)
-            gemm_slice_expand(t);
+            gemm_slice_quant(t);
         else if (t->weights->layout == GEMM_PACKED)
             multiply_packed(t);
         else if (t->m > tiling->pack_above_rows)
@@ -259,7 +261,7 @@ static inline bool may_be_multiplied(const struct gemm_weights *w)
     if (w->k <= 0 || w->dtype == w->x_dtype)
         return w->k > 0 && (w->dtype == MMARN_I8 || dtype_is_float(w->dtype));
     return integers && dtype_is_float(w->x_dtype) && w->scale && w->scale_ld == gemm_panels(w->n) * GEMM_NR &&
-           w->group > 0 && (w->group == w->k || w->dtype != MMARN_I4 || w->group % 2 == 0);
+           w->group > 0 && (w->group == w->k || w->group % GEMM_GROUP == 0);
 }
 
 void gemm_tile(const struct gemm_weights *weights, struct gemm_scratch *scratch, const void *x1, int64_t row, int m,

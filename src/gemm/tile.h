@@ -12,6 +12,9 @@
 /* Rows of x1 in a block; taller tiles are cut. */
 enum { GEMM_MOST_ROWS = 96 };
 
+/* Groups of rows of k that share a scale are multiples of this. So a block of x1 has at most GEMM_MOST_RUNS runs. */
+enum { GEMM_GROUP = 32, GEMM_MOST_RUNS = GEMM_MOST_BLOCK_FEW / GEMM_GROUP };
+
 /* A block of x1: rows row .. row + m of k0 .. k0 + k; x1 is NULL if there is none. */
 struct gemm_rows {
     const void *x1;
@@ -29,7 +32,9 @@ struct gemm_scratch {
        that they would flush to zero. */
     bool bf16_safe;
     void *piece;     /* of borrowed weights, packed */
-    float *expanded; /* a piece of weights to be expanded, in fp32; for other weights, the sums of a chain */
+    float *expanded; /* a piece of integer weights, in fp32 or pairs of bf16; for other weights, the sums of a chain */
+    float *sums;     /* of a block of x1, over runs of k, and the block that they are of */
+    struct gemm_rows summed;
 };
 
 /* The slice of a tile that belongs to one block of x1. */
@@ -82,8 +87,40 @@ unsigned gemm_slice_min_exponent(const struct gemm_slice *t, const void *panels,
  */
 bool gemm_slice_bf16(const struct gemm_slice *t, const struct float_block *block, int p, unsigned min_exponent);
 
-/* tile_expand.c: multiplies a slice whose weights are to be expanded. */
-void gemm_slice_expand(const struct gemm_slice *t);
+/*
+ * tile_x1.c: the sums of the slice's rows of x1 over the run of k that begins at row p of the slice, one for each row.
+ * docs/numerics.md has their order.
+ */
+const float *gemm_slice_sums(const struct gemm_slice *t, int p);
+
+/* tile_bf16.c: may pairs of the slice's bf16 x1 be multiplied with integers by bf16 kernels? They give the same bits.
+ */
+bool gemm_slice_pairs_integers(const struct gemm_slice *t);
+
+/* tile_bf16.c: computes a block of integers, of which gemm_slice_pairs_integers() is true, like gemm_slice_bf16. */
+void gemm_slice_bf16_integers(const struct gemm_slice *t, const struct float_block *block, int p);
+
+/* tile_quant.c: how many rows of k from `row` on are in its run, at most k. */
+int gemm_run_k(const struct gemm_weights *weights, int64_t row, int k);
+
+/* tile_quant.c: multiplies a slice of integer weights with floats. */
+void gemm_slice_quant(const struct gemm_slice *t);
+
+/* Columns j .. j + n of rows p .. p + k of such a slice, in panels at b. */
+struct gemm_piece {
+    int p, k, j, n;
+    const void *b;
+    ptrdiff_t panel_stride;
+};
+
+/* tile_quant.c: the piece's columns j .. j + GEMM_NR, one panel of it. */
+struct gemm_piece gemm_piece_panel(const struct gemm_slice *t, const struct gemm_piece *piece, int j);
+
+/* tile_quant.c: the rows of k from row `from` of the piece to the end of their run or of the piece. */
+struct expand_run gemm_piece_run(const struct gemm_slice *t, const struct gemm_piece *piece, int from);
+
+/* tile_expand.c: multiplies a piece whose weights are rounded to x1's type. */
+void gemm_piece_expand(const struct gemm_slice *t, const struct gemm_piece *piece);
 
 static inline int gemm_smaller(int a, int b)
 {

@@ -72,3 +72,34 @@ unsigned gemm_slice_pairs(const struct gemm_slice *t)
     }
     return scratch->pairs_min_exponent;
 }
+
+/* Lane l of 32 adds every 32nd number from the l-th on; the lanes are then folded. */
+static float sum_run(const float *x, int k)
+{
+    enum { LANES = 32 };
+    float lane[LANES] = {0};
+    int p = 0;
+    for (; p + LANES <= k; p += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += x[p + l];
+    for (int l = 0; p + l < k; l++)
+        lane[l] += x[p + l];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
+}
+
+const float *gemm_slice_sums(const struct gemm_slice *t, int p)
+{
+    struct gemm_scratch *scratch = t->scratch;
+    const float *x1 = gemm_slice_x1(t);
+    assert(p % GEMM_GROUP == 0 && p / GEMM_GROUP < GEMM_MOST_RUNS);
+    if (!claim(&scratch->summed, t))
+        for (int from = 0, k; from < t->k; from += k) {
+            k = gemm_run_k(t->weights, t->k0 + from, t->k - from);
+            for (int i = 0; i < t->m; i++)
+                scratch->sums[from / GEMM_GROUP * GEMM_MOST_ROWS + i] = sum_run(x1 + i * t->lda + from, k);
+        }
+    return scratch->sums + p / GEMM_GROUP * GEMM_MOST_ROWS;
+}

@@ -12,9 +12,11 @@
 #include "base/threads.h"
 #include "gemm/tile.h"
 
-/* int8 x int8 interleaves rows of k in groups of I8_GROUP, and two int4 of neighbouring k share a byte. */
+/* int8 x int8 interleaves rows of k in groups of I8_GROUP, and int4 and bf16 have rows that belong together. */
 enum { GROUP = 8 /* panels */, RUN_KN = 64, RUN_NK = 1024 /* rows of k */ };
-_Static_assert(RUN_KN % I8_GROUP == 0 && RUN_NK % I8_GROUP == 0, "a run of k must not split rows that belong together");
+_Static_assert(RUN_KN % I8_GROUP == 0 && RUN_NK % I8_GROUP == 0 && RUN_KN % GEMM_I4_ROWS == 0 &&
+                   RUN_NK % GEMM_I4_ROWS == 0,
+               "a run of k must not split rows that belong together");
 
 const void *gemm_weights_at(const struct gemm_weights *from, int64_t row, int64_t col)
 {
@@ -38,7 +40,7 @@ void gemm_weights_pack_piece(const struct gemm_weights *from, int64_t row, int k
 const void *gemm_weights_panel(const struct gemm_weights *packed, int64_t row, int64_t col)
 {
     assert(packed->layout == GEMM_PACKED && col >= 0 && col < packed->n && col % GEMM_NR == 0);
-    assert(row >= 0 && row < packed->k && row % 2 == 0);
+    assert(row >= 0 && row < packed->k && row % gemm_rows_together(packed->dtype) == 0);
     const int64_t at = col / GEMM_NR * gemm_panel(packed->dtype, packed->k) + row * GEMM_NR;
     return (const char *)packed->data + gemm_bytes(packed->dtype, at);
 }

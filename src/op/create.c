@@ -45,7 +45,7 @@ static bool copy_bias(mmarn_op *op, const mmarn_tensor *bias)
     return op->bias;
 }
 
-/* Weights that are expanded carry their scales with them. Otherwise the scales are applied to the sums afterwards. */
+/* Integers that meet floats carry their scales with them. Otherwise the scales are applied to the sums afterwards. */
 static bool copy_scales(mmarn_op *op, const mmarn_op_config *config)
 {
     struct gemm_weights *w = &op->weights;
@@ -56,6 +56,7 @@ static bool copy_scales(mmarn_op *op, const mmarn_op_config *config)
         op->scale = weights_scales(config->dequant_scale, 1, w->n, w->scale_ld);
         return op->scale;
     }
+    w->rounded = config->numerics == MMARN_NUMERICS_ASCEND;
     if (config->antiquant_group_size)
         w->group = config->antiquant_group_size;
     const int64_t groups = (w->k + w->group - 1) / w->group;

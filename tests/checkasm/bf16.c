@@ -14,8 +14,8 @@
 #include "checkasm.h"
 #include "gemm/tile.h"
 
-enum { MOST_M = 13, MOST = 70 };
-enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE };
+enum { MOST_M = 13, MOST = 70, MOST_ROWS = 96 };
+enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE, SLOT_OFFSET };
 enum { LOWEST_SUM = 142 /* of two exponent fields whose products stay normal */ };
 
 static float value_of(uint32_t pairs, bool lower)
@@ -58,10 +58,14 @@ static float add(float sum, uint32_t a, uint32_t b)
 
 static float expected_at(const struct bf16_block *g, const float *before, int i, int j)
 {
-    float sum = g->first ? 0.0F : before[i * g->ldc + j];
+    const struct gemm_factors *f = g->factors;
+    const float start = g->first ? 0.0F : before[i * g->ldc + j];
+    float sum = f ? 0.0F : start;
     for (int q = 0; q < g->k; q++)
         sum = add(sum, g->a[i * g->lda + q], g->b[j / GEMM_NR * g->panel_stride + q * GEMM_NR + j % GEMM_NR]);
-    return sum;
+    if (f && f->offset)
+        sum = fmaf(f->offset[j], f->sums[i], sum);
+    return f ? fmaf(f->scale[j], sum, start) : sum;
 }
 
 static bool compare_c(const struct bf16_block *g, const float *before)
@@ -76,6 +80,19 @@ static bool compare_c(const struct bf16_block *g, const float *before)
             return false;
     }
     return guard_intact(SLOT_C);
+}
+
+static const struct gemm_factors *make_factors(struct gemm_factors *factors, int n, int m)
+{
+    static float sums[MOST_ROWS];
+    const size_t columns = (size_t)((n + GEMM_NR - 1) / GEMM_NR * GEMM_NR);
+    float *scale = guard_place(SLOT_SCALE, columns * sizeof *scale, random_bits() & 1);
+    float *offset = guard_place(SLOT_OFFSET, columns * sizeof *offset, random_bits() & 1);
+    data_fill(DATA_EXTREME, MMARN_F32, scale, columns);
+    data_fill(DATA_EXTREME, MMARN_F32, offset, columns);
+    data_fill(DATA_EXTREME, MMARN_F32, sums, (size_t)m);
+    *factors = (struct gemm_factors){.scale = scale, .offset = random_bits() & 1 ? offset : NULL, .sums = sums};
+    return factors;
 }
 
 static void test_block(const struct bf16_kernel *kernel, int m, int n, int k)
@@ -104,6 +121,9 @@ static void test_block(const struct bf16_kernel *kernel, int m, int n, int k)
     memcpy(before, g.c, c_count * sizeof *before);
     g.a = a;
     g.b = b;
+    struct gemm_factors factors;
+    if (random_bits() & 1)
+        g.factors = make_factors(&factors, n, m);
     check_next("bf16 %s: block m %d n %d k %d, strides a %td, b %td, c %td, first %d, fields %d and %d", kernel->name,
                m, n, k, g.lda, g.panel_stride, g.ldc, g.first, lowest_a, lowest_b);
     kernel->block(&g);

@@ -25,8 +25,8 @@ enum { MOST_SENTENCES = 20, SKIPPED = 77, USAGE = 2, NAME_SIZE = 64, SUBJECT_SIZ
 static const struct test {
     const char *name;
     void (*run)(void);
-} tests[] = {{"convert", test_convert}, {"norm", test_norm}, {"float", test_float},
-             {"quant", test_quant},     {"bf16", test_bf16}, {"tile", test_tile}};
+} tests[] = {{"convert", test_convert},   {"norm", test_norm}, {"float", test_float}, {"quant", test_quant},
+             {"factored", test_factored}, {"bf16", test_bf16}, {"tile", test_tile}};
 enum { TESTS = sizeof tests / sizeof tests[0] };
 
 static const char usage[] =

@@ -32,6 +32,7 @@ void test_convert(void);
 void test_norm(void);
 void test_float(void);
 void test_quant(void);
+void test_factored(void);
 void test_bf16(void);
 void test_tile(void);
 void bench(void);
@@ -60,6 +61,9 @@ void data_set(int32_t dtype, void *dst, size_t at, float value);
 /* Integers, i8 or i4 (count must be even): any for DATA_ORDINARY; only extremes for the other kinds. */
 void data_fill_int(enum data kind, int32_t dtype, void *dst, size_t count);
 int data_get_int(int32_t dtype, const void *src, size_t at);
+
+/* The index of row p, column j in a packed panel of int8 or int4, read by data_get_int. */
+size_t data_place_in_panel(int32_t dtype, int p, int j);
 
 /*
  * Scales and offsets of quantised weights: fp32 values of dtype. DATA_ORDINARY stays within the range in which every

@@ -17,6 +17,14 @@ int data_get_int(int32_t dtype, const void *src, size_t at)
     return nibble < 8 ? nibble : nibble - 16;
 }
 
+/* Eight rows of int4 lie in the word of their column: 1, 3, 5, 7, 0, 2, 4, 6 from its lowest bits up. */
+size_t data_place_in_panel(int32_t dtype, int p, int j)
+{
+    enum { COLUMNS = 16, ROWS = 8 };
+    static const int place[ROWS] = {4, 0, 5, 1, 6, 2, 7, 3};
+    return (size_t)(dtype == MMARN_I4 ? (p / ROWS * COLUMNS + j) * ROWS + place[p % ROWS] : p * COLUMNS + j);
+}
+
 void data_fill_int(enum data kind, int32_t dtype, void *dst, size_t count)
 {
     static const unsigned char extremes[DTYPE_COUNT][2] = {[MMARN_I8] = {0x80, 0x7f}, [MMARN_I4] = {0x88, 0x77}};

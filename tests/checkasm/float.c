@@ -12,8 +12,8 @@
 #include "checkasm.h"
 #include "gemm/kernel/kernels.h"
 
-enum { MOST_M = 13, MOST = 70 };
-enum { SLOT_A, SLOT_B, SLOT_C };
+enum { MOST_M = 13, MOST = 70, MOST_ROWS = 96 };
+enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE, SLOT_OFFSET };
 
 static size_t panels_of(int n)
 {
@@ -50,7 +50,7 @@ static float expected_at(const struct float_block *g, int32_t dtype, const float
 {
     const ptrdiff_t panel = j / GEMM_NR * g->panel_stride;
     const float before = g->first ? 0.0F : c_before[i * g->ldc + j];
-    float total = before, sum = g->chain ? 0.0F : before;
+    float total = before, sum = g->chain || g->factors ? 0.0F : before;
     for (int p = 0; p < g->k; p++) {
         const ptrdiff_t place = g->paired ? place_in_panel(dtype, p, j % GEMM_NR) : p * g->k_stride + j % GEMM_NR;
         sum = fmaf(g->a[i * g->lda + p], data_get(dtype, g->b, (size_t)(panel + place)), sum);
@@ -58,6 +58,10 @@ static float expected_at(const struct float_block *g, int32_t dtype, const float
             total = g->first && p < g->chain ? sum : total + sum;
             sum = 0.0F;
         }
+    }
+    if (g->factors) {
+        const float u = g->factors->offset ? fmaf(g->factors->offset[j], g->factors->sums[i], sum) : sum;
+        return fmaf(g->factors->scale[j], u, before);
     }
     return g->chain ? total : sum;
 }
@@ -76,12 +80,29 @@ static bool compare_c(const struct float_block *g, int32_t dtype, const float *c
     return guard_intact(SLOT_C);
 }
 
+/* Scales and offsets reach to the end of the last panel. */
+static const struct gemm_factors *make_factors(struct gemm_factors *factors, enum data kind, int n, int m)
+{
+    static float sums[MOST_ROWS];
+    const size_t columns = panels_of(n) * GEMM_NR;
+    float *scale = guard_place(SLOT_SCALE, columns * sizeof *scale, random_bits() & 1);
+    float *offset = guard_place(SLOT_OFFSET, columns * sizeof *offset, random_bits() & 1);
+    data_fill(kind, MMARN_F32, scale, columns);
+    data_fill(kind, MMARN_F32, offset, columns);
+    data_fill(kind, MMARN_F32, sums, (size_t)m);
+    *factors = (struct gemm_factors){.scale = scale, .offset = random_bits() & 1 ? offset : NULL, .sums = sums};
+    return factors;
+}
+
 static void test_block(const struct float_kernel *kernel, int32_t dtype, int m, int n, int k)
 {
     const enum data kind = (enum data)random_int(0, DATA_KINDS - 1);
     struct float_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
     const size_t b_count = choose_b(&g, dtype);
-    if (dtype != MMARN_BF16 && random_bits() & 1)
+    struct gemm_factors factors;
+    if (random_bits() % 3 == 0)
+        g.factors = make_factors(&factors, kind, n, m);
+    else if (dtype != MMARN_BF16 && random_bits() & 1)
         g.chain = random_bits() & 1 ? random_int(1, k + 1) : GEMM_CHAIN;
     g.lda = k + random_int(0, 3);
     g.ldc = n + random_int(0, 3);
@@ -97,10 +118,11 @@ static void test_block(const struct float_kernel *kernel, int32_t dtype, int m, 
     memcpy(before, g.c, c_count * sizeof(float));
     g.a = a;
     g.b = b;
-    check_next("float %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, chain %d, first %d, paired %d, "
-               "data %d",
-               kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.chain, g.first,
-               g.paired, (int)kind);
+    check_next(
+        "float %s: block %s m %d n %d k %d, strides a %td, b %td and %td, c %td, chain %d, factors %d, first %d, "
+        "paired %d, data %d",
+        kernel->name, dtype_name(dtype), m, n, k, g.lda, g.k_stride, g.panel_stride, g.ldc, g.chain, g.factors != NULL,
+        g.first, g.paired, (int)kind);
     kernel->block[dtype](&g);
     check_this(compare_c(&g, dtype, before));
     free(before);

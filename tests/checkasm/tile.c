@@ -17,7 +17,7 @@ struct problem {
     struct gemm_weights weights; /* borrowed */
     int rows, k, n;
     void *x1;
-    float *x2;      /* k x n: the weights themselves, expanded if necessary */
+    float *x2;      /* k x n: the weights themselves; expanded if they are rounded, else integers */
     float *product; /* rows x n; int32 for int8 x int8 */
 };
 
@@ -33,6 +33,8 @@ static float weight_at(const struct gemm_weights *w, int p, int j)
         return data_get(w->dtype, w->data, at);
     const int q = data_get_int(w->dtype, w->data, at);
     if (is_integer(w))
+        return (float)q;
+    if (!w->rounded)
         return (float)q;
     const int64_t values = p / w->group * w->scale_ld + j;
     return data_expand(w->x_dtype, q, w->offset ? &w->offset[values] : NULL, w->scale[values]);
@@ -53,6 +55,41 @@ static float sum_chains(const struct problem *q, size_t first, size_t j)
     return total;
 }
 
+/* The sum of rows first .. last of x1 from p on: in 32 lanes, which are then folded. */
+static float sum_lanes(const struct problem *q, size_t p, size_t last)
+{
+    float lane[32] = {0};
+    for (size_t l = 0; p + l < last; l++)
+        lane[l % 32] += data_get(q->weights.x_dtype, q->x1, p + l);
+    for (int half = 16; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0];
+}
+
+/* The same for integers: a chain for each run of k, which ends with its group and at every 512 rows. */
+static float sum_runs(const struct problem *q, size_t first, size_t j)
+{
+    const struct gemm_weights *w = &q->weights;
+    const size_t k = (size_t)q->k, group = (size_t)w->group;
+    float total = 0;
+    for (size_t p = 0, last; p < k; p = last) {
+        float sum = 0;
+        const size_t values = p / group * (size_t)w->scale_ld + j;
+        for (last = p; last < k && (last == p || (last % group && last % 512)); last++)
+            sum = fmaf(data_get(w->x_dtype, q->x1, first + last), q->x2[last * (size_t)q->n + j], sum);
+        if (w->offset)
+            sum = fmaf(w->offset[values], sum_lanes(q, first + p, first + last), sum);
+        total = fmaf(w->scale[values], sum, total);
+    }
+    return total;
+}
+
+static bool is_factored(const struct gemm_weights *w)
+{
+    return w->dtype != w->x_dtype && !w->rounded;
+}
+
 static void multiply_row(const struct problem *q, int i)
 {
     const size_t n = (size_t)q->n, first = (size_t)i * (size_t)q->k;
@@ -61,7 +98,9 @@ static void multiply_row(const struct problem *q, int i)
         for (size_t p = 0; p < (size_t)q->k && is_integer(&q->weights); p++)
             whole += data_get_int(MMARN_I8, q->x1, first + p) * (int64_t)q->x2[p * n + j];
         const uint32_t low = (uint32_t)whole;
-        const float sum = is_integer(&q->weights) ? 0 : sum_chains(q, first, j);
+        const float sum = is_integer(&q->weights)    ? 0
+                          : is_factored(&q->weights) ? sum_runs(q, first, j)
+                                                     : sum_chains(q, first, j);
         memcpy(&q->product[(size_t)i * n + j], is_integer(&q->weights) ? (const void *)&low : &sum, sizeof sum);
     }
 }
@@ -78,8 +117,8 @@ static void fill(enum data kind, int32_t dtype, void *dst, size_t count)
 static void make_scales(struct gemm_weights *w)
 {
     const enum data kind = random_bits() & 1 ? DATA_ORDINARY : (enum data)random_int(0, DATA_KINDS - 1);
-    w->group = random_bits() & 1 ? w->k : random_int(1, (int)w->k);
-    w->group += w->dtype == MMARN_I4 && w->group < w->k && w->group % 2; /* pairs of rows are not split */
+    w->rounded = random_bits() & 1;
+    w->group = random_bits() & 1 || w->k <= 32 ? w->k : random_int(1, (int)(w->k - 1) / 32) * 32;
     w->scale_ld = (w->n + GEMM_NR - 1) / GEMM_NR * GEMM_NR;
     const size_t count = (size_t)((w->k + w->group - 1) / w->group * w->scale_ld), bytes = count * sizeof(float);
     float *scale = guard_place(SLOT_SCALE, bytes, random_bits() & 1);
@@ -136,10 +175,10 @@ static void check_tile(const struct problem *q, const struct gemm_weights *weigh
 {
     const size_t ldc = (size_t)(n + random_int(0, 5));
     float *c = guard_place(SLOT_C, ((size_t)(m - 1) * ldc + (size_t)n) * sizeof(float), random_bits() & 1);
-    check_next(
-        "tile: %s x %s layout %d group %d, x1 (%d, %d), x2 (%d, %d) ld %d, tile row %d m %d col %d n %d, ldc %zu",
-        dtype_name(weights->x_dtype), dtype_name(weights->dtype), (int)weights->layout, (int)weights->group, q->rows,
-        q->k, q->k, q->n, (int)q->weights.ld, row, m, col, n, ldc);
+    check_next("tile: %s x %s layout %d group %d rounded %d, x1 (%d, %d), x2 (%d, %d) ld %d, tile row %d m %d col %d n "
+               "%d, ldc %zu",
+               dtype_name(weights->x_dtype), dtype_name(weights->dtype), (int)weights->layout, (int)weights->group,
+               weights->rounded, q->rows, q->k, q->k, q->n, (int)q->weights.ld, row, m, col, n, ldc);
     gemm_tile(weights, scratch, q->x1, row, m, col, n, c, (ptrdiff_t)ldc);
     bool same = guard_intact(SLOT_C);
     for (size_t i = 0; i < (size_t)m; i++) {

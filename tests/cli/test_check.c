@@ -39,13 +39,10 @@ static void compute_partial(const struct workload *workload, const struct data *
         quantised_sums(ROWS, K, N, data->x1, data->x2, false, data->bias, sums);
         quantised_scales(scenario->scale, data->scale, N, N, scales);
         quantised_dequantise(ROWS, N, sums, scales, data->row_scale, partial);
-    } else if (scenario_expands(scenario)) {
+    } else if (scenario_has_integer_weights(scenario)) {
         const struct quantised_weights weights = {
             scenario->x1, scenario->x2, K, N, data->x2, false, GROUP_SIZE, {data->scale, N, 1}, {data->offset, N, 1}};
-        float expanded[K * N];
-        quantised_expand(&weights, expanded);
-        assert_true(exact_partial(scenario->x1, EXACT_CHAIN_EXPANDED, ROWS, K, N, data->x1, expanded, false, data->bias,
-                                  partial));
+        assert_true(quantised_partial(&weights, workload->numerics, ROWS, data->x1, data->bias, partial));
     } else {
         assert_true(exact_partial(scenario->x1, exact_chain(scenario->x1), ROWS, K, N, data->x1, data->x2, false,
                                   data->bias, partial));
@@ -94,11 +91,11 @@ static int set_up_type(void **state, int type)
                                               .n = N,
                                               .dtype = type,
                                               .bias = true,
-                                              .scale = scenario_is_int8(scenario)   ? SCALE_PER_CHANNEL
-                                                       : scenario_expands(scenario) ? SCALE_PER_GROUP
-                                                                                    : SCALE_NONE,
-                                              .group_size = scenario_expands(scenario) ? GROUP_SIZE : 0,
-                                              .offset = scenario_expands(scenario),
+                                              .scale = scenario_is_int8(scenario)               ? SCALE_PER_CHANNEL
+                                                       : scenario_has_integer_weights(scenario) ? SCALE_PER_GROUP
+                                                                                                : SCALE_NONE,
+                                              .group_size = scenario_has_integer_weights(scenario) ? GROUP_SIZE : 0,
+                                              .offset = scenario_has_integer_weights(scenario),
                                               .per_token = scenario_is_int8(scenario),
                                               .operators = 1,
                                               .seed = seed};

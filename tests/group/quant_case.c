@@ -149,11 +149,7 @@ static void partial_weights(const struct quant_data_set *set, int rank, float *p
         .scale = values_of(set, data->scale),
         .offset = values_of(set, shape->offset ? data->offset : NULL),
     };
-    void *expanded = malloc(bytes_of(shape->x_dtype, shape->k * shape->n));
-    quantised_expand(&weights, expanded);
-    exact_partial(shape->x_dtype, EXACT_CHAIN_EXPANDED, shape->rows, shape->k, shape->n, data->x1, expanded, false,
-                  shape->bias ? data->bias : NULL, partial);
-    free(expanded);
+    quantised_partial(&weights, shape->numerics, shape->rows, data->x1, shape->bias ? data->bias : NULL, partial);
 }
 
 struct quant_data_set *quant_data_make(const struct quant_case *shape, int world_size, uint64_t stream)

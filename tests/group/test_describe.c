@@ -60,7 +60,7 @@ static void kernels(void **state)
         {MMARN_BF16, 0, 0, 1, "gemm kernel", "fp32", "packed"},
         {MMARN_BF16, 0, 0, 500, "bf16 kernel", "bf16", "packed"},
         {MMARN_I8, MMARN_F32, 0, 1, "int8 kernel", "int8", "packed"},
-        {MMARN_I8, MMARN_F16, 0, 1, "expand kernel", "fp32", "packed"},
+        {MMARN_I8, MMARN_F16, 0, 1, "quantised kernel", "fp32", "packed"},
         {MMARN_I4, MMARN_F16, 0, 500, "gemm kernel", "fp32", "packed"},
     };
     mmarn_comm *comm = NULL;

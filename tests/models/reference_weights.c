@@ -64,11 +64,8 @@ static void quantise(struct reference *reference, enum weights_mode mode, const 
         const double step = 2 * reference_half_step(NUMBER_F16, largest / most);
         scale = ceil((double)((float)largest / (float)most) / step) * step;
         for (int i = first; i < end; i++) {
-            const bool expanded = reference->number != NUMBER_W8A8; /* to f16, before it is multiplied */
             const double whole = scale > 0 ? (double)lrint((double)from[i] / scale) * scale : 0;
-            const double typed = expanded ? nearest(NUMBER_F16, whole) : whole;
-            const double away = scale / 2 + (expanded ? reference_half_step(NUMBER_F16, from[i]) : 0);
-            to[i] = mode == WEIGHTS_TYPED ? typed : from[i] + reference_nudge(reference, away);
+            to[i] = mode == WEIGHTS_TYPED ? whole : from[i] + reference_nudge(reference, scale / 2);
         }
     }
 }

@@ -164,11 +164,8 @@ static void exact_share(const struct problem *problem, int rank, float *partial)
         quantised_dequantise(rows, n, sums, problem->scales[rank], problem->row_scale[rank], partial);
         free(sums);
     } else if (problem->scenario.x2 != 0) {
-        void *expanded = memory(k * n);
-        quantised_expand(&problem->weights[rank], expanded);
-        assert_true(exact_partial(problem->dtype, EXACT_CHAIN_EXPANDED, rows, k, n, problem->x1[rank], expanded, false,
-                                  problem->bias[rank], partial));
-        free(expanded);
+        assert_true(quantised_partial(&problem->weights[rank], problem->numerics, rows, problem->x1[rank],
+                                      problem->bias[rank], partial));
     } else {
         assert_true(exact_partial(problem->dtype, exact_chain(problem->dtype), rows, k, n, problem->x1[rank],
                                   problem->x2[rank], problem->trans_x2, problem->bias[rank], partial));
@@ -202,7 +199,7 @@ static void reference_share(const struct problem *problem, const struct bound_pr
         ok = bound_partials_int8(bound, problem->k, x1, x2, problem->trans_x2, bias, problem->scales[rank],
                                  problem->row_scale[rank], terms);
     else if (problem->scenario.x2 != 0)
-        ok = bound_partials_expanded(bound, &problem->weights[rank], x1, bias, terms);
+        ok = bound_partials_quantised(bound, &problem->weights[rank], x1, bias, terms);
     else
         ok = bound_partials(bound, problem->k, x1, x2, problem->trans_x2, bias, terms);
     assert_true(ok);
@@ -267,7 +264,7 @@ static struct problem make_problem(int number, int32_t numerics, int ranks, int6
 
 static void model_is_within_the_bound(void **state)
 {
-    static const int64_t sizes[][3] = {{9, 100, 75}, {3, 1, 1}, {2, 1, 130}, {4, 300, 8}, {16, 7, 1}};
+    static const int64_t sizes[][3] = {{9, 100, 75}, {3, 1, 1}, {2, 1, 130}, {4, 300, 8}, {16, 7, 1}, {2, 1100, 12}};
     (void)state;
     for (int number = 0; number < SCENARIOS; number++)
         for (int32_t numerics = 0; numerics <= MMARN_NUMERICS_FP32; numerics++)

@@ -11,13 +11,14 @@
 
 #include <stdbool.h>
 
+#include "gemm/kernel/factors.h"
 #include "gemm/kernel/panels.h"
 
 /*
  * C[m][n] (+)= A[m][k] @ B[k][n]. Both sides are pairs of bf16, each a word whose upper half comes first down k, and
  * whose lower half is zero after the last row of an odd k; k, lda and panel_stride count pairs. B lies in the panels of
  * panels.h. C as in struct float_block; without `first` it holds results of the chain: no negative zeros, and no number
- * that is not on the grid of docs/numerics.md.
+ * that is not on the grid of docs/numerics.md. factors: as in struct float_block; C may then hold any number.
  */
 struct bf16_block {
     const uint32_t *a;
@@ -27,6 +28,7 @@ struct bf16_block {
     float *c;
     ptrdiff_t ldc;
     int m, n, k;
+    const struct gemm_factors *factors;
     bool first;
 };
 typedef void bf16_block_fn(const struct bf16_block *block);

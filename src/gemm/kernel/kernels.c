@@ -15,6 +15,7 @@
 #define BF16(name)   extern const struct bf16_kernel bf16_##name;
 #define I8(name)     extern const struct i8_kernel i8_##name;
 #define EXPAND(name) extern const struct expand_kernel expand_##name;
+#define QUANT(name)  extern const struct quant_kernel quant_##name;
 #include "gemm/kernel/kernels.inc"
 
 #define FLOAT(name) &float_##name,
@@ -39,6 +40,11 @@ const struct i8_kernel *const i8_kernels[] = {
 
 #define EXPAND(name) &expand_##name,
 const struct expand_kernel *const expand_kernels[] = {
+#include "gemm/kernel/kernels.inc"
+    NULL};
+
+#define QUANT(name) &quant_##name,
+const struct quant_kernel *const quant_kernels[] = {
 #include "gemm/kernel/kernels.inc"
     NULL};
 
@@ -86,14 +92,25 @@ static void lay_bf16(const struct bf16_kernel *kernel)
 static void lay_expand(const struct expand_kernel *kernel)
 {
     for (int dtype = 0; dtype < DTYPE_COUNT; dtype++)
-        for (int x_dtype = 0; x_dtype < DTYPE_COUNT; x_dtype++) {
+        for (int x_dtype = 0; x_dtype < DTYPE_COUNT; x_dtype++)
             if (kernel->expand[dtype][x_dtype])
                 best.expand[dtype][x_dtype] = kernel->expand[dtype][x_dtype];
-            if (kernel->few[dtype][x_dtype]) {
-                best.few[dtype][x_dtype] = kernel->few[dtype][x_dtype];
-                best.few_name[dtype][x_dtype] = kernel->name;
-            }
+}
+
+static void lay_quant(const struct quant_kernel *kernel)
+{
+    for (int dtype = 0; dtype < DTYPE_COUNT; dtype++) {
+        if (kernel->few[dtype]) {
+            best.few[dtype] = kernel->few[dtype];
+            best.few_name[dtype] = kernel->name;
         }
+        if (kernel->few_pairs[dtype]) {
+            best.few_pairs[dtype] = kernel->few_pairs[dtype];
+            best.few_pairs_name[dtype] = kernel->name;
+        }
+        if (kernel->widen[dtype])
+            best.widen[dtype] = kernel->widen[dtype];
+    }
 }
 
 /* The tiling must fit into the scratch memory of tile.h, and must not split chains or pairs of rows. */
@@ -103,9 +120,9 @@ static inline bool fits_scratch(const struct gemm_tiling *t)
            t->block_few_k % GEMM_CHAIN == 0 && t->pack_above_rows * t->block_few_k <= GEMM_MOST_FEW_ELEMENTS &&
            t->piece_n <= GEMM_MOST_PIECE_N && t->piece_n % GEMM_NR == 0 && t->in_place_k > 0 &&
            t->transpose_k % GEMM_CHAIN == 0 && t->transpose_k * t->transpose_n <= GEMM_PIECE_ELEMENTS &&
-           t->transpose_n % GEMM_NR == 0 && t->expand_few_n % GEMM_NR == 0 && t->expand_few_n <= GEMM_MOST_PIECE_N &&
-           t->expand_few_kn_n % GEMM_NR == 0 && t->expand_few_kn_k % 2 == 0 &&
-           t->expand_few_kn_n * t->expand_few_kn_k <= GEMM_PIECE_ELEMENTS;
+           t->transpose_n % GEMM_NR == 0 && t->quant_few_n % GEMM_NR == 0 && t->quant_few_n <= GEMM_MOST_PIECE_N &&
+           t->quant_few_kn_n % GEMM_NR == 0 && t->quant_few_kn_k % GEMM_CHAIN == 0 &&
+           t->quant_few_kn_n * t->quant_few_kn_k <= GEMM_PIECE_ELEMENTS;
 }
 
 /* Plain C has every entry, except the block of bf16. */
@@ -116,10 +133,11 @@ static inline bool is_complete(const struct gemm_kernels *kernels)
     for (int i = 0; i < 3; i++) {
         complete = complete && kernels->block[floats[i]] && kernels->pack_kn[floats[i]] && kernels->pack_nk[floats[i]];
         for (int j = 0; j < 2; j++)
-            complete = complete && kernels->expand[integers[j]][floats[i]] && kernels->few[integers[j]][floats[i]];
+            complete = complete && kernels->expand[integers[j]][floats[i]];
     }
     for (int j = 0; j < 2; j++)
-        complete = complete && kernels->pack_kn[integers[j]] && kernels->pack_nk[integers[j]];
+        complete = complete && kernels->pack_kn[integers[j]] && kernels->pack_nk[integers[j]] &&
+                   kernels->few[integers[j]] && kernels->widen[integers[j]];
     return complete;
 }
 
@@ -140,6 +158,9 @@ static void choose(void)
     for (int i = 0; expand_kernels[i]; i++)
         if (counts(expand_kernels[i]->needs))
             lay_expand(expand_kernels[i]);
+    for (int i = 0; quant_kernels[i]; i++)
+        if (counts(quant_kernels[i]->needs))
+            lay_quant(quant_kernels[i]);
     assert(fits_scratch(best.tiling) && is_complete(&best));
 }
 

@@ -12,6 +12,7 @@
 #include "gemm/kernel/float_kernel.h"
 #include "gemm/kernel/i8_kernel.h"
 #include "gemm/kernel/pack_kernel.h"
+#include "gemm/kernel/quant_kernel.h"
 
 /* All lines of kernels.inc, by kind, in its order; each list ends with NULL. Entry 0 is plain C. */
 extern const struct float_kernel *const float_kernels[];
@@ -19,6 +20,7 @@ extern const struct pack_kernel *const pack_kernels[];
 extern const struct bf16_kernel *const bf16_kernels[];
 extern const struct i8_kernel *const i8_kernels[];
 extern const struct expand_kernel *const expand_kernels[];
+extern const struct quant_kernel *const quant_kernels[];
 
 /* The entries that serve. Each has the name of the line that it comes from, if callers report that name. */
 struct gemm_kernels {
@@ -28,8 +30,9 @@ struct gemm_kernels {
     struct bf16_kernel bf16; /* block is NULL if there is no kernel */
     struct i8_kernel i8;
     expand_fn *expand[DTYPE_COUNT][DTYPE_COUNT];
-    expand_few_fn *few[DTYPE_COUNT][DTYPE_COUNT];
-    const char *few_name[DTYPE_COUNT][DTYPE_COUNT];
+    quant_block_fn *few[DTYPE_COUNT], *few_pairs[DTYPE_COUNT];
+    const char *few_name[DTYPE_COUNT], *few_pairs_name[DTYPE_COUNT];
+    quant_widen_fn *widen[DTYPE_COUNT];
     const struct gemm_tiling *tiling;
 };
 

@@ -20,11 +20,11 @@ struct gemm_tiling {
     int in_place_k;
     /* Rows of k and columns of a piece of the transposed view that is packed for few rows. */
     int transpose_k, transpose_n;
-    /* For up to this many rows of x1, integer weights are expanded in registers. For more rows they are expanded
+    /* For up to this many rows of x1, integer weights are widened in registers. For more rows they are widened
        beforehand, piece by piece. */
-    int expand_few_rows;
+    int quant_few_rows;
     /* Columns of such a piece; and its columns and rows of k if the weights are row-major. */
-    int expand_few_n, expand_few_kn_n, expand_few_kn_k;
+    int quant_few_n, quant_few_kn_n, quant_few_kn_k;
     /* From this many rows of x1 on, the bf16 kernels are tried: with fewer rows they do not make up for another look at
        x2. */
     int bf16_from_rows;

@@ -30,7 +30,7 @@ static void ragged(const struct walk *w, walk_micro_fn *micro, int row, const vo
     const int columns = w->n % GEMM_NR;
     if (!w->first)
         copy(c, w->ldc, whole, GEMM_NR, rows, columns);
-    micro(w->block, row, a, b, whole, GEMM_NR);
+    micro(w->block, row, w->n - columns, a, b, whole, GEMM_NR);
     copy(whole, GEMM_NR, c, w->ldc, rows, columns);
 }
 
@@ -41,8 +41,6 @@ void walk(const struct walk *w, const struct walk_shapes *shapes, walk_micro_fn 
     for (int panel = 0, panels; panel * GEMM_NR < w->n; panel += panels) {
         panels = panel < full ? piece(full - panel, shapes->widest[tallest]) : 1;
         const void *b = (const char *)w->b + panel * w->panel_bytes;
-        if (w->enter)
-            w->enter(w->block, panel, panels);
         for (int row = 0, rows; row < w->m; row += rows) {
             rows = piece(w->m - row, shapes->most_rows);
             walk_micro_fn *micro = micros[rows * (shapes->most_panels + 1) + panels];
@@ -50,7 +48,7 @@ void walk(const struct walk *w, const struct walk_shapes *shapes, walk_micro_fn 
             const void *a = (const char *)w->a + row * w->row_bytes;
             char *c = (char *)w->c + (row * w->ldc + (ptrdiff_t)panel * GEMM_NR) * ELEMENT;
             if (panel < full)
-                micro(w->block, row, a, b, c, w->ldc);
+                micro(w->block, row, panel * GEMM_NR, a, b, c, w->ldc);
             else
                 ragged(w, micro, row, a, b, c, rows);
         }

@@ -17,8 +17,9 @@
 
 #include "gemm/kernel/panels.h"
 
-/* One register tile: a, b and c point at its first row and panel, and `row` is that row's number in the block. */
-typedef void walk_micro_fn(const void *block, int row, const void *a, const void *b, void *c, ptrdiff_t ldc);
+/* One register tile: a, b and c point at its first row and panel; `row` and `column` are its place in the block. */
+typedef void walk_micro_fn(const void *block, int row, int column, const void *a, const void *b, void *c,
+                           ptrdiff_t ldc);
 
 /* The shapes of tiles. Tiles with fewer rows may have more panels, never fewer. */
 struct walk_shapes {
@@ -33,8 +34,6 @@ struct walk {
     ptrdiff_t row_bytes, panel_bytes, ldc; /* from one row of A and one panel of B to the next; in elements */
     int m, n;
     bool first; /* the micro-kernels do not read C */
-    /* NULL, or called before the rows of these panels: prepares what the micro-kernels need of their columns. */
-    void (*enter)(const void *block, int panel, int panels);
 };
 
 /* micros: [most_rows + 1][most_panels + 1]. */
@@ -42,7 +41,7 @@ void walk(const struct walk *walk, const struct walk_shapes *shapes, walk_micro_
 
 /* The signature of a micro-kernel. */
 #define WALK_MICRO(name)                                                                                               \
-    static void name(const void *block, int row, const void *a, const void *b, void *c, ptrdiff_t ldc)
+    static void name(const void *block, int row, int column, const void *a, const void *b, void *c, ptrdiff_t ldc)
 
 #define WALK_MOST(rows, most, _)        most,
 #define WALK_SHAPES(rows, most, X, ...) WALK_UP_TO_##most(rows, X, __VA_ARGS__)

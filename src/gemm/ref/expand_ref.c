@@ -3,20 +3,9 @@
  * expand_ref.c - the definition of the kernels that expand weights: plain C, one weight at a time, over the plain
  * conversions.
  */
-#include <math.h>
-
 #include "base/convert.h"
 #include "gemm/kernel/expand_kernel.h"
-
-/* The weight of row p and column j of a panel. */
-static int weight(int32_t dtype, const int8_t *panel, int p, int j)
-{
-    if (dtype == MMARN_I8)
-        return panel[p * GEMM_NR + j];
-    unsigned both = (uint8_t)panel[p / 2 * GEMM_NR + j];
-    unsigned nibble = p % 2 ? both >> 4 : both & 15;
-    return (int)(nibble ^ 8) - 8;
-}
+#include "gemm/ref/integer_ref.h"
 
 static float round_to(int32_t dtype, float value)
 {
@@ -31,7 +20,7 @@ static float round_to(int32_t dtype, float value)
 static float expanded(int32_t dtype, int32_t x_dtype, const struct expand_run *run, int p, int j)
 {
     const int8_t *panel = (const int8_t *)run->b + gemm_bytes(dtype, j / GEMM_NR * run->panel_stride);
-    float w = (float)weight(dtype, panel, p, j % GEMM_NR);
+    float w = (float)integer_at(dtype, panel, p, j % GEMM_NR);
     if (run->offset) {
         w += run->offset[j];
         if (x_dtype == MMARN_F16)
@@ -47,20 +36,6 @@ static void expand(int32_t dtype, int32_t x_dtype, const struct expand_run *run,
             dst[j / GEMM_NR * panel_stride + p * GEMM_NR + j % GEMM_NR] = expanded(dtype, x_dtype, run, p, j);
 }
 
-static bool few(int32_t dtype, int32_t x_dtype, const struct expand_few *g)
-{
-    for (int j = 0; j < g->run.n; j++) {
-        for (int i = 0; i < g->m && g->first; i++)
-            g->c[i * g->ldc + j] = 0;
-        for (int p = 0; p < g->run.k; p++) {
-            const float w = expanded(dtype, x_dtype, &g->run, p, j);
-            for (int i = 0; i < g->m; i++)
-                g->c[i * g->ldc + j] = fmaf(g->a[i * g->lda + p], w, g->c[i * g->ldc + j]);
-        }
-    }
-    return true;
-}
-
 /* clang-format off */
 #define PAIRS(X)                                  \
     X(I8, F16) X(I8, BF16) X(I8, F32)             \
@@ -70,18 +45,12 @@ static bool few(int32_t dtype, int32_t x_dtype, const struct expand_few *g)
     static void expand_##type##_##x_type(const struct expand_run *run, float *dst, ptrdiff_t panel_stride)             \
     {                                                                                                                  \
         expand(MMARN_##type, MMARN_##x_type, run, dst, panel_stride);                                                  \
-    }                                                                                                                  \
-    static bool few_##type##_##x_type(const struct expand_few *g)                                                      \
-    {                                                                                                                  \
-        return few(MMARN_##type, MMARN_##x_type, g);                                                                   \
     }
 PAIRS(DEFINE)
 #define EXPAND(type, x_type) [MMARN_##type][MMARN_##x_type] = expand_##type##_##x_type,
-#define FEW(type, x_type)    [MMARN_##type][MMARN_##x_type] = few_##type##_##x_type,
 
 const struct expand_kernel expand_ref = {
     .name = "ref",
     .needs = 0,
     .expand = {PAIRS(EXPAND)},
-    .few = {PAIRS(FEW)},
 };

@@ -36,19 +36,37 @@ static void carry(int32_t dtype, const struct float_block *g, const char *panel,
     }
 }
 
-static void rows(int32_t dtype, const struct float_block *g, const char *panel, int i, int m, float *c, int columns)
+/* Adds what the factors make of the sums of m rows from i on and of the columns from j0 on. */
+static void add_scaled(const struct float_block *g, int i, int m, int j0, float sums[ROWS][GEMM_NR],
+                       float totals[ROWS][GEMM_NR])
 {
-    float totals[ROWS][GEMM_NR] = {{0}};
+    const struct gemm_factors *f = g->factors;
+    for (int r = 0; r < m; r++)
+        for (int j = 0; j < GEMM_NR; j++) {
+            const float u = f->offset ? fmaf(f->offset[j0 + j], f->sums[i + r], sums[r][j]) : sums[r][j];
+            totals[r][j] = fmaf(f->scale[j0 + j], u, totals[r][j]);
+        }
+}
+
+/* m rows from i on, and the columns of the panel at j0. */
+static void rows(int32_t dtype, const struct float_block *g, const char *panel, int i, int m, int j0)
+{
+    const int columns = g->n - j0 < GEMM_NR ? g->n - j0 : GEMM_NR;
+    const int chain = g->factors ? g->k : g->chain;
+    float totals[ROWS][GEMM_NR] = {{0}}, *c = g->c + i * g->ldc + j0;
     for (int r = 0; r < m && !g->first; r++)
         memcpy(totals[r], c + r * g->ldc, (size_t)columns * sizeof(float));
-    if (g->chain == 0)
+    if (chain == 0)
         carry(dtype, g, panel, i, m, 0, g->k, totals);
-    for (int p = 0; g->chain && p < g->k; p += g->chain) {
+    for (int p = 0; chain && p < g->k; p += chain) {
         float sums[ROWS][GEMM_NR] = {{0}};
-        carry(dtype, g, panel, i, m, p, g->k - p < g->chain ? g->k - p : g->chain, sums);
-        for (int r = 0; r < m; r++)
-            for (int j = 0; j < GEMM_NR; j++)
-                totals[r][j] = g->first && p == 0 ? sums[r][j] : totals[r][j] + sums[r][j];
+        carry(dtype, g, panel, i, m, p, g->k - p < chain ? g->k - p : chain, sums);
+        if (g->factors)
+            add_scaled(g, i, m, j0, sums, totals);
+        else
+            for (int r = 0; r < m; r++)
+                for (int j = 0; j < GEMM_NR; j++)
+                    totals[r][j] = g->first && p == 0 ? sums[r][j] : totals[r][j] + sums[r][j];
     }
     for (int r = 0; r < m; r++)
         memcpy(c + r * g->ldc, totals[r], (size_t)columns * sizeof(float));
@@ -59,8 +77,7 @@ static void block(int32_t dtype, const struct float_block *g)
     for (int j = 0; j < g->n; j += GEMM_NR) {
         const char *panel = (const char *)g->b + j / GEMM_NR * g->panel_stride * (ptrdiff_t)dtype_size(dtype);
         for (int i = 0; i < g->m; i += ROWS)
-            rows(dtype, g, panel, i, g->m - i < ROWS ? g->m - i : ROWS, g->c + i * g->ldc + j,
-                 g->n - j < GEMM_NR ? g->n - j : GEMM_NR);
+            rows(dtype, g, panel, i, g->m - i < ROWS ? g->m - i : ROWS, j);
     }
 }
 
@@ -88,10 +105,10 @@ static const struct gemm_tiling tiling = {
     .in_place_k = 8,
     .transpose_k = 1024,
     .transpose_n = 32,
-    .expand_few_rows = 6,
-    .expand_few_n = 64,
-    .expand_few_kn_n = 1024,
-    .expand_few_kn_k = 128,
+    .quant_few_rows = 6,
+    .quant_few_n = 64,
+    .quant_few_kn_n = 256,
+    .quant_few_kn_k = 512,
     .bf16_from_rows = 3,
 };
 

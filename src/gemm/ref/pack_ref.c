@@ -37,11 +37,12 @@ static unsigned nibble(const unsigned char *src, ptrdiff_t at)
 static void pack4(const unsigned char *src, ptrdiff_t k_step, ptrdiff_t n_step, int k, int n, unsigned char *dst)
 {
     for (int j0 = 0; j0 < n; j0 += GEMM_NR)
-        for (int p = 0; p < k; p += 2)
-            for (int j = j0; j < j0 + GEMM_NR; j++) {
-                unsigned low = j < n ? nibble(src, p * k_step + j * n_step) : 0;
-                unsigned high = j < n && p + 1 < k ? nibble(src, (p + 1) * k_step + j * n_step) : 0;
-                *dst++ = (unsigned char)(low | high << 4);
+        for (int p0 = 0; p0 < k; p0 += GEMM_I4_ROWS)
+            for (int j = j0; j < j0 + GEMM_NR; j++, dst += sizeof(uint32_t)) {
+                uint32_t word = 0;
+                for (int p = p0; p < k && p < p0 + GEMM_I4_ROWS && j < n; p++)
+                    word |= (uint32_t)nibble(src, p * k_step + j * n_step) << gemm_i4_shift(p);
+                memcpy(dst, &word, sizeof word);
             }
 }
 

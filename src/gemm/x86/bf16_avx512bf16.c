@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/cpu.h"
 #include "gemm/kernel/walk.h"
+#include "gemm/x86/factors_x86.h"
 
 enum {
     MAX_ROWS = 12,
@@ -28,18 +29,19 @@ enum {
 /* clang-format on */
 
 /* One register tile: a, b and c point at its first row and column. */
-ALWAYS_INLINE void micro(const struct bf16_block *g, const uint32_t *a, const uint32_t *b, float *c, ptrdiff_t ldc,
-                         int rows, int panels)
+ALWAYS_INLINE void micro(const struct bf16_block *g, int row, int column, const uint32_t *a, const uint32_t *b,
+                         float *c, ptrdiff_t ldc, int rows, int panels)
 {
     const ptrdiff_t lda = g->lda, panel_stride = g->panel_stride;
     const int k = g->k;
+    const bool scaled = g->factors;
     __m512 sum[MAX_C];
     __m512bh right[MAX_PANELS];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++)
-            sum[i * panels + v] = g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR);
+            sum[i * panels + v] = g->first || scaled ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR);
     for (int q = 0; q < k; q++, a++, b += GEMM_NR) {
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++) {
@@ -55,6 +57,13 @@ ALWAYS_INLINE void micro(const struct bf16_block *g, const uint32_t *a, const ui
         }
     }
 #pragma GCC unroll 12
+    for (int i = 0; i < rows && scaled; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < panels; v++)
+            sum[i * panels + v] =
+                factors_apply_512(g->factors, row + i, column + v * GEMM_NR, sum[i * panels + v],
+                                  g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR));
+#pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++)
@@ -64,8 +73,7 @@ ALWAYS_INLINE void micro(const struct bf16_block *g, const uint32_t *a, const ui
 #define DEFINE(rows, panels, _)                                                                                        \
     WALK_MICRO(micro_##rows##x##panels)                                                                                \
     {                                                                                                                  \
-        (void)row;                                                                                                     \
-        micro(block, a, b, c, ldc, rows, panels);                                                                      \
+        micro(block, row, column, a, b, c, ldc, rows, panels);                                                         \
     }
 #define ENTRY(rows, panels, _) [rows][panels] = micro_##rows##x##panels,
 WIDEST(WALK_SHAPES, DEFINE, _)

@@ -7,18 +7,9 @@
 #include "gemm/x86/expand_factors.h"
 
 #include "base/x86/avx2.h"
+#include "gemm/x86/integers_avx2.h"
 
 enum { VECTOR = 8 };
-
-/* Columns 0 .. 7, or, with high, 8 .. 15, of the first or second row of a pair. */
-ALWAYS_INLINE __m256 load_weights(int32_t dtype, const char *pair, int row, int high)
-{
-    const void *from = pair + high * VECTOR + (dtype == MMARN_I8 ? row * GEMM_NR : 0);
-    const __m256i bytes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(from));
-    if (dtype == MMARN_I8)
-        return _mm256_cvtepi32_ps(bytes);
-    return _mm256_cvtepi32_ps(row ? _mm256_srai_epi32(bytes, 4) : _mm256_srai_epi32(_mm256_slli_epi32(bytes, 28), 28));
-}
 
 /* The values of a panel's columns, 0 .. 7 and 8 .. 15. */
 struct columns {
@@ -29,7 +20,7 @@ ALWAYS_INLINE struct columns load_columns(int32_t x_dtype, const struct expand_r
 {
     struct expand_factors factors;
     struct columns columns;
-    expand_factors_find(1, x_dtype, run, column, GEMM_NR, &factors);
+    expand_factors_find(x_dtype, run, column, &factors);
     for (int high = 0; high < 2; high++) {
         columns.scale[high] = _mm256_loadu_ps(run->scale + column + high * VECTOR);
         columns.offset[high] = _mm256_loadu_ps(factors.offset + high * VECTOR);
@@ -39,13 +30,14 @@ ALWAYS_INLINE struct columns load_columns(int32_t x_dtype, const struct expand_r
     return columns;
 }
 
-/* The first or second row of a pair. */
-ALWAYS_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *pair, int row,
-                              float *dst, bool has_offset, bool quick)
+/* Row p of a group of rows; `last` says that p is not a constant. */
+ALWAYS_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *line, int p,
+                              int last, float *dst, bool has_offset, bool quick)
 {
+    (void)last;
 #pragma GCC unroll 2
     for (int high = 0; high < 2; high++) {
-        __m256 u = load_weights(dtype, pair, row, high), w;
+        __m256 u = integers_load_256(dtype, line, p, high), w;
         if (has_offset)
             u = _mm256_add_ps(u, columns->offset[high]);
         if (has_offset && x_dtype == MMARN_F16 && !quick)

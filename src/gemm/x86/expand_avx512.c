@@ -6,16 +6,7 @@
 #include "gemm/x86/expand_factors.h"
 
 #include "base/x86/avx512.h"
-
-/* The first or second row of a pair. */
-ALWAYS_INLINE __m512 load_weights(int32_t dtype, const char *pair, int row)
-{
-    const void *from = pair + (dtype == MMARN_I8 ? row * GEMM_NR : 0);
-    const __m512i bytes = _mm512_cvtepi8_epi32(_mm_loadu_si128(from));
-    if (dtype == MMARN_I8)
-        return _mm512_cvtepi32_ps(bytes);
-    return _mm512_cvtepi32_ps(row ? _mm512_srai_epi32(bytes, 4) : _mm512_srai_epi32(_mm512_slli_epi32(bytes, 28), 28));
-}
+#include "gemm/x86/integers_avx512.h"
 
 /* The values of a panel's columns. */
 struct columns {
@@ -25,16 +16,16 @@ struct columns {
 ALWAYS_INLINE struct columns load_columns(int32_t x_dtype, const struct expand_run *run, int column)
 {
     struct expand_factors factors;
-    expand_factors_find(1, x_dtype, run, column, GEMM_NR, &factors);
+    expand_factors_find(x_dtype, run, column, &factors);
     return (struct columns){_mm512_loadu_ps(run->scale + column), _mm512_loadu_ps(factors.offset),
                             _mm512_loadu_ps(factors.first), _mm512_loadu_ps(factors.second)};
 }
 
-/* The first or second row of a pair. */
-ALWAYS_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *pair, int row,
-                              float *dst, bool has_offset, bool quick)
+/* Row p of a group of rows; `last` says that p is not a constant. */
+ALWAYS_INLINE void expand_row(int32_t dtype, int32_t x_dtype, const struct columns *columns, const char *line, int p,
+                              int last, float *dst, bool has_offset, bool quick)
 {
-    __m512 u = load_weights(dtype, pair, row), w;
+    __m512 u = integers_load_512(dtype, line, p, last), w;
     if (has_offset)
         u = _mm512_add_ps(u, columns->offset);
     if (has_offset && x_dtype == MMARN_F16 && !quick)

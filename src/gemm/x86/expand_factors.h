@@ -11,19 +11,12 @@
 /* Do the run's scales and offsets allow the fast method of rounding? */
 bool expand_is_quick(int32_t x_dtype, const struct expand_run *run);
 
-/* The most columns of a register tile of few rows. */
-enum { EXPAND_FACTORS = 4 * GEMM_NR };
-
-/* For the columns of such a tile: w = fma(u, second, u * first), where u = q + offset; the offset may be zero. */
+/* For the columns of a panel: w = fma(u, second, u * first), where u = q + offset; the offset may be zero. */
 struct expand_factors {
-    float offset[EXPAND_FACTORS], first[EXPAND_FACTORS], second[EXPAND_FACTORS];
+    float offset[GEMM_NR], first[GEMM_NR], second[GEMM_NR];
 };
 
-/*
- * The factors of `count` columns from `column` on of a quick run, for u that has been multiplied by `prescaled`, a
- * power of two.
- */
-void expand_factors_find(float prescaled, int32_t x_dtype, const struct expand_run *run, int column, int count,
-                         struct expand_factors *factors);
+/* The factors of the panel at `column` of a quick run. */
+void expand_factors_find(int32_t x_dtype, const struct expand_run *run, int column, struct expand_factors *factors);
 
 #endif

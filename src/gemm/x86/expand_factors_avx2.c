@@ -75,16 +75,12 @@ bool expand_is_quick(int32_t x_dtype, const struct expand_run *run)
     return true;
 }
 
-/*
- * Offsets are multiplied by `prescaled` too, and the factors divide it out. Zeros of the second factor have the sign
- * that preserves the sign of u * first.
- */
-void expand_factors_find(float prescaled, int32_t x_dtype, const struct expand_run *run, int column, int count,
-                         struct expand_factors *f)
+/* Zeros of the second factor have the sign that preserves the sign of u * first. */
+void expand_factors_find(int32_t x_dtype, const struct expand_run *run, int column, struct expand_factors *f)
 {
     const __m256 sign = _mm256_set1_ps(-0.0F), power = _mm256_set1_ps((float)(1 << limits[x_dtype].shift));
-    for (int j = 0; j < count; j += VECTOR) {
-        const __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(run->scale + column + j), _mm256_set1_ps(1 / prescaled));
+    for (int j = 0; j < GEMM_NR; j += VECTOR) {
+        const __m256 scale = _mm256_loadu_ps(run->scale + column + j);
         __m256 first = scale, second = _mm256_and_ps(scale, sign);
         if (x_dtype != MMARN_F32) {
             const __m256 shifted = _mm256_mul_ps(scale, power);
@@ -93,7 +89,6 @@ void expand_factors_find(float prescaled, int32_t x_dtype, const struct expand_r
         }
         _mm256_storeu_ps(f->first + j, first);
         _mm256_storeu_ps(f->second + j, second);
-        const __m256 offset = run->offset ? _mm256_loadu_ps(run->offset + column + j) : _mm256_setzero_ps();
-        _mm256_storeu_ps(f->offset + j, _mm256_mul_ps(offset, _mm256_set1_ps(prescaled)));
+        _mm256_storeu_ps(f->offset + j, run->offset ? _mm256_loadu_ps(run->offset + column + j) : _mm256_setzero_ps());
     }
 }

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * expand_table.h - the end of a file that expands weights into memory: it walks the panels of a run, one pair of rows
- * at a time, and makes the table. Define before including it:
+ * expand_table.h - the end of a file that expands weights into memory: it walks the panels of a run, one group of rows
+ * (a line) at a time, and makes the table. Define before including it:
  *   struct columns         the values of a panel's columns
  *   load_columns(...)      reads those
- *   expand_row(...)        expands the first or second row of a pair
+ *   expand_row(...)        expands a row of a group
  */
 #include "base/cpu.h"
 
 ALWAYS_INLINE void expand_panel(int32_t dtype, int32_t x_dtype, const struct expand_run *run, const char *b, int column,
                                 float *dst, bool has_offset, bool quick)
 {
-    const ptrdiff_t pair_bytes = dtype == MMARN_I8 ? 2 * GEMM_NR : GEMM_NR;
+    const int step = integers_rows(dtype);
     const struct columns columns = load_columns(x_dtype, run, column);
-    int p = 0;
-    for (; p + 1 < run->k; p += 2, b += pair_bytes, dst += 2 * GEMM_NR) {
-        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, quick);
-        expand_row(dtype, x_dtype, &columns, b, 1, dst + GEMM_NR, has_offset, quick);
-    }
-    if (p < run->k)
-        expand_row(dtype, x_dtype, &columns, b, 0, dst, has_offset, quick);
+    int k = run->k;
+    for (; k >= step; k -= step, b += INTEGERS_LINE, dst += step * GEMM_NR)
+#pragma GCC unroll 8
+        for (int p = 0; p < step; p++)
+            expand_row(dtype, x_dtype, &columns, b, p, 0, dst + p * GEMM_NR, has_offset, quick);
+    for (int p = 0; p < k; p++)
+        expand_row(dtype, x_dtype, &columns, b, p, 1, dst + p * GEMM_NR, has_offset, quick);
 }
 
 ALWAYS_INLINE void expand(int32_t dtype, int32_t x_dtype, const struct expand_run *run, float *dst,
@@ -36,7 +36,7 @@ ALWAYS_INLINE void expand(int32_t dtype, int32_t x_dtype, const struct expand_ru
             expand_panel(dtype, x_dtype, run, b, j, dst, false, true);
         else
             expand_panel(dtype, x_dtype, run, b, j, dst, false, false);
-        b += dtype == MMARN_I8 ? run->panel_stride : run->panel_stride / 2;
+        b += gemm_bytes(dtype, run->panel_stride);
     }
 }
 

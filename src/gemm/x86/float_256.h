@@ -8,6 +8,7 @@
  */
 #include "base/x86/avx2.h"
 #include "gemm/kernel/float_kernel.h"
+#include "gemm/x86/factors_x86.h"
 
 enum {
     VECTOR = 8,
@@ -89,13 +90,13 @@ ALWAYS_INLINE void multiply(const struct float_block *g, const float *a, const c
     }
 }
 
-/* One chain over k rows of a register tile: added to C, or continued from it. */
-ALWAYS_INLINE void chain(const struct float_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
-                         int32_t dtype, bool paired, int rows, int panels, int k, bool first)
+/* One chain over k rows of a register tile: added to C, continued from it, or multiplied by factors. */
+ALWAYS_INLINE void chain(const struct float_block *g, int row, int column, const float *a, const char *b, float *c,
+                         ptrdiff_t ldc, int32_t dtype, bool paired, int rows, int panels, int k, bool first)
 {
     const int depth = paired ? 2 : 1, across = panels * VECTORS;
     const ptrdiff_t step = paired ? 2 * GEMM_NR * 2 : g->k_stride * (dtype == MMARN_F32 ? 4 : 2);
-    const bool goes_on = !first && g->chain == 0, is_added = !first && g->chain;
+    const bool scaled = g->factors, is_added = !first && g->chain, goes_on = !first && !g->chain && !scaled;
     __m256 sum[MAX_C];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
@@ -112,6 +113,13 @@ ALWAYS_INLINE void chain(const struct float_block *g, const float *a, const char
 #pragma GCC unroll 8
         for (int v = 0; v < across; v++)
             sum[i * across + v] = _mm256_add_ps(_mm256_loadu_ps(c + i * ldc + v * VECTOR), sum[i * across + v]);
+#pragma GCC unroll 12
+    for (int i = 0; i < rows && scaled; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < across; v++)
+            sum[i * across + v] =
+                factors_apply_256(g->factors, row + i, column + v * VECTOR, sum[i * across + v],
+                                  first ? _mm256_setzero_ps() : _mm256_loadu_ps(c + i * ldc + v * VECTOR));
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8

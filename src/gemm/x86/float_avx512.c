@@ -6,6 +6,7 @@
  */
 #include "base/x86/avx512.h"
 #include "gemm/kernel/float_kernel.h"
+#include "gemm/x86/factors_x86.h"
 
 enum {
     MAX_ROWS = 12,
@@ -55,13 +56,13 @@ ALWAYS_INLINE void multiply(const struct float_block *g, const float *a, const c
     }
 }
 
-/* One chain over k rows of a register tile: added to C, or continued from it. */
-ALWAYS_INLINE void chain(const struct float_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
-                         int32_t dtype, bool paired, int rows, int panels, int k, bool first)
+/* One chain over k rows of a register tile: added to C, continued from it, or multiplied by factors. */
+ALWAYS_INLINE void chain(const struct float_block *g, int row, int column, const float *a, const char *b, float *c,
+                         ptrdiff_t ldc, int32_t dtype, bool paired, int rows, int panels, int k, bool first)
 {
     const int depth = paired ? 2 : 1;
     const ptrdiff_t step = paired ? 2 * GEMM_NR * 2 : g->k_stride * (dtype == MMARN_F32 ? 4 : 2);
-    const bool goes_on = !first && g->chain == 0, is_added = !first && g->chain;
+    const bool scaled = g->factors, is_added = !first && g->chain, goes_on = !first && !g->chain && !scaled;
     __m512 sum[MAX_C];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
@@ -78,6 +79,13 @@ ALWAYS_INLINE void chain(const struct float_block *g, const float *a, const char
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++)
             sum[i * panels + v] = _mm512_add_ps(_mm512_loadu_ps(c + i * ldc + v * GEMM_NR), sum[i * panels + v]);
+#pragma GCC unroll 12
+    for (int i = 0; i < rows && scaled; i++)
+#pragma GCC unroll 8
+        for (int v = 0; v < panels; v++)
+            sum[i * panels + v] =
+                factors_apply_512(g->factors, row + i, column + v * GEMM_NR, sum[i * panels + v],
+                                  first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR));
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8

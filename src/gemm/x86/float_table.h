@@ -9,22 +9,21 @@
 #include "gemm/kernel/walk.h"
 
 /* One register tile: a, b and c point at its first row and column. */
-ALWAYS_INLINE void micro(const struct float_block *g, const float *a, const char *b, float *c, ptrdiff_t ldc,
-                         int32_t dtype, bool paired, int rows, int panels)
+ALWAYS_INLINE void micro(const struct float_block *g, int row, int column, const float *a, const char *b, float *c,
+                         ptrdiff_t ldc, int32_t dtype, bool paired, int rows, int panels)
 {
     const int longest = g->chain ? g->chain : g->k;
     for (int p = 0; p < g->k; p += longest) {
         const int k = g->k - p < longest ? g->k - p : longest;
-        chain(g, a + p, b + p * g->k_stride * (ptrdiff_t)dtype_size(dtype), c, ldc, dtype, paired, rows, panels, k,
-              g->first && p == 0);
+        chain(g, row, column, a + p, b + p * g->k_stride * (ptrdiff_t)dtype_size(dtype), c, ldc, dtype, paired, rows,
+              panels, k, g->first && p == 0);
     }
 }
 
 #define DEFINE(rows, panels, type, paired)                                                                             \
     WALK_MICRO(micro_##type##_##paired##_##rows##x##panels)                                                            \
     {                                                                                                                  \
-        (void)row;                                                                                                     \
-        micro(block, a, b, c, ldc, MMARN_##type, paired, rows, panels);                                                \
+        micro(block, row, column, a, b, c, ldc, MMARN_##type, paired, rows, panels);                                   \
     }
 #define ENTRY(rows, panels, type, paired) [rows][panels] = micro_##type##_##paired##_##rows##x##panels,
 WIDEST(WALK_SHAPES, DEFINE, F16, 0)

@@ -17,6 +17,7 @@ struct tiles {
     WALK_MICRO(micro_##interleaved##_##rows##x##panels)                                                                \
     {                                                                                                                  \
         const struct tiles *tiles = block;                                                                             \
+        (void)column;                                                                                                  \
         micro(tiles->g, tiles->starts ? tiles->starts + row : NULL, a, b, c, ldc, interleaved, rows, panels);          \
     }
 #define ENTRY(rows, panels, interleaved) [rows][panels] = micro_##interleaved##_##rows##x##panels,

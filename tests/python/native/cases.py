@@ -61,7 +61,7 @@ def pack_nibbles(w):
 
 
 def expand(w, scale, offset, dtype):
-    """Weights as docs/numerics.md expands them; scale and offset (k, n) in float64."""
+    """Weights as docs/numerics.md rounds them in numerics "ascend"; scale and offset (k, n) in float64."""
     inner = w if offset is None else w + offset
     if dtype == "f16":
         return rounded(rounded(inner, dtype) * scale, dtype)
@@ -85,9 +85,9 @@ def spread_scale(scale, mode, k, n, group):
 class Maker:
     """Draws the parts of a case from one generator."""
 
-    def __init__(self, seed, rows, n, lead=None):
+    def __init__(self, seed, rows, n, lead=None, numerics="default"):
         self.random = numpy.random.default_rng(seed)
-        self.rows, self.n, self.lead = rows, n, lead or (rows,)
+        self.rows, self.n, self.lead, self.numerics = rows, n, lead or (rows,), numerics
 
     def floats(self, shape, dtype, scale=1.0):
         return (self.random.standard_normal(shape) * scale).astype(numpy.float32).astype(DTYPES[dtype])
@@ -132,8 +132,11 @@ class Maker:
         bias = self.floats(self.n, dtype) if has_bias else None
         wide = [None if a is None else spread_scale(a.astype(numpy.float64), mode, k, self.n, group)
                 for a in (scale, offset)]
-        chain = reference.float_chain(x1.reshape(-1, k).astype(numpy.float64), expand(w, *wide, dtype),
-                                      None if bias is None else bias.astype(numpy.float64))
+        exact = x1.reshape(-1, k).astype(numpy.float64), None if bias is None else bias.astype(numpy.float64)
+        if self.numerics == "ascend":
+            chain = reference.float_chain(exact[0], expand(w, *wide, dtype), exact[1])
+        else:
+            chain = reference.integer_chain(exact[0], w, *wide, group or k, exact[1])
         options = {"antiquant_scale": scale, "antiquant_offset": offset, "antiquant_group_size": group}
         if weights == "w4":
             return x1, pack_nibbles(w), bias, None, {**options, "x2_dtype": "int4"}, chain
@@ -147,7 +150,7 @@ def output_dtype(scenario):
 def make_case(scenario, seed, ks, rows, n, *, lead=None, has_bias=False, numerics="default", mode="channel",
               per_token=False, has_offset=False):
     """ks: the slice of k of each rank. lead: x1's and residual's leading sizes, of rows in all."""
-    maker = Maker(seed, rows, n, lead)
+    maker = Maker(seed, rows, n, lead, numerics)
     made = []
     for rank, k in enumerate(ks):
         biased = has_bias and rank % 2 == 0

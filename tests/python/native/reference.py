@@ -41,6 +41,42 @@ def float_chain(x1, w, bias, rows=None):
     return Chain(partial, variance)
 
 
+def sum_in_lanes(x1):
+    """Rows summed in 32 lanes, which are then folded: the sums (rows), and those of the squares of what is rounded."""
+    lanes = numpy.zeros((x1.shape[0], 32))
+    squares = numpy.zeros(x1.shape[0])
+    for p in range(x1.shape[1]):
+        lanes[:, p % 32] += x1[:, p]
+        squares += lanes[:, p % 32]**2
+    while lanes.shape[1] > 1:
+        half = lanes.shape[1] // 2
+        lanes = lanes[:, :half] + lanes[:, half:]
+        squares += numpy.sum(lanes**2, axis=1)
+    return lanes[:, 0], squares
+
+
+def integer_chain(x1, w, scale, offset, group, bias):
+    """x1 (rows, k) times integers w (k, n), scaled run by run; scale and offset (k, n), or None."""
+    k = x1.shape[1]
+    partial = numpy.zeros((x1.shape[0], w.shape[1]))
+    variance = numpy.zeros_like(partial)
+    starts = sorted({*range(0, k, group), *range(0, k, 512)})
+    for first, last in zip(starts, [*starts[1:], k]):
+        run = x1[:, first:last]
+        chain = float_chain(run, w[first:last].astype(numpy.float64), None)
+        total, squares = chain.partial, chain.variance
+        if offset is not None:
+            t, t_squares = sum_in_lanes(run)
+            total = total + numpy.outer(t, offset[first])
+            squares = squares + numpy.outer(t_squares, offset[first]**2) + total**2
+        partial = partial + total * scale[first]
+        variance += squares * scale[first]**2 + partial**2
+    if bias is not None:
+        partial = partial + bias
+        variance += partial**2
+    return Chain(partial, variance)
+
+
 def int8_chain(x1, w, bias, scale, x1_scale):
     """Integer sums are exact, modulo 2^32; then every product by a scale rounds, and so does the conversion."""
     total = x1.astype(numpy.int64) @ w.astype(numpy.int64) + (0 if bias is None else bias.astype(numpy.int64))

@@ -14,6 +14,8 @@
 enum {
     /* Rows of k widened at a time if they become pairs of bf16. */
     STRIP = 128,
+    /* Rows of k that are rounded at a time for few rows of x1, so that they stay in the first-level cache. */
+    ROUNDED_K = 128,
     /* Bytes to prefetch ahead if the next piece is not known. */
     AHEAD = 2048
 };
@@ -176,10 +178,10 @@ static void multiply_few(const struct gemm_slice *t, const struct gemm_piece *pi
 void gemm_slice_quant(const struct gemm_slice *t)
 {
     const struct gemm_tiling *tiling = t->scratch->kernels->tiling;
-    const bool rounded = t->weights->rounded, few = t->m <= tiling->quant_few_rows && !rounded;
-    const bool wide = few && t->weights->layout == GEMM_KN;
+    const bool rounded = t->weights->rounded, few = t->m <= tiling->quant_few_rows;
+    const bool wide = few && !rounded && t->weights->layout == GEMM_KN;
     const int width = wide ? tiling->quant_few_kn_n : few ? tiling->quant_few_n : tiling->piece_n;
-    const int depth = wide ? tiling->quant_few_kn_k : tiling->block_k;
+    const int depth = wide ? tiling->quant_few_kn_k : few && rounded ? ROUNDED_K : tiling->block_k;
     for (int j = 0; j < t->n; j += width)
         for (int p = 0; p < t->k; p += depth) {
             struct gemm_piece piece =

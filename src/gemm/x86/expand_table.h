@@ -8,16 +8,20 @@
  */
 #include "base/cpu.h"
 
+enum { EXPAND_AHEAD = 2048 /* bytes: what few rows of x1 read next of the same panel */ };
+
 ALWAYS_INLINE void expand_panel(int32_t dtype, int32_t x_dtype, const struct expand_run *run, const char *b, int column,
                                 float *dst, bool has_offset, bool quick)
 {
     const int step = integers_rows(dtype);
     const struct columns columns = load_columns(x_dtype, run, column);
     int k = run->k;
-    for (; k >= step; k -= step, b += INTEGERS_LINE, dst += step * GEMM_NR)
+    for (; k >= step; k -= step, b += INTEGERS_LINE, dst += step * GEMM_NR) {
+        prefetch_ahead(b, EXPAND_AHEAD);
 #pragma GCC unroll 8
         for (int p = 0; p < step; p++)
             expand_row(dtype, x_dtype, &columns, b, p, 0, dst + p * GEMM_NR, has_offset, quick);
+    }
     for (int p = 0; p < k; p++)
         expand_row(dtype, x_dtype, &columns, b, p, 1, dst + p * GEMM_NR, has_offset, quick);
 }

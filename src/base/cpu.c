@@ -52,6 +52,13 @@ static bool halves(void)
     return (family == BASE ? family + (a >> 20 & 0xff) : family) == ZEN_3_AND_4;
 }
 
+/* Intel's processors begin one vdpbf16ps every two cycles, and in that time four multiply-adds of fp32. */
+static bool pairs_are_slow(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
+}
+
 /* Of a processor that has AVX-512; c is of CPUID's leaf 7. */
 static unsigned detect_avx512(unsigned c)
 {
@@ -60,7 +67,9 @@ static unsigned detect_avx512(unsigned c)
     if (!(c & bit_AVX512VNNI))
         return found;
     found |= CPU_AVX512VNNI;
-    return __get_cpuid_count(7, 1, &a, &b, &unused, &d) && (a & bit_AVX512BF16) ? found | CPU_AVX512BF16 : found;
+    if (!__get_cpuid_count(7, 1, &a, &b, &unused, &d) || !(a & bit_AVX512BF16))
+        return found;
+    return found | CPU_AVX512BF16 | (pairs_are_slow() ? CPU_SLOW_PAIRS : 0);
 }
 
 static unsigned detect(void)
@@ -114,7 +123,7 @@ static void detect_once(void)
     const char *text = getenv("MMARN_CPU");
     if (!text || !*text)
         return;
-    unsigned set = CPU_HALVED;
+    unsigned set = CPU_TRAITS;
     for (const char *name = text;; name++) {
         const size_t length = strcspn(name, ",");
         if (!allowed_by(name, length, &set)) {
@@ -158,7 +167,7 @@ const char *cpu_level(void)
 void cpu_features_text(unsigned set, char *buffer, size_t size)
 {
     assert(size > 0);
-    size_t used = (size_t)snprintf(buffer, size, "%s", set & ~(unsigned)CPU_HALVED ? "" : "none");
+    size_t used = (size_t)snprintf(buffer, size, "%s", set & ~(unsigned)CPU_TRAITS ? "" : "none");
     for (int i = 0; i < FEATURES; i++)
         if (set & features[i].feature && used < size)
             used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? " " : "", features[i].name);

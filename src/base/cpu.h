@@ -14,14 +14,17 @@
 
 /*
  * Bits of cpu_features, a set; each also needs the operating system's support (XCR0). AVX2 stands for AVX2 + FMA +
- * F16C, AVX512 for F + DQ + BW + VL. HALVED is not an ability: 512-bit operations are done in two halves.
+ * F16C, AVX512 for F + DQ + BW + VL. The last two are not abilities: 512-bit operations are done in two halves; and
+ * instructions for pairs of bf16 do fewer multiply-adds than those of fp32.
  */
 enum {
     CPU_AVX2 = 1u << 0,
     CPU_AVX512 = 1u << 1,
     CPU_AVX512VNNI = 1u << 2,
     CPU_AVX512BF16 = 1u << 3,
-    CPU_HALVED = 1u << 4
+    CPU_HALVED = 1u << 4,
+    CPU_SLOW_PAIRS = 1u << 5,
+    CPU_TRAITS = CPU_HALVED | CPU_SLOW_PAIRS
 };
 
 /* Features that kernels may use. */

@@ -266,6 +266,7 @@ static void test_grid(enum gemm_layout layout, int m, int k, int at, int sum)
 
 static void test_choice(void)
 {
+    check(!(cpu_features() & CPU_SLOW_PAIRS) || !gemm_kernels_best()->bf16.block, "bf16: pairs serve, but are slow");
     for (int layout = GEMM_KN; layout <= GEMM_NK; layout++)
         for (int m = 9; m <= 30; m += 7) {
             test_ordinary(MMARN_BF16, (enum gemm_layout)layout, m);

@@ -77,9 +77,15 @@ static void lay_pack(const struct pack_kernel *kernel)
     }
 }
 
+/* Blocks of pairs have the bits of fp32, so they serve only where they are faster. */
+static bool pairs_serve(void)
+{
+    return !(cpu_features() & CPU_SLOW_PAIRS);
+}
+
 static void lay_bf16(const struct bf16_kernel *kernel)
 {
-    if (kernel->block) {
+    if (kernel->block && pairs_serve()) {
         best.bf16.name = kernel->name;
         best.bf16.block = kernel->block;
     }
@@ -104,7 +110,7 @@ static void lay_quant(const struct quant_kernel *kernel)
             best.few[dtype] = kernel->few[dtype];
             best.few_name[dtype] = kernel->name;
         }
-        if (kernel->few_pairs[dtype]) {
+        if (kernel->few_pairs[dtype] && pairs_serve()) {
             best.few_pairs[dtype] = kernel->few_pairs[dtype];
             best.few_pairs_name[dtype] = kernel->name;
         }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kernels.h - the kernels of this build, and those that serve on this processor. A line of kernels.inc counts if the
- * processor has all that it needs and MMARN_CPU allows it. Each entry comes from the last line that counts and has it.
- * So a table may leave entries NULL; plain C, the first line of each kind, has all of them.
+ * processor has all that it needs and MMARN_CPU allows it; blocks for pairs of bf16 only where pairs are not slow. Each
+ * entry comes from the last line that counts and has it. So a table may leave entries NULL; plain C, the first line of
+ * each kind, has all of them.
  */
 #ifndef MMARN_GEMM_KERNEL_KERNELS_H
 #define MMARN_GEMM_KERNEL_KERNELS_H

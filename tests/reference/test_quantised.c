@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_quantised.c - tests reference/quantised.h: storage, words against listed vectors, expansion against double, and
- * int8 sums against a wider type.
+ * test_quantised.c - tests reference/quantised.h: storage, words against listed vectors, expansion and partials against
+ * double, and int8 sums against a wider type.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -244,6 +244,64 @@ static void rounds_where_documented(void **state)
     assert_true(quantised_expanded_weight(&weights, 0, 0) == 197.0f / 64);
 }
 
+/* Small integers and scales that are powers of two: nothing is rounded, so partials equal sums in double. */
+static void partials_without_roundings(void **state)
+{
+    enum { ROWS = 2, DEPTH = 600, COLUMNS = 5, GROUP = 96, GROUPS = 7, VALUES = GROUPS * COLUMNS };
+    float x1[ROWS * DEPTH], scale[VALUES], offset[VALUES], bias[COLUMNS], partial[ROWS * COLUMNS];
+    int8_t x2[DEPTH * COLUMNS];
+    struct quantised_weights weights = {
+        MMARN_F32, MMARN_I8, DEPTH, COLUMNS, x2, false, GROUP, {scale, COLUMNS, 1}, {offset, COLUMNS, 1}};
+    (void)state;
+    random_quanta_uniform(random_key(seed, 15), MMARN_I8, x2, sizeof(x2));
+    for (int i = 0; i < ROWS * DEPTH; i++)
+        x1[i] = (float)(random_word(random_key(seed, 16), (uint64_t)i) % 9) - 4;
+    for (int i = 0; i < VALUES; i++) {
+        scale[i] = ldexpf(1, -(int)(random_word(random_key(seed, 17), (uint64_t)i) % 4));
+        offset[i] = (float)(random_word(random_key(seed, 18), (uint64_t)i) % 17) - 8;
+    }
+    for (int j = 0; j < COLUMNS; j++)
+        bias[j] = (float)j / 4;
+    assert_true(quantised_partial(&weights, MMARN_NUMERICS_DEFAULT, ROWS, x1, bias, partial));
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < COLUMNS; j++) {
+            double sum = bias[j];
+            for (int p = 0; p < DEPTH; p++) {
+                const int value = p / GROUP * COLUMNS + j;
+                sum += x1[i * DEPTH + p] * ((double)x2[p * COLUMNS + j] + offset[value]) * scale[value];
+            }
+            assert_true(partial[i * COLUMNS + j] == (float)sum);
+        }
+}
+
+/* 2^24 swallows ones that are added one by one, but not their sum: so it shows where a run ends. */
+static void runs_end_where_documented(void **state)
+{
+    enum { MOST = 514 };
+    float x1[MOST] = {0x1p24F}, scale[MOST], partial;
+    int8_t x2[MOST];
+    struct quantised_weights weights = {
+        .dtype = MMARN_F32, .x2_dtype = MMARN_I8, .n = 1, .x2 = x2, .scale = {scale, 1, 0}};
+    (void)state;
+    memset(x2, 1, sizeof(x2));
+    for (int i = 0; i < MOST; i++)
+        scale[i] = 1;
+    for (int end = 32; end <= 512; end *= 16) {
+        weights.k = end + 2;
+        memset(x1 + 1, 0, sizeof(x1) - sizeof(*x1));
+        x1[end] = x1[end + 1] = 1;
+        weights.group_size = end < 512 ? end : 0;
+        assert_true(quantised_partial(&weights, MMARN_NUMERICS_DEFAULT, 1, x1, NULL, &partial));
+        assert_true(partial == 0x1p24F + 2);
+        assert_true(quantised_partial(&weights, MMARN_NUMERICS_ASCEND, 1, x1, NULL, &partial));
+        assert_true(partial == 0x1p24F);
+        x1[end + 1] = 0;
+        x1[end - 1] = 1; /* now one of the two is in the run of 2^24 */
+        assert_true(quantised_partial(&weights, MMARN_NUMERICS_FP32, 1, x1, NULL, &partial));
+        assert_true(partial == 0x1p24F);
+    }
+}
+
 /* ----------------------------------------------------------------------------------------------- int8 x int8 */
 
 static void sums_wrap_around(void **state)
@@ -315,6 +373,8 @@ int main(void)
         cmocka_unit_test(words_go_back_and_forth),
         cmocka_unit_test(weights_expand_as_documented),
         cmocka_unit_test(rounds_where_documented),
+        cmocka_unit_test(partials_without_roundings),
+        cmocka_unit_test(runs_end_where_documented),
         cmocka_unit_test(sums_wrap_around),
         cmocka_unit_test(dequantises_in_three_roundings),
         cmocka_unit_test(scales_of_every_type),

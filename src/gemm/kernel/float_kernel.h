@@ -28,7 +28,8 @@ enum { GEMM_CHAIN = 512 };
  * are stored. C is fp32, row i at c + i * ldc. chain 0: the block is part of one chain, which continues from the value
  * of C. Otherwise each `chain` rows of the block form a chain, which is added to C (f16 and f32 only). first: C has no
  * value yet. The first chain starts from zero, and its result is stored as C's first value, even a negative zero.
- * factors (chain is 0): B holds integers, the block is one chain from zero, and C grows as factors.h says; or NULL.
+ * factors (f32 only, and chain is 0): B holds integers, the block is one chain from zero, and C grows as factors.h
+ * says; or NULL.
  */
 struct float_block {
     const float *a;

@@ -36,6 +36,22 @@ struct walk {
     bool first; /* the micro-kernels do not read C */
 };
 
+/*
+ * The walk over a block g of any type of kernels: `element` is the bytes of an element of A, panel_stride that from one
+ * panel of B to the next.
+ */
+#define WALK_OVER(g, element, panel_stride)                                                                            \
+    {.block = (g),                                                                                                     \
+     .a = (g)->a,                                                                                                      \
+     .b = (g)->b,                                                                                                      \
+     .c = (g)->c,                                                                                                      \
+     .row_bytes = (g)->lda * (ptrdiff_t)(element),                                                                     \
+     .panel_bytes = (panel_stride),                                                                                    \
+     .ldc = (g)->ldc,                                                                                                  \
+     .m = (g)->m,                                                                                                      \
+     .n = (g)->n,                                                                                                      \
+     .first = (g)->first}
+
 /* micros: [most_rows + 1][most_panels + 1]. */
 void walk(const struct walk *walk, const struct walk_shapes *shapes, walk_micro_fn *const *micros);
 

@@ -36,18 +36,6 @@ static void carry(int32_t dtype, const struct float_block *g, const char *panel,
     }
 }
 
-/* Adds what the factors make of the sums of m rows from i on and of the columns from j0 on. */
-static void add_scaled(const struct float_block *g, int i, int m, int j0, float sums[ROWS][GEMM_NR],
-                       float totals[ROWS][GEMM_NR])
-{
-    const struct gemm_factors *f = g->factors;
-    for (int r = 0; r < m; r++)
-        for (int j = 0; j < GEMM_NR; j++) {
-            const float u = f->offset ? fmaf(f->offset[j0 + j], f->sums[i + r], sums[r][j]) : sums[r][j];
-            totals[r][j] = fmaf(f->scale[j0 + j], u, totals[r][j]);
-        }
-}
-
 /* m rows from i on, and the columns of the panel at j0. */
 static void rows(int32_t dtype, const struct float_block *g, const char *panel, int i, int m, int j0)
 {
@@ -61,12 +49,13 @@ static void rows(int32_t dtype, const struct float_block *g, const char *panel, 
     for (int p = 0; chain && p < g->k; p += chain) {
         float sums[ROWS][GEMM_NR] = {{0}};
         carry(dtype, g, panel, i, m, p, g->k - p < chain ? g->k - p : chain, sums);
-        if (g->factors)
-            add_scaled(g, i, m, j0, sums, totals);
-        else
-            for (int r = 0; r < m; r++)
-                for (int j = 0; j < GEMM_NR; j++)
-                    totals[r][j] = g->first && p == 0 ? sums[r][j] : totals[r][j] + sums[r][j];
+        for (int r = 0; r < m; r++)
+            for (int j = 0; j < columns; j++) {
+                const float sum = sums[r][j], total = totals[r][j];
+                totals[r][j] = g->factors           ? factors_apply(g->factors, i + r, j0 + j, sum, total)
+                               : g->first && p == 0 ? sum
+                                                    : total + sum;
+            }
     }
     for (int r = 0; r < m; r++)
         memcpy(c + r * g->ldc, totals[r], (size_t)columns * sizeof(float));

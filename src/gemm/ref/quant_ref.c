@@ -7,7 +7,6 @@
 
 static void few(int32_t dtype, const struct quant_block *g)
 {
-    const struct gemm_factors *f = &g->factors;
     for (int j = 0; j < g->n; j++) {
         const char *panel = (const char *)g->b + gemm_bytes(dtype, j / GEMM_NR * g->panel_stride);
         for (int i = 0; i < g->m; i++) {
@@ -15,9 +14,7 @@ static void few(int32_t dtype, const struct quant_block *g)
             float sum = 0, *c = &g->c[i * g->ldc + j];
             for (int p = 0; p < g->k; p++)
                 sum = fmaf(a[p], (float)integer_at(dtype, panel, p, j % GEMM_NR), sum);
-            if (f->offset)
-                sum = fmaf(f->offset[j], f->sums[i], sum);
-            *c = fmaf(f->scale[j], sum, g->first ? 0 : *c);
+            *c = factors_apply(&g->factors, i, j, sum, g->first ? 0 : *c);
         }
     }
 }

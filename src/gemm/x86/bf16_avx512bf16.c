@@ -56,13 +56,8 @@ ALWAYS_INLINE void micro(const struct bf16_block *g, int row, int column, const 
                 sum[i * panels + v] = _mm512_dpbf16_ps(sum[i * panels + v], left, right[v]);
         }
     }
-#pragma GCC unroll 12
-    for (int i = 0; i < rows && scaled; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < panels; v++)
-            sum[i * panels + v] =
-                factors_apply_512(g->factors, row + i, column + v * GEMM_NR, sum[i * panels + v],
-                                  g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR));
+    if (scaled)
+        factors_apply_512(g->factors, row, column, c, ldc, g->first, sum, rows, panels);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -83,18 +78,7 @@ static const struct walk_shapes shapes = {MAX_ROWS, MAX_PANELS, widest};
 
 static void block(const struct bf16_block *g)
 {
-    const struct walk tiles = {
-        .block = g,
-        .a = g->a,
-        .b = g->b,
-        .c = g->c,
-        .row_bytes = g->lda * (ptrdiff_t)sizeof *g->a,
-        .panel_bytes = g->panel_stride * (ptrdiff_t)sizeof *g->b,
-        .ldc = g->ldc,
-        .m = g->m,
-        .n = g->n,
-        .first = g->first,
-    };
+    const struct walk tiles = WALK_OVER(g, sizeof *g->a, g->panel_stride * (ptrdiff_t)sizeof *g->b);
     walk(&tiles, &shapes, micros[0]);
 }
 

@@ -7,7 +7,7 @@
 #include "gemm/x86/expand_factors.h"
 
 #include "base/x86/avx2.h"
-#include "gemm/x86/integers_avx2.h"
+#include "gemm/x86/integers_x86.h"
 
 enum { VECTOR = 8 };
 

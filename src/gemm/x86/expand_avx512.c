@@ -6,7 +6,7 @@
 #include "gemm/x86/expand_factors.h"
 
 #include "base/x86/avx512.h"
-#include "gemm/x86/integers_avx512.h"
+#include "gemm/x86/integers_x86.h"
 
 /* The values of a panel's columns. */
 struct columns {

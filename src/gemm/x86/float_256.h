@@ -96,7 +96,8 @@ ALWAYS_INLINE void chain(const struct float_block *g, int row, int column, const
 {
     const int depth = paired ? 2 : 1, across = panels * VECTORS;
     const ptrdiff_t step = paired ? 2 * GEMM_NR * 2 : g->k_stride * (dtype == MMARN_F32 ? 4 : 2);
-    const bool scaled = g->factors, is_added = !first && g->chain, goes_on = !first && !g->chain && !scaled;
+    const bool scaled = dtype == MMARN_F32 && g->factors, is_added = !first && g->chain,
+               goes_on = !first && !g->chain && !scaled;
     __m256 sum[MAX_C];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
@@ -113,13 +114,8 @@ ALWAYS_INLINE void chain(const struct float_block *g, int row, int column, const
 #pragma GCC unroll 8
         for (int v = 0; v < across; v++)
             sum[i * across + v] = _mm256_add_ps(_mm256_loadu_ps(c + i * ldc + v * VECTOR), sum[i * across + v]);
-#pragma GCC unroll 12
-    for (int i = 0; i < rows && scaled; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < across; v++)
-            sum[i * across + v] =
-                factors_apply_256(g->factors, row + i, column + v * VECTOR, sum[i * across + v],
-                                  first ? _mm256_setzero_ps() : _mm256_loadu_ps(c + i * ldc + v * VECTOR));
+    if (scaled)
+        factors_apply_256(g->factors, row, column, c, ldc, first, sum, rows, across);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8

@@ -62,7 +62,8 @@ ALWAYS_INLINE void chain(const struct float_block *g, int row, int column, const
 {
     const int depth = paired ? 2 : 1;
     const ptrdiff_t step = paired ? 2 * GEMM_NR * 2 : g->k_stride * (dtype == MMARN_F32 ? 4 : 2);
-    const bool scaled = g->factors, is_added = !first && g->chain, goes_on = !first && !g->chain && !scaled;
+    const bool scaled = dtype == MMARN_F32 && g->factors, is_added = !first && g->chain,
+               goes_on = !first && !g->chain && !scaled;
     __m512 sum[MAX_C];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
@@ -79,13 +80,8 @@ ALWAYS_INLINE void chain(const struct float_block *g, int row, int column, const
 #pragma GCC unroll 8
         for (int v = 0; v < panels; v++)
             sum[i * panels + v] = _mm512_add_ps(_mm512_loadu_ps(c + i * ldc + v * GEMM_NR), sum[i * panels + v]);
-#pragma GCC unroll 12
-    for (int i = 0; i < rows && scaled; i++)
-#pragma GCC unroll 8
-        for (int v = 0; v < panels; v++)
-            sum[i * panels + v] =
-                factors_apply_512(g->factors, row + i, column + v * GEMM_NR, sum[i * panels + v],
-                                  first ? _mm512_setzero_ps() : _mm512_loadu_ps(c + i * ldc + v * GEMM_NR));
+    if (scaled)
+        factors_apply_512(g->factors, row, column, c, ldc, first, sum, rows, panels);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8

@@ -41,18 +41,7 @@ static const struct walk_shapes shapes = {MAX_ROWS, MAX_PANELS, widest};
 
 static void run(const struct float_block *g, int32_t dtype)
 {
-    const struct walk tiles = {
-        .block = g,
-        .a = g->a,
-        .b = g->b,
-        .c = g->c,
-        .row_bytes = g->lda * (ptrdiff_t)sizeof *g->a,
-        .panel_bytes = g->panel_stride * (ptrdiff_t)dtype_size(dtype),
-        .ldc = g->ldc,
-        .m = g->m,
-        .n = g->n,
-        .first = g->first,
-    };
+    const struct walk tiles = WALK_OVER(g, sizeof *g->a, g->panel_stride * (ptrdiff_t)dtype_size(dtype));
     walk(&tiles, &shapes, micros[dtype][dtype == MMARN_BF16 && g->paired][0]);
 }
 

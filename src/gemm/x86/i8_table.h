@@ -32,17 +32,7 @@ static const struct walk_shapes shapes = {MAX_ROWS, MAX_PANELS, widest};
 static void run(const struct i8_block *g, const int32_t *starts, size_t element)
 {
     const struct tiles tiles = {g, starts};
-    const struct walk all = {
-        .block = &tiles,
-        .a = g->a,
-        .b = g->b,
-        .c = g->c,
-        .row_bytes = g->lda * (ptrdiff_t)element,
-        .panel_bytes = g->panel_stride,
-        .ldc = g->ldc,
-        .m = g->m,
-        .n = g->n,
-        .first = g->first,
-    };
+    struct walk all = WALK_OVER(g, element, g->panel_stride);
+    all.block = &tiles;
     walk(&all, &shapes, micros[g->interleaved][0]);
 }

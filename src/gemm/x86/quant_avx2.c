@@ -7,7 +7,7 @@
 #include "base/x86/avx2.h"
 #include "gemm/kernel/quant_kernel.h"
 #include "gemm/x86/factors_x86.h"
-#include "gemm/x86/integers_avx2.h"
+#include "gemm/x86/integers_x86.h"
 
 enum { VECTOR = 8, VECTORS = GEMM_NR / VECTOR, MAX_ROWS = 6, MAX_PANELS = 4, MAX_C = 12 };
 
@@ -54,15 +54,12 @@ ALWAYS_INLINE void micro(const struct quant_block *g, int row, int column, const
     }
     for (int p = 0; p < k; p++)
         multiply(g, a, b, p, sum, dtype, rows, panels);
+    factors_apply_256(&g->factors, row, column, c, ldc, g->first, sum, rows, across);
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int v = 0; v < across; v++) {
-            float *at = c + i * ldc + v * VECTOR;
-            const __m256 before = g->first ? _mm256_setzero_ps() : _mm256_loadu_ps(at);
-            _mm256_storeu_ps(at,
-                             factors_apply_256(&g->factors, row + i, column + v * VECTOR, sum[i * across + v], before));
-        }
+        for (int v = 0; v < across; v++)
+            _mm256_storeu_ps(c + i * ldc + v * VECTOR, sum[i * across + v]);
 }
 
 ALWAYS_INLINE void widen_panel(int32_t dtype, const char *b, int k, float *dst)

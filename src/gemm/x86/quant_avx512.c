@@ -6,7 +6,7 @@
 #include "base/x86/avx512.h"
 #include "gemm/kernel/quant_kernel.h"
 #include "gemm/x86/factors_x86.h"
-#include "gemm/x86/integers_avx512.h"
+#include "gemm/x86/integers_x86.h"
 
 enum { MAX_ROWS = 8, MAX_PANELS = 8, MAX_C = 24 };
 
@@ -52,15 +52,12 @@ ALWAYS_INLINE void micro(const struct quant_block *g, int row, int column, const
     }
     for (int p = 0; p < k; p++)
         multiply(g, a, b, p, 1, sum, dtype, rows, panels);
+    factors_apply_512(&g->factors, row, column, c, ldc, g->first, sum, rows, panels);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int v = 0; v < panels; v++) {
-            float *at = c + i * ldc + v * GEMM_NR;
-            const __m512 before = g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(at);
-            _mm512_storeu_ps(
-                at, factors_apply_512(&g->factors, row + i, column + v * GEMM_NR, sum[i * panels + v], before));
-        }
+        for (int v = 0; v < panels; v++)
+            _mm512_storeu_ps(c + i * ldc + v * GEMM_NR, sum[i * panels + v]);
 }
 
 ALWAYS_INLINE void widen_panel(int32_t dtype, const char *b, int k, float *dst)

@@ -70,15 +70,12 @@ ALWAYS_INLINE void micro(const struct quant_block *g, int row, int column, const
                 multiply(g, a, q, words, table, sum, rows, panels);
         }
     }
+    factors_apply_512(&g->factors, row, column, c, ldc, g->first, sum, rows, panels);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int v = 0; v < panels; v++) {
-            float *at = c + i * ldc + v * GEMM_NR;
-            const __m512 before = g->first ? _mm512_setzero_ps() : _mm512_loadu_ps(at);
-            _mm512_storeu_ps(
-                at, factors_apply_512(&g->factors, row + i, column + v * GEMM_NR, sum[i * panels + v], before));
-        }
+        for (int v = 0; v < panels; v++)
+            _mm512_storeu_ps(c + i * ldc + v * GEMM_NR, sum[i * panels + v]);
 }
 
 #define DEFINE(rows, panels, _)                                                                                        \
@@ -94,18 +91,7 @@ static const struct walk_shapes shapes = {MAX_ROWS, MAX_PANELS, widest};
 
 static void few_pairs_i4(const struct quant_block *g)
 {
-    const struct walk tiles = {
-        .block = g,
-        .a = g->a,
-        .b = g->b,
-        .c = g->c,
-        .row_bytes = g->lda * (ptrdiff_t)sizeof(uint32_t),
-        .panel_bytes = gemm_bytes(MMARN_I4, g->panel_stride),
-        .ldc = g->ldc,
-        .m = g->m,
-        .n = g->n,
-        .first = g->first,
-    };
+    const struct walk tiles = WALK_OVER(g, sizeof(uint32_t), gemm_bytes(MMARN_I4, g->panel_stride));
     walk(&tiles, &shapes, micros[0]);
 }
 

@@ -25,18 +25,7 @@ static const struct walk_shapes shapes = {MAX_ROWS, MAX_PANELS, widest};
 
 static void few(int32_t dtype, const struct quant_block *g)
 {
-    const struct walk tiles = {
-        .block = g,
-        .a = g->a,
-        .b = g->b,
-        .c = g->c,
-        .row_bytes = g->lda * (ptrdiff_t)sizeof(float),
-        .panel_bytes = gemm_bytes(dtype, g->panel_stride),
-        .ldc = g->ldc,
-        .m = g->m,
-        .n = g->n,
-        .first = g->first,
-    };
+    const struct walk tiles = WALK_OVER(g, sizeof(float), gemm_bytes(dtype, g->panel_stride));
     walk(&tiles, &shapes, micros[dtype][0]);
 }
 

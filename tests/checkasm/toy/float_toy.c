@@ -17,12 +17,6 @@ static float chain(const struct float_block *g, int i, int j, int from, int k, f
     return sum;
 }
 
-/* What integers in B stand for; `before` is C's value, or 0. */
-static float scaled(const struct gemm_factors *f, int i, int j, float sum, float before)
-{
-    return fmaf(f->scale[j], f->offset ? fmaf(f->offset[j], f->sums[i], sum) : sum, before);
-}
-
 static void block(const struct float_block *g)
 {
     const int longest = g->chain ? g->chain : g->k;
@@ -30,7 +24,7 @@ static void block(const struct float_block *g)
         for (int j = 0; j < g->n; j++) {
             float *c = &g->c[i * g->ldc + j];
             if (g->factors) {
-                *c = scaled(g->factors, i, j, chain(g, i, j, 0, g->k, 0), g->first ? 0 : *c);
+                *c = factors_apply(g->factors, i, j, chain(g, i, j, 0, g->k, 0), g->first ? 0 : *c);
                 continue;
             }
             for (int p = 0; p < g->k; p += longest) {

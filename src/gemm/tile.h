@@ -113,14 +113,11 @@ struct gemm_piece {
     ptrdiff_t panel_stride;
 };
 
-/* tile_quant.c: the piece's columns j .. j + GEMM_NR, one panel of it. */
-struct gemm_piece gemm_piece_panel(const struct gemm_slice *t, const struct gemm_piece *piece, int j);
-
 /* tile_quant.c: the rows of k from row `from` of the piece to the end of their run or of the piece. */
 struct expand_run gemm_piece_run(const struct gemm_slice *t, const struct gemm_piece *piece, int from);
 
-/* tile_expand.c: multiplies a piece whose weights are rounded to x1's type. */
-void gemm_piece_expand(const struct gemm_slice *t, const struct gemm_piece *piece);
+/* tile_expand.c: makes floats of the piece in scratch->expanded: fp32 panels, or panels of bf16 if paired. */
+void gemm_piece_expand(const struct gemm_slice *t, const struct gemm_piece *piece, bool paired);
 
 static inline int gemm_smaller(int a, int b)
 {

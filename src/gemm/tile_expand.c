@@ -1,81 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tile_expand.c - a piece of integer weights that are rounded to x1's type (gemm_weights.rounded): expanded once into
- * scratch, in fp32 or in pairs of bf16 for tile_bf16.c, they are an ordinary operand for all rows of x1.
+ * tile_expand.c - makes floats of a piece of integer weights, in scratch: fp32, or pairs of bf16. They are the integers
+ * themselves, or weights rounded to x1's type (gemm_weights.rounded).
  */
-#include <assert.h>
-
 #include "gemm/tile.h"
 
-/* Rows of k expanded at a time if bf16 must lie in pairs. */
+/* Rows of k that are fp32 at a time on their way to pairs: 8 KiB, which stay in cache. */
 enum { STRIP = 128 };
 _Static_assert(STRIP % GEMM_I4_ROWS == 0, "rows that belong together must not be split");
 
-/* Expands the columns of one panel of the piece into pairs of bf16, through a strip of fp32 that stays in cache. */
-static void pair_panel(const struct gemm_slice *t, const struct gemm_piece *panel, uint32_t *pairs)
+/* k rows from row p of the piece on, as fp32. */
+static void expand_rows(const struct gemm_slice *t, const struct gemm_piece *piece, int p, int k, float *dst,
+                        ptrdiff_t panel_stride)
 {
     const struct gemm_weights *w = t->weights;
-    float strip[STRIP * GEMM_NR];
-    struct gemm_piece rows = *panel;
-    for (int p = 0; p < panel->k; p = rows.k) {
-        struct expand_run run;
-        rows.k = gemm_smaller(p + STRIP, panel->k);
-        for (int from = p; from < rows.k; from += run.k) {
-            run = gemm_piece_run(t, &rows, from);
-            t->scratch->kernels->expand[w->dtype][w->x_dtype](&run, strip + (from - p) * GEMM_NR, 0);
-        }
-        t->scratch->kernels->bf16.pair(strip, rows.k - p, pairs + p / 2 * GEMM_NR);
-    }
-}
-
-/* Multiplies the piece with gemm_slice_bf16, if possible. */
-static bool multiply_pairs(const struct gemm_slice *t, const struct gemm_piece *piece)
-{
-    uint32_t *pairs = (uint32_t *)(void *)t->scratch->expanded;
-    const ptrdiff_t panel = gemm_panel(MMARN_BF16, piece->k);
-    if (t->weights->x_dtype != MMARN_BF16 || !t->scratch->kernels->bf16.block || !t->scratch->bf16_safe)
-        return false;
-    for (int j = 0; j < piece->n; j += GEMM_NR) {
-        const struct gemm_piece columns = gemm_piece_panel(t, piece, j);
-        pair_panel(t, &columns, pairs + j / GEMM_NR * panel / 2);
-    }
-    const struct float_block block = {
-        .b = pairs,
-        .panel_stride = panel,
-        .c = t->c + piece->j,
-        .ldc = t->ldc,
-        .m = t->m,
-        .n = piece->n,
-        .k = piece->k,
-        .first = t->k0 + piece->p == 0,
-        .paired = true,
-    };
-    return gemm_slice_bf16(t, &block, piece->p, gemm_slice_min_exponent(t, pairs, piece->k, piece->n));
-}
-
-void gemm_piece_expand(const struct gemm_slice *t, const struct gemm_piece *piece)
-{
-    const struct gemm_weights *w = t->weights;
-    expand_fn *expand = t->scratch->kernels->expand[w->dtype][w->x_dtype];
+    const struct gemm_kernels *kernels = t->scratch->kernels;
+    struct gemm_piece rows = *piece;
     struct expand_run run;
-    if (multiply_pairs(t, piece))
+    if (!w->rounded) {
+        const char *b = (const char *)piece->b + gemm_bytes(w->dtype, (int64_t)p * GEMM_NR);
+        kernels->widen[w->dtype](b, piece->panel_stride, k, piece->n, dst, panel_stride);
         return;
-    for (int from = 0; from < piece->k; from += run.k) {
-        run = gemm_piece_run(t, piece, from);
-        expand(&run, t->scratch->expanded + (ptrdiff_t)from * GEMM_NR, (ptrdiff_t)piece->k * GEMM_NR);
     }
-    const struct float_block block = {
-        .a = (const float *)gemm_slice_x1(t) + piece->p,
-        .lda = t->lda,
-        .b = t->scratch->expanded,
-        .k_stride = GEMM_NR,
-        .panel_stride = (ptrdiff_t)piece->k * GEMM_NR,
-        .c = t->c + piece->j,
-        .ldc = t->ldc,
-        .m = t->m,
-        .n = piece->n,
-        .k = piece->k,
-        .first = t->k0 + piece->p == 0,
-    };
-    t->scratch->kernels->block[MMARN_F32](&block);
+    rows.k = p + k;
+    for (int from = p; from < rows.k; from += run.k) {
+        run = gemm_piece_run(t, &rows, from);
+        kernels->expand[w->dtype][w->x_dtype](&run, dst + (ptrdiff_t)(from - p) * GEMM_NR, panel_stride);
+    }
+}
+
+/* The piece's columns j .. j + GEMM_NR. */
+static struct gemm_piece panel_of(const struct gemm_slice *t, const struct gemm_piece *piece, int j)
+{
+    struct gemm_piece panel = *piece;
+    panel.j += j;
+    panel.n = gemm_smaller(GEMM_NR, piece->n - j);
+    panel.b = (const char *)piece->b + gemm_bytes(t->weights->dtype, j / GEMM_NR * piece->panel_stride);
+    return panel;
+}
+
+void gemm_piece_expand(const struct gemm_slice *t, const struct gemm_piece *piece, bool paired)
+{
+    float *expanded = t->scratch->expanded, strip[STRIP * GEMM_NR];
+    uint32_t *pairs = (uint32_t *)(void *)expanded;
+    if (!paired) {
+        expand_rows(t, piece, 0, piece->k, expanded, gemm_panel(MMARN_F32, piece->k));
+        return;
+    }
+    for (int j = 0; j < piece->n; j += GEMM_NR, pairs += gemm_panel(MMARN_BF16, piece->k) / 2) {
+        const struct gemm_piece panel = panel_of(t, piece, j);
+        for (int p = 0; p < piece->k; p += STRIP) {
+            const int k = gemm_smaller(STRIP, piece->k - p);
+            expand_rows(t, &panel, p, k, strip, 0);
+            t->scratch->kernels->bf16.pair(strip, k, pairs + p / 2 * GEMM_NR);
+        }
+    }
 }

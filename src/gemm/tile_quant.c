@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tile_quant.c - a slice of a tile whose weights are integers and whose x1 is floats, piece by piece:
- *   many rows   a piece is widened once into scratch, as fp32 or as pairs of bf16, and each of its runs is then a block
- *               for all rows, whose sums are scaled as they are stored (kernel/factors.h);
+ *   many rows   a piece is expanded once into scratch (tile_expand.c), and each of its runs is then a block for all
+ *               rows, whose sums are scaled as they are stored (kernel/factors.h);
  *   few rows    integers are widened in registers right before they are multiplied, one run of k at a time;
- *   rounded     in tile_expand.c.
- * Borrowed weights are packed first, because the later steps read only panels. Slices and pieces never split a run.
+ *   rounded     a piece is expanded, and is then a block of float weights, for any number of rows.
+ * Borrowed weights are packed first, because the later steps read only panels. Slices and pieces never split a run,
+ * except those of rounded weights.
  */
 #include <assert.h>
 
 #include "gemm/tile.h"
 
 enum {
-    /* Rows of k widened at a time if they become pairs of bf16. */
-    STRIP = 128,
     /* Rows of k that are rounded at a time for few rows of x1, so that they stay in the first-level cache. */
     ROUNDED_K = 128,
     /* Bytes to prefetch ahead if the next piece is not known. */
@@ -35,15 +34,6 @@ static struct gemm_piece pack_or_find_piece(const struct gemm_slice *t, int p, i
         piece.panel_stride = gemm_panel(w->dtype, k);
     }
     return piece;
-}
-
-struct gemm_piece gemm_piece_panel(const struct gemm_slice *t, const struct gemm_piece *piece, int j)
-{
-    struct gemm_piece panel = *piece;
-    panel.j += j;
-    panel.n = gemm_smaller(GEMM_NR, piece->n - j);
-    panel.b = (const char *)piece->b + gemm_bytes(t->weights->dtype, j / GEMM_NR * piece->panel_stride);
-    return panel;
 }
 
 int gemm_run_k(const struct gemm_weights *weights, int64_t row, int k)
@@ -74,65 +64,57 @@ static struct gemm_factors factors_of(const struct gemm_slice *t, const struct e
         .scale = run->scale, .offset = run->offset, .sums = run->offset ? gemm_slice_sums(t, p) : NULL};
 }
 
-/* Widens one panel into pairs of bf16, through a strip of fp32 that stays in cache. */
-static void pair_panel(const struct gemm_slice *t, const struct gemm_piece *panel, uint32_t *pairs)
+/* k rows from row `from` of the piece on, which lie in scratch->expanded, times all rows of the slice. */
+static struct float_block expanded_block(const struct gemm_slice *t, const struct gemm_piece *piece, int from, int k,
+                                         bool paired)
 {
-    const int32_t dtype = t->weights->dtype;
-    float strip[STRIP * GEMM_NR];
-    for (int p = 0; p < panel->k; p += STRIP) {
-        const int k = gemm_smaller(STRIP, panel->k - p);
-        const char *b = (const char *)panel->b + gemm_bytes(dtype, (int64_t)p * GEMM_NR);
-        t->scratch->kernels->widen[dtype](b, panel->panel_stride, k, panel->n, strip, 0);
-        t->scratch->kernels->bf16.pair(strip, k, pairs + p / 2 * GEMM_NR);
-    }
+    const int p = piece->p + from;
+    return (struct float_block){
+        .a = paired ? NULL : (const float *)gemm_slice_x1(t) + p,
+        .lda = t->lda,
+        .b = t->scratch->expanded + (ptrdiff_t)from * GEMM_NR / (paired ? 2 : 1),
+        .k_stride = GEMM_NR,
+        .panel_stride = gemm_panel(paired ? MMARN_BF16 : MMARN_F32, piece->k),
+        .c = t->c + piece->j,
+        .ldc = t->ldc,
+        .m = t->m,
+        .n = piece->n,
+        .k = k,
+        .first = t->k0 + p == 0,
+        .paired = paired,
+    };
 }
 
-/* The whole piece to scratch->expanded: in pairs of bf16, or in fp32. */
-static void widen_piece(const struct gemm_slice *t, const struct gemm_piece *piece, bool paired)
+/* Rounded weights: the piece is one block of float weights, in pairs if their bits are the same. */
+static void multiply_rounded(const struct gemm_slice *t, const struct gemm_piece *piece)
 {
     struct gemm_scratch *scratch = t->scratch;
-    if (!paired) {
-        scratch->kernels->widen[t->weights->dtype](piece->b, piece->panel_stride, piece->k, piece->n, scratch->expanded,
-                                                   (ptrdiff_t)piece->k * GEMM_NR);
-        return;
+    if (t->weights->x_dtype == MMARN_BF16 && scratch->kernels->bf16.block && scratch->bf16_safe) {
+        gemm_piece_expand(t, piece, true);
+        const struct float_block pairs = expanded_block(t, piece, 0, piece->k, true);
+        if (gemm_slice_bf16(t, &pairs, piece->p, gemm_slice_min_exponent(t, pairs.b, piece->k, piece->n)))
+            return;
     }
-    for (int j = 0; j < piece->n; j += GEMM_NR) {
-        const struct gemm_piece panel = gemm_piece_panel(t, piece, j);
-        pair_panel(t, &panel,
-                   (uint32_t *)(void *)scratch->expanded + j * gemm_panel(MMARN_BF16, piece->k) / 2 / GEMM_NR);
-    }
+    gemm_piece_expand(t, piece, false);
+    const struct float_block block = expanded_block(t, piece, 0, piece->k, false);
+    scratch->kernels->block[MMARN_F32](&block);
 }
 
 static void multiply_many(const struct gemm_slice *t, const struct gemm_piece *piece)
 {
     const bool paired = gemm_slice_pairs_integers(t);
-    struct gemm_scratch *scratch = t->scratch;
     struct expand_run run;
-    widen_piece(t, piece, paired);
+    gemm_piece_expand(t, piece, paired);
     for (int from = 0; from < piece->k; from += run.k) {
         const int p = piece->p + from;
         run = gemm_piece_run(t, piece, from);
         const struct gemm_factors factors = factors_of(t, &run, p);
-        struct float_block block = {
-            .lda = t->lda,
-            .b = scratch->expanded + (ptrdiff_t)from * GEMM_NR / (paired ? 2 : 1),
-            .k_stride = GEMM_NR,
-            .panel_stride = gemm_panel(paired ? MMARN_BF16 : MMARN_F32, piece->k),
-            .c = t->c + piece->j,
-            .ldc = t->ldc,
-            .m = t->m,
-            .n = piece->n,
-            .k = run.k,
-            .factors = &factors,
-            .first = t->k0 + p == 0,
-            .paired = paired,
-        };
-        if (paired) {
+        struct float_block block = expanded_block(t, piece, from, run.k, paired);
+        block.factors = &factors;
+        if (paired)
             gemm_slice_bf16_integers(t, &block, p);
-        } else {
-            block.a = (const float *)gemm_slice_x1(t) + p;
-            scratch->kernels->block[MMARN_F32](&block);
-        }
+        else
+            t->scratch->kernels->block[MMARN_F32](&block);
     }
 }
 
@@ -187,7 +169,7 @@ void gemm_slice_quant(const struct gemm_slice *t)
             struct gemm_piece piece =
                 pack_or_find_piece(t, p, gemm_smaller(depth, t->k - p), j, gemm_smaller(width, t->n - j));
             if (rounded)
-                gemm_piece_expand(t, &piece);
+                multiply_rounded(t, &piece);
             else if (few)
                 multiply_few(t, &piece);
             else

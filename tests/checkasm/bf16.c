@@ -12,10 +12,11 @@
 #include "base/cpu.h"
 #include "base/dtype.h"
 #include "checkasm.h"
+#include "factors.h"
 #include "gemm/tile.h"
 
-enum { MOST_M = 13, MOST = 70, MOST_ROWS = 96 };
-enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE, SLOT_OFFSET };
+enum { MOST_M = 13, MOST = 70 };
+enum { SLOT_A, SLOT_B, SLOT_C };
 enum { LOWEST_SUM = 142 /* of two exponent fields whose products stay normal */ };
 
 static float value_of(uint32_t pairs, bool lower)
@@ -63,9 +64,7 @@ static float expected_at(const struct bf16_block *g, const float *before, int i,
     float sum = f ? 0.0F : start;
     for (int q = 0; q < g->k; q++)
         sum = add(sum, g->a[i * g->lda + q], g->b[j / GEMM_NR * g->panel_stride + q * GEMM_NR + j % GEMM_NR]);
-    if (f && f->offset)
-        sum = fmaf(f->offset[j], f->sums[i], sum);
-    return f ? fmaf(f->scale[j], sum, start) : sum;
+    return f ? factors_expect(f, i, j, sum, start) : sum;
 }
 
 static bool compare_c(const struct bf16_block *g, const float *before)
@@ -80,19 +79,6 @@ static bool compare_c(const struct bf16_block *g, const float *before)
             return false;
     }
     return guard_intact(SLOT_C);
-}
-
-static const struct gemm_factors *make_factors(struct gemm_factors *factors, int n, int m)
-{
-    static float sums[MOST_ROWS];
-    const size_t columns = (size_t)((n + GEMM_NR - 1) / GEMM_NR * GEMM_NR);
-    float *scale = guard_place(SLOT_SCALE, columns * sizeof *scale, random_bits() & 1);
-    float *offset = guard_place(SLOT_OFFSET, columns * sizeof *offset, random_bits() & 1);
-    data_fill(DATA_EXTREME, MMARN_F32, scale, columns);
-    data_fill(DATA_EXTREME, MMARN_F32, offset, columns);
-    data_fill(DATA_EXTREME, MMARN_F32, sums, (size_t)m);
-    *factors = (struct gemm_factors){.scale = scale, .offset = random_bits() & 1 ? offset : NULL, .sums = sums};
-    return factors;
 }
 
 static void test_block(const struct bf16_kernel *kernel, int m, int n, int k)
@@ -121,9 +107,8 @@ static void test_block(const struct bf16_kernel *kernel, int m, int n, int k)
     memcpy(before, g.c, c_count * sizeof *before);
     g.a = a;
     g.b = b;
-    struct gemm_factors factors;
-    if (random_bits() & 1)
-        g.factors = make_factors(&factors, n, m);
+    const struct gemm_factors factors = factors_make(DATA_EXTREME, DATA_EXTREME, DATA_EXTREME, m, n);
+    g.factors = random_bits() & 1 ? &factors : NULL;
     check_next("bf16 %s: block m %d n %d k %d, strides a %td, b %td, c %td, first %d, fields %d and %d", kernel->name,
                m, n, k, g.lda, g.panel_stride, g.ldc, g.first, lowest_a, lowest_b);
     kernel->block(&g);

@@ -10,10 +10,16 @@
 
 #include "base/cpu.h"
 #include "checkasm.h"
+#include "factors.h"
 #include "gemm/kernel/kernels.h"
 
 enum { MOST_M = 13, MOST_N = 150, MOST_K = 70 };
-enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE, SLOT_OFFSET };
+enum { SLOT_A, SLOT_B, SLOT_C };
+
+static enum data random_kind(void)
+{
+    return (enum data)random_int(0, DATA_KINDS - 1);
+}
 
 static int panels_of(int n)
 {
@@ -27,8 +33,7 @@ static void make_panels(struct quant_block *g, int32_t dtype)
     g->panel_stride = panel + random_int(0, 4) * GEMM_NR * GEMM_I4_ROWS;
     const ptrdiff_t count = (panels_of(g->n) - 1) * g->panel_stride + panel;
     void *b = guard_place(SLOT_B, (size_t)gemm_bytes(dtype, count), random_bits() & 1);
-    data_fill_int(random_bits() & 3 ? DATA_ORDINARY : (enum data)random_int(0, DATA_KINDS - 1), dtype, b,
-                  (size_t)count);
+    data_fill_int(random_bits() & 3 ? DATA_ORDINARY : random_kind(), dtype, b, (size_t)count);
     g->b = b;
 }
 
@@ -41,15 +46,12 @@ static float integer_at(const struct quant_block *g, int32_t dtype, int p, int j
 /* x1 as fp32; lda is that of an array of fp32. */
 static bool compare_c(const struct quant_block *g, int32_t dtype, const float *x1, const float *before)
 {
-    const struct gemm_factors *f = &g->factors;
     for (int i = 0; i < g->m; i++) {
         for (int j = 0; j < g->n; j++) {
             float sum = 0;
             for (int p = 0; p < g->k; p++)
                 sum = fmaf(x1[i * g->k + p], integer_at(g, dtype, p, j), sum);
-            if (f->offset)
-                sum = fmaf(f->offset[j], f->sums[i], sum);
-            const float expected = fmaf(f->scale[j], sum, g->first ? 0 : before[i * g->ldc + j]);
+            const float expected = factors_expect(&g->factors, i, j, sum, g->first ? 0 : before[i * g->ldc + j]);
             if (!data_same(MMARN_F32, &expected, 0, g->c, (size_t)(i * g->ldc + j)))
                 return false;
         }
@@ -63,7 +65,7 @@ static bool compare_c(const struct quant_block *g, int32_t dtype, const float *x
 static void fill_x1(float *x1, size_t count, bool paired)
 {
     enum { LEAST = 15 };
-    const enum data kind = (enum data)random_int(0, DATA_KINDS - 1);
+    const enum data kind = random_kind();
     data_fill(kind, MMARN_F32, x1, count);
     for (size_t i = 0; i < count && paired; i++) {
         uint32_t bits;
@@ -91,23 +93,17 @@ static void place_x1(struct quant_block *g, const float *x1, bool paired)
 
 static void test_few(const struct quant_kernel *kernel, int32_t dtype, bool paired, int m, int n, int k)
 {
-    const size_t columns = (size_t)panels_of(n) * GEMM_NR;
     struct quant_block g = {.m = m, .n = n, .k = k, .ldc = n + random_int(0, 3), .first = random_bits() & 1};
     const size_t c_count = (size_t)((m - 1) * g.ldc + n);
-    float *x1 = malloc((size_t)(m * k) * sizeof *x1), *before = malloc(c_count * sizeof *before), sums[MOST_M];
-    float *scale = guard_place(SLOT_SCALE, columns * sizeof *scale, random_bits() & 1);
-    float *offset = guard_place(SLOT_OFFSET, columns * sizeof *offset, random_bits() & 1);
+    float *x1 = malloc((size_t)(m * k) * sizeof *x1), *before = malloc(c_count * sizeof *before);
     g.ahead = random_int(-5000, 5000);
     make_panels(&g, dtype);
-    data_fill((enum data)random_int(0, DATA_KINDS - 1), MMARN_F32, scale, columns);
-    data_fill((enum data)random_int(0, DATA_KINDS - 1), MMARN_F32, offset, columns);
-    data_fill((enum data)random_int(0, DATA_KINDS - 1), MMARN_F32, sums, MOST_M);
-    g.factors = (struct gemm_factors){.scale = scale, .offset = random_bits() & 1 ? offset : NULL, .sums = sums};
+    g.factors = factors_make(random_kind(), random_kind(), random_kind(), m, n);
     fill_x1(x1, (size_t)(m * k), paired);
     place_x1(&g, x1, paired);
     g.c = guard_place(SLOT_C, c_count * sizeof *g.c, random_bits() & 1);
     for (int i = 0; i < m; i++)
-        data_fill((enum data)random_int(0, DATA_KINDS - 1), MMARN_F32, g.c + i * g.ldc, (size_t)n);
+        data_fill(random_kind(), MMARN_F32, g.c + i * g.ldc, (size_t)n);
     memcpy(before, g.c, c_count * sizeof *before);
     check_next("quant %s: few%s %s m %d n %d k %d, strides %td, a %td, c %td, first %d, offset %d", kernel->name,
                paired ? "_pairs" : "", dtype_name(dtype), m, n, k, g.panel_stride, g.lda, g.ldc, g.first,

@@ -10,10 +10,11 @@
 
 #include "base/cpu.h"
 #include "checkasm.h"
+#include "factors.h"
 #include "gemm/kernel/kernels.h"
 
-enum { MOST_M = 13, MOST = 70, MOST_ROWS = 96 };
-enum { SLOT_A, SLOT_B, SLOT_C, SLOT_SCALE, SLOT_OFFSET };
+enum { MOST_M = 13, MOST = 70 };
+enum { SLOT_A, SLOT_B, SLOT_C };
 
 static size_t panels_of(int n)
 {
@@ -59,10 +60,8 @@ static float expected_at(const struct float_block *g, int32_t dtype, const float
             sum = 0.0F;
         }
     }
-    if (g->factors) {
-        const float u = g->factors->offset ? fmaf(g->factors->offset[j], g->factors->sums[i], sum) : sum;
-        return fmaf(g->factors->scale[j], u, before);
-    }
+    if (g->factors)
+        return factors_expect(g->factors, i, j, sum, before);
     return g->chain ? total : sum;
 }
 
@@ -80,28 +79,14 @@ static bool compare_c(const struct float_block *g, int32_t dtype, const float *c
     return guard_intact(SLOT_C);
 }
 
-/* Scales and offsets reach to the end of the last panel. */
-static const struct gemm_factors *make_factors(struct gemm_factors *factors, enum data kind, int n, int m)
-{
-    static float sums[MOST_ROWS];
-    const size_t columns = panels_of(n) * GEMM_NR;
-    float *scale = guard_place(SLOT_SCALE, columns * sizeof *scale, random_bits() & 1);
-    float *offset = guard_place(SLOT_OFFSET, columns * sizeof *offset, random_bits() & 1);
-    data_fill(kind, MMARN_F32, scale, columns);
-    data_fill(kind, MMARN_F32, offset, columns);
-    data_fill(kind, MMARN_F32, sums, (size_t)m);
-    *factors = (struct gemm_factors){.scale = scale, .offset = random_bits() & 1 ? offset : NULL, .sums = sums};
-    return factors;
-}
-
 static void test_block(const struct float_kernel *kernel, int32_t dtype, int m, int n, int k)
 {
     const enum data kind = (enum data)random_int(0, DATA_KINDS - 1);
     struct float_block g = {.m = m, .n = n, .k = k, .first = random_bits() & 1};
     const size_t b_count = choose_b(&g, dtype);
-    struct gemm_factors factors;
+    const struct gemm_factors factors = factors_make(kind, kind, kind, m, n);
     if (dtype == MMARN_F32 && random_bits() % 3 == 0)
-        g.factors = make_factors(&factors, kind, n, m);
+        g.factors = &factors;
     else if (dtype != MMARN_BF16 && random_bits() & 1)
         g.chain = random_bits() & 1 ? random_int(1, k + 1) : GEMM_CHAIN;
     g.lda = k + random_int(0, 3);

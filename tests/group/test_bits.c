@@ -145,11 +145,11 @@ static bool store(const struct bits *bits, const char *path)
     FILE *file = fopen(path, "w");
     if (!file)
         return false;
-    fputs("/* SPDX-License-Identifier: MIT */\n"
-          "/*\n * stored_bits.inc - the cases of test_bits.c, which writes this file, and the hashes of their outputs' "
-          "bits. "
-          "It changes\n * only when docs/numerics.md does.\n */\n/* clang-format off */\n",
-          file);
+    static const char head[] =
+        "/* SPDX-License-Identifier: MIT */\n/*\n"
+        " * stored_bits.inc - the cases of test_bits.c, which writes this file, and the hashes of their outputs' bits. "
+        "It changes\n * only when docs/numerics.md does.\n */\n/* clang-format off */\n";
+    fputs(head, file);
     for (int i = 0; i < bits->count; i++)
         fprintf(file, "{\"%s\", 0x%016llx},\n", bits->cases[i].name, (unsigned long long)bits->cases[i].hash);
     return fclose(file) == 0;

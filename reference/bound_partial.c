@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "reference/bound.h"
+#include "reference/bound_terms.h"
 #include "reference/halffloat.h"
 
 /* Columns and depth of the block of x2 that is widened at a time (256 KiB), and columns that are summed in registers.
@@ -92,9 +92,19 @@ static void chain_row(const double *a, const struct block *block, struct bound_t
     }
 }
 
-static void add_bias(const struct bound_problem *problem, const void *bias, struct bound_term *terms)
+double *bound_rows_of(const struct bound_problem *problem, int32_t dtype, int64_t k, const void *x1)
 {
-    for (int64_t row = 0; row < problem->count; row++)
+    const size_t row_bytes = (size_t)k * halffloat_size(dtype);
+    double *rows = malloc(sizeof(double) * (size_t)(problem->count * k) + 1);
+    for (int64_t row = 0; rows != NULL && row < problem->count; row++)
+        halffloat_to_double(dtype, (const char *)x1 + (size_t)problem->rows[row] * row_bytes, rows + row * k,
+                            (size_t)k);
+    return rows;
+}
+
+void bound_add_bias(const struct bound_problem *problem, const void *bias, struct bound_term *terms)
+{
+    for (int64_t row = 0; bias != NULL && row < problem->count; row++)
         for (int64_t j = 0; j < problem->n; j++) {
             struct bound_term *term = &terms[row * problem->n + j];
             term->part += halffloat_load(problem->dtype, bias, (size_t)j);
@@ -106,18 +116,14 @@ static bool partials(const struct bound_problem *problem, const struct source *s
                      struct bound_term *terms)
 {
     const int64_t k = source->k, n = problem->n, count = problem->count;
-    const size_t size = halffloat_size(source->dtype);
     struct block *block = malloc(sizeof(*block));
-    double *a = malloc(sizeof(double) * (size_t)(count * k > 0 ? count * k : 1));
+    double *a = bound_rows_of(problem, source->dtype, k, x1);
 
     if (block == NULL || a == NULL) {
         free(block);
         free(a);
         return false;
     }
-    for (int64_t row = 0; row < count; row++)
-        halffloat_to_double(source->dtype, (const char *)x1 + (size_t)(problem->rows[row] * k) * size, a + row * k,
-                            (size_t)k);
     for (int64_t i = 0; i < count * n; i++)
         terms[i] = (struct bound_term){0};
     for (int64_t j = 0; j < n; j += COLUMNS)
@@ -131,8 +137,7 @@ static bool partials(const struct bound_problem *problem, const struct source *s
             for (int64_t row = 0; row < count; row++)
                 chain_row(a + row * k + p, block, terms + row * n + j);
         }
-    if (bias != NULL)
-        add_bias(problem, bias, terms);
+    bound_add_bias(problem, bias, terms);
     free(block);
     free(a);
     return true;

@@ -5,8 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "reference/bound.h"
-#include "reference/halffloat.h"
+#include "reference/bound_terms.h"
 
 enum { LANES = 32, COLUMNS = 64, MOST_RUN = 512, GROUP = 8 /* columns that are summed in registers */ };
 
@@ -80,25 +79,13 @@ static void add_run(const double *x1, const struct run *run, bool has_offset, st
     }
 }
 
-static void add_bias(const struct bound_problem *problem, const void *bias, struct bound_term *terms)
-{
-    for (int64_t i = 0; i < problem->count * problem->n; i++) {
-        terms[i].part += halffloat_load(problem->dtype, bias, (size_t)(i % problem->n));
-        terms[i].var += terms[i].part * terms[i].part;
-    }
-}
-
 static bool partials_factored(const struct bound_problem *problem, const struct quantised_weights *weights,
                               const void *x1, const void *bias, struct bound_term *terms)
 {
     const int64_t k = weights->k, n = weights->n;
     struct run *run = malloc(sizeof *run);
-    double *wide = malloc(sizeof *wide * (size_t)(problem->count * k) + 1);
+    double *wide = bound_rows_of(problem, weights->dtype, k, x1);
     const bool made = run != NULL && wide != NULL;
-    for (int64_t row = 0; made && row < problem->count; row++)
-        halffloat_to_double(weights->dtype,
-                            (const char *)x1 + (size_t)(problem->rows[row] * k) * halffloat_size(weights->dtype),
-                            wide + row * k, (size_t)k);
     for (int64_t i = 0; i < problem->count * n; i++)
         terms[i] = (struct bound_term){0};
     for (int64_t j = 0; made && j < n; j += COLUMNS)
@@ -111,8 +98,8 @@ static bool partials_factored(const struct bound_problem *problem, const struct 
             for (int64_t row = 0; row < problem->count; row++)
                 add_run(wide + row * k + first, run, weights->offset.data != NULL, terms + row * n + j);
         }
-    if (made && bias != NULL)
-        add_bias(problem, bias, terms);
+    if (made)
+        bound_add_bias(problem, bias, terms);
     free(run);
     free(wide);
     return made;
